@@ -1,0 +1,34 @@
+"""What the text and validation stages can be told. Read by `pipeline.config` and the hooks."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TextSettings(BaseModel):
+    """How text becomes token ids."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_tokens: int = Field(
+        1500, ge=1, description="longest token sequence of an author; the rest is cut off"
+    )
+    vocabulary_size: int = Field(
+        50_000,
+        ge=3,
+        description="ids in all: 0 padding, 1 out of vocabulary, then by falling frequency",
+    )
+
+
+class ValidationSettings(BaseModel):
+    """Bounds that stop a run before training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    maximum_label_drift: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="largest distance of a head's labels from the last span's: Jensen-Shannon "
+        "divergence for numbers, largest change of a share for values",
+    )

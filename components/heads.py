@@ -1,0 +1,185 @@
+"""What is predicted, declared once, as data; everything that depends on a head derives from it.
+
+Enters: the `heads` section of the configuration, a mapping name -> declaration. Leaves: head
+objects that parse a label field, name the output's shape, activation and loss, and travel between
+processes as JSON. Read by every stage. Knows nothing of TFX, Beam or TensorFlow.
+
+| kind | label field | target | output | loss |
+|---|---|---|---|---|
+| regression | a number | float32 `[batch, 1]`, standardised | linear | mean squared error |
+| classes | a group 0..n-1, or an amount | one-hot float32 `[batch, classes]` | softmax | cross-entropy |
+| binary | one of two values | float32 `[batch, 1]` | sigmoid | cross-entropy |
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+LabelValue = float | int | str
+
+
+class LabelError(ValueError):
+    """A label field holds something its head cannot read; the message holds the rule."""
+
+
+class _Head(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field("", description="name of the head: the output's name in the served model")
+    field: str = Field("", description="field of the label record; by default the head's name")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _field_follows_name(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and not values.get("field"):
+            return {**values, "field": values.get("name", "")}
+        return values
+
+    @property
+    def known_name(self) -> str:
+        """Name of the mask in the transformed examples: 1 where the label is known, else 0."""
+        return f"{self.name}_known"
+
+
+def _number(value: Any, name: str) -> float | None:
+    """Reads a number as JSON, CSV or Parquet give it; None where it is absent, empty or null."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if isinstance(value, bool):
+        raise LabelError(f"{name} is not a number")
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise LabelError(f"{name} is not a number") from None
+    if not math.isfinite(number):
+        raise LabelError(f"{name} is not a finite number")
+    return number
+
+
+class RegressionHead(_Head):
+    """A number, standardised for training and answered in its own unit."""
+
+    kind: Literal["regression"] = "regression"
+    unit: str = Field("years", description="unit of the number, for people to read")
+    minimum: float = Field(0.0, description="smallest sound label; a smaller one is an anomaly")
+    maximum: float = Field(120.0, description="largest sound label; a larger one is an anomaly")
+
+    @model_validator(mode="after")
+    def _range_is_not_empty(self) -> RegressionHead:
+        if self.minimum >= self.maximum:
+            raise ValueError(f"minimum {self.minimum} must be below maximum {self.maximum}")
+        return self
+
+    @property
+    def units(self) -> int:
+        """Width of the network's output."""
+        return 1
+
+    def parse(self, value: Any) -> float | None:
+        """The label as a float, None where it is unknown. Raises LabelError."""
+        return _number(value, self.field)
+
+
+class ClassesHead(_Head):
+    """One of several ordered groups, given as such or cut from an amount at the quantiles."""
+
+    kind: Literal["classes"] = "classes"
+    classes: int = Field(10, ge=2, le=1000, description="number of groups")
+    given_as: Literal["amount", "group"] = Field(
+        "amount",
+        description="'amount': cut at the training split's quantiles; 'group': 0..classes-1",
+    )
+    unit: str = Field("dollars a year", description="unit of the amount, for people to read")
+
+    @property
+    def units(self) -> int:
+        """Width of the network's output."""
+        return self.classes
+
+    def parse(self, value: Any) -> float | int | None:
+        """The amount as a float or the group as an int, None where unknown. Raises LabelError."""
+        number = _number(value, self.field)
+        if number is None or self.given_as == "amount":
+            return number
+        if number != int(number):
+            raise LabelError(f"{self.field} is not a whole group number")
+        return int(number)
+
+
+class BinaryHead(_Head):
+    """One of two values; any other value is unknown."""
+
+    kind: Literal["binary"] = "binary"
+    positive: str = Field("female", description="label value whose probability is answered")
+    negative: str = Field("male", description="the other label value; any third one is unknown")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _codes_are_text(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        codes = {
+            key: str(values[key])
+            for key in ("positive", "negative")
+            if isinstance(values.get(key), int) and not isinstance(values.get(key), bool)
+        }
+        return {**values, **codes}
+
+    @model_validator(mode="after")
+    def _values_differ(self) -> BinaryHead:
+        if self.positive == self.negative:
+            raise ValueError(f"positive and negative must differ; both are {self.positive!r}")
+        return self
+
+    @property
+    def units(self) -> int:
+        """Width of the network's output."""
+        return 1
+
+    def parse(self, value: Any) -> str | None:
+        """The positive or the negative value, None for any other. Raises LabelError."""
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise LabelError(f"{self.field} is neither text nor a number")
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        text = str(value).strip()
+        return text if text in (self.positive, self.negative) else None
+
+
+Head = Annotated[RegressionHead | ClassesHead | BinaryHead, Field(discriminator="kind")]
+_HEAD: TypeAdapter[RegressionHead | ClassesHead | BinaryHead] = TypeAdapter(Head)
+
+DEFAULT_HEADS: dict[str, dict[str, Any]] = {
+    "age": {"kind": "regression"},
+    "income": {"kind": "classes"},
+    "gender": {"kind": "binary"},
+}
+
+
+def parse_heads(declarations: Mapping[str, Mapping[str, Any]]) -> tuple[Any, ...]:
+    """Head objects from a mapping name -> declaration, in its order.
+
+    Raises:
+        pydantic.ValidationError: a declaration is wrong.
+    """
+    return tuple(
+        _HEAD.validate_python({**declaration, "name": name})
+        for name, declaration in declarations.items()
+    )
+
+
+def heads_to_json(heads: tuple[Any, ...]) -> str:
+    """The heads as JSON text, to travel in an execution property."""
+    return json.dumps([head.model_dump() for head in heads], sort_keys=True)
+
+
+def heads_from_json(text: str) -> tuple[Any, ...]:
+    """The inverse of `heads_to_json`."""
+    return tuple(_HEAD.validate_python(declaration) for declaration in json.loads(text))

@@ -1,0 +1,41 @@
+"""What ingest can be told. Read by `pipeline.config` and by the executor, as JSON."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class SplitSettings(BaseModel):
+    """Shares of the authors in each split; an author's split follows from its id alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: float = Field(0.8, gt=0, lt=1, description="share of authors that fits the network")
+    eval: float = Field(0.1, gt=0, lt=1, description="share that stops training and selects")
+    test: float = Field(0.1, gt=0, lt=1, description="share that only the Evaluator reads")
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> SplitSettings:
+        total = self.train + self.eval + self.test
+        if abs(total - 1.0) > 1e-6:
+            raise ValueError(f"train + eval + test must be 1; they are {total:g}")
+        return self
+
+
+class IngestSettings(BaseModel):
+    """Bounds of the join."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    maximum_set_aside_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="largest share of records set aside for a fault before the run fails",
+    )
+    maximum_record_bytes: int = Field(
+        4 * 1024 * 1024,
+        ge=1024,
+        description="longest readable record in bytes; a longer one is set aside",
+    )
+    splits: SplitSettings = Field(default_factory=SplitSettings, description="author shares")

@@ -1,0 +1,34 @@
+"""What judging can be told. Read by `pipeline.config` and by the executor, as JSON."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class JudgingSettings(BaseModel):
+    """When a head is good enough for service."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals")
+    minimum_skill: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="skill on `test` that the lower end of a head's interval must exceed; "
+        "0 is the best constant predictor",
+    )
+    tolerated_drop: float = Field(
+        0.02,
+        ge=0,
+        lt=1,
+        description="largest fall of a head's skill below that of the model in service",
+    )
+    accept: list[str] = Field(
+        default_factory=list,
+        description="heads accepted even where they do not beat the constant predictor",
+    )
+    age_bands: list[float] = Field(
+        [25.0, 35.0, 50.0],
+        description="bounds of the bands that a regression head is sliced by, in its unit",
+    )

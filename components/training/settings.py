@@ -1,0 +1,95 @@
+"""What the Tuner and the Trainer can be told. Read by `pipeline.config` and the hooks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MINIMUM_TOKENS = 269
+
+
+class NetworkSettings(BaseModel):
+    """Widths of the network; the defaults are the reference of 14,146,316 parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    embedding_width: int = Field(256, ge=1, description="width of the embedding")
+    first_filters: int = Field(128, ge=1, description="filters of the first convolution")
+    filters: int = Field(256, ge=1, description="filters of the four other convolutions")
+    dense_width: int = Field(128, ge=1, description="width of the layer under the heads")
+
+
+class TrainingSettings(BaseModel):
+    """One training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(20, ge=1, description="passes over the training authors, at the most")
+    patience: int = Field(
+        3, ge=1, description="epochs without a better mean skill on `eval` before it stops"
+    )
+    batch_size: int = Field(32, ge=1, description="authors a step")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's peak step size")
+    dropout: float = Field(0.3, ge=0, lt=1, description="share dropped before the heads")
+    token_dropout: float = Field(
+        0.1, ge=0, lt=1, description="share of tokens replaced by the unknown token in training"
+    )
+    loss_weights: dict[str, float] = Field(
+        default_factory=dict,
+        description="weight of a head's loss; a head not named weighs 1 (used with tune: false)",
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="'auto': bfloat16 where the processor multiplies it, else float32"
+    )
+    seed: int = Field(20_231, ge=0, description="seed of initial weights, order and dropout")
+
+    @model_validator(mode="after")
+    def _weights_are_positive(self) -> TrainingSettings:
+        for head, weight in self.loss_weights.items():
+            if not weight > 0:
+                raise ValueError(f"loss weight of {head} must be above 0; it is {weight:g}")
+        return self
+
+
+class FloatRange(BaseModel):
+    """A searched number, sampled on a log scale."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    minimum: float = Field(gt=0, description="smallest value tried")
+    maximum: float = Field(gt=0, description="largest value tried")
+
+    @model_validator(mode="after")
+    def _range_is_ordered(self) -> FloatRange:
+        if self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum:g} is above maximum {self.maximum:g}")
+        return self
+
+
+class SearchSpace(BaseModel):
+    """What the Tuner may choose."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    loss_weight: FloatRange = Field(
+        FloatRange(minimum=0.1, maximum=10.0),
+        description="weight of each head's loss beside the first head, which is fixed at 1",
+    )
+    learning_rate: FloatRange = Field(
+        FloatRange(minimum=3e-4, maximum=3e-3), description="Adam's peak step size"
+    )
+    dropout: list[float] = Field([0.2, 0.4], description="values tried; empty: not searched")
+
+
+class TunerSettings(BaseModel):
+    """One search."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    algorithm: Literal["random", "bayesian", "hyperband"] = Field(
+        "bayesian", description="how the next trial is chosen"
+    )
+    trials: int = Field(12, ge=1, description="trained candidates, at the most")
+    epochs: int = Field(6, ge=1, description="passes over the training authors a trial")
+    space: SearchSpace = Field(default_factory=SearchSpace, description="what is searched")

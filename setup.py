@@ -1,0 +1,38 @@
+"""Packages `pipeline` and `components`; Beam and cloud runners install this on their workers.
+
+The versions that were tested together are in environment/requirements.lock; the bounds here are
+what the code needs of each library it imports.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="authorprofile",
+    version="0.1.0",
+    description="Trains one network that predicts all of an author's attributes, and serves it",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(include=["pipeline", "pipeline.*", "components", "components.*"]),
+    install_requires=[
+        "apache-beam>=2.77,<2.78",
+        "click>=8.1",
+        "keras>=3.15,<3.16",
+        "keras-tuner==1.4.8",
+        "numpy",
+        "pyarrow",
+        "pydantic>=2.10,<3",
+        "pyyaml>=6",
+        "rich>=13",
+        "tensorboard>=2.21,<2.22",
+        "tensorflow>=2.21,<2.22",
+        "tfx==1.21.0",
+    ],
+    extras_require={
+        "dev": ["hypothesis", "mypy", "pytest", "ruff", "types-PyYAML"],
+    },
+    entry_points={"console_scripts": ["authorprofile=pipeline.cli:main"]},
+)
