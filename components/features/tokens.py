@@ -1,0 +1,66 @@
+r"""Text to tokens inside the TensorFlow graph, the same ops in training and in service.
+
+Enters: strings `[batch]`, an author's posts joined by `SEPARATOR`. Leaves: ragged strings
+`[batch, (tokens)]`. Called by `transform.preprocessing_fn`, whose graph the served model carries.
+
+    "Don't @bob! http://a.io\x1e你好 3.5 👍🏽"
+    -> don't <handle> ! <url> <post> 你 好 3.5 👍🏽
+
+One token each: a word with its inner apostrophes, a number, an emoji with its modifiers, a
+punctuation mark or other symbol; every URL is `<url>`, every handle `<handle>`, every border
+between posts `<post>`. Scripts written without spaces between words fall back to characters.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+SEPARATOR = "\x1e"
+POST, URL, HANDLE = "<post>", "<url>", "<handle>"
+
+_UNSPACED = (
+    r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}\p{Javanese}"
+)
+# RE2 has no class difference; the complement of "no letter, or of an unspaced script" is one.
+_LETTER = rf"[^\P{{L}}{_UNSPACED}]"
+_WORD = rf"{_LETTER}(?:{_LETTER}|\p{{M}})*(?:'(?:{_LETTER}|\p{{M}})+)*"
+_NUMBER = r"\p{N}+(?:[.,]\p{N}+)*"
+_MODIFIED = r"\p{So}[\x{FE0F}\x{1F3FB}-\x{1F3FF}]*"
+_EMOJI = rf"[\x{{1F1E6}}-\x{{1F1FF}}]{{2}}|{_MODIFIED}(?:\x{{200D}}{_MODIFIED})*"
+_CHARACTER = r"[^\s\p{M}\p{Cc}\p{Cf}]\p{M}*"
+_TOKEN = rf"{POST}|{URL}|{HANDLE}|{_WORD}|{_NUMBER}|{_EMOJI}|{_CHARACTER}"
+_INVISIBLE = r"[\p{Cc}\p{Cf}\p{Z}]"
+
+
+def join_posts(posts: tf.RaggedTensor) -> tf.Tensor:
+    """Joins each author's posts by the separator; one inside a post becomes a space.
+
+    Args:
+        posts: ragged strings `[batch, (posts)]`.
+
+    Returns:
+        Strings `[batch]`.
+    """
+    clean = tf.ragged.map_flat_values(tf.strings.regex_replace, posts, SEPARATOR, " ")
+    return tf.strings.reduce_join(clean, axis=1, separator=SEPARATOR)
+
+
+def tokenize(texts: tf.Tensor, max_tokens: int) -> tf.RaggedTensor:
+    """Tokens of each text, at most `max_tokens` of them.
+
+    Args:
+        texts: strings `[batch]`; bytes that are not UTF-8 become U+FFFD, one each.
+        max_tokens: tokens kept of each text, from its start.
+
+    Returns:
+        Ragged strings `[batch, (tokens)]`, lower case.
+    """
+    texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
+    texts = tf.strings.lower(texts, encoding="utf-8")
+    texts = tf.strings.regex_replace(texts, r"(?:https?://|www\.)[^\s\x1e]+", f" {URL} ")
+    texts = tf.strings.regex_replace(texts, "’", "'")
+    texts = tf.strings.regex_replace(texts, r"(^|[^\p{L}\p{N}_])@[\p{L}\p{N}_]+", rf"\1 {HANDLE} ")
+    texts = tf.strings.regex_replace(texts, SEPARATOR, f" {POST} ")
+    texts = tf.strings.regex_replace(texts, _TOKEN, r" \0 ")
+    texts = tf.strings.regex_replace(texts, rf"{_INVISIBLE}+ | {_INVISIBLE}+", " ")
+    return tf.strings.split(texts)[:, :max_tokens]

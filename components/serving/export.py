@@ -1,0 +1,164 @@
+"""The trained network and the transform graph as one SavedModel that needs TensorFlow alone.
+
+| signature | enters | leaves |
+|---|---|---|
+| `serving_default` | `examples`: serialized tf.Examples `[batch]` | `<head>` float32 `[batch, units]` |
+| `posts` | `posts`: strings `[batch]`, an author's posts joined by the separator | the same |
+| `transform_features` | `examples`, labelled | labels, masks and slices, for the Evaluator |
+
+Answers are in natural units: a regression head in its own unit, a classes head as the groups'
+probabilities, a binary head as the probability of its positive value. `assets/heads.json` says what
+each output means; the vocabulary is an asset of the transform graph. Called by the Trainer.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.features.tokens import SEPARATOR
+
+ASSET = "heads.json"
+UNKNOWN = "unknown"
+_STRINGS = tf.TensorSpec([None], tf.string)
+
+
+class ServedModel(tf.Module):
+    """Network and transform graph side by side.
+
+    The transform layer is a Keras 2 model and cannot join the Keras 3 graph; a `tf.Module` holds
+    both (TFX guide, "Exporting the model").
+
+    Args:
+        network: token ids -> {head: output}.
+        transform: of the Transform component.
+        heads: what is predicted.
+        band_bounds: bounds of the bands that regression heads are sliced by.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        transform: tft.TFTransformOutput,
+        heads: tuple[Any, ...],
+        band_bounds: list[float],
+    ):
+        super().__init__(name="authorprofile")
+        self.network = network
+        self.transform = transform.transform_features_layer()
+        self.raw_spec = transform.raw_feature_spec()
+        self.heads = heads
+        self.band_bounds = band_bounds
+
+    def answer(self, features: dict[str, Any]) -> dict[str, tf.Tensor]:
+        """Transformed features to answers in natural units, {head: float32 `[batch, units]`}."""
+        outputs = self.network(
+            tf.cast(tf.sparse.to_dense(features["tokens"]), tf.int32), training=False
+        )
+        return {
+            head.name: self._natural(head, outputs[head.name], features) for head in self.heads
+        }
+
+    def _natural(self, head: Any, value: tf.Tensor, features: dict[str, Any]) -> tf.Tensor:
+        value = tf.cast(value, tf.float32)
+        if head.kind != "regression":
+            return value
+        return value * features[f"{head.name}_deviation"] + features[f"{head.name}_mean"]
+
+    @tf.function(input_signature=[_STRINGS])
+    def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`serving_default`."""
+        return self.answer(self._transform_examples(examples))
+
+    @tf.function(input_signature=[_STRINGS])
+    def serve_posts(self, posts: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`posts`."""
+        return self.answer(self._transform_posts(posts))
+
+    @tf.function(input_signature=[_STRINGS])
+    def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Labels in natural units, masks and slices."""
+        features = self._transform_examples(examples)
+        labels: dict[str, tf.Tensor] = {}
+        for head in self.heads:
+            known = features[head.known_name]
+            labels[head.known_name] = known
+            labels[head.name] = self._natural(head, features[head.name], features)
+            if head.kind == "binary":
+                values = tf.where(features[head.name] > 0, head.positive, head.negative)
+                labels[f"{head.name}_slice"] = tf.where(known > 0, values, UNKNOWN)
+            elif head.kind == "regression":
+                bands = self._bands(labels[head.name])
+                labels[f"{head.name}_slice"] = tf.where(known > 0, bands, UNKNOWN)
+        return labels
+
+    def _bands(self, values: tf.Tensor) -> tf.Tensor:
+        names = band_names(self.band_bounds)
+        return tf.gather(names, tf.searchsorted(self.band_bounds, values[:, 0], side="right"))[
+            :, tf.newaxis
+        ]
+
+    def _transform_examples(self, examples: tf.Tensor) -> dict[str, Any]:
+        return dict(self.transform(tf.io.parse_example(examples, self.raw_spec)))
+
+    def _transform_posts(self, posts: tf.Tensor) -> dict[str, Any]:
+        # Without label features the transform layer would leave out what it knows of the labels.
+        batch = tf.shape(posts, out_type=tf.int64)[0]
+        raw: dict[str, Any] = {
+            name: tf.SparseTensor(
+                tf.zeros([0, 2], tf.int64),
+                tf.zeros([0], spec.dtype),
+                tf.stack([batch, tf.constant(0, tf.int64)]),
+            )
+            for name, spec in self.raw_spec.items()
+        }
+        raw["posts"] = tf.strings.split(posts, SEPARATOR).to_sparse()
+        return dict(self.transform(raw))
+
+
+def band_names(bounds: list[float]) -> list[str]:
+    """Names of the bands that bounds cut.
+
+    >>> band_names([25.0, 35.0])
+    ['below 25', '25-35', '35 and above']
+    """
+    if not bounds:
+        return ["all"]
+    inner = [f"{low:g}-{high:g}" for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [f"below {bounds[0]:g}", *inner, f"{bounds[-1]:g} and above"]
+
+
+def export(served: ServedModel, folder: str) -> None:
+    """Writes the SavedModel with its three signatures and `assets/heads.json`."""
+    with tempfile.TemporaryDirectory() as temporary:
+        path = Path(temporary) / ASSET
+        path.write_text(json.dumps(describe_heads(served)), encoding="utf-8")
+        served.description = tf.saved_model.Asset(str(path))
+        tf.saved_model.save(
+            served,
+            folder,
+            signatures={
+                "serving_default": served.serve_examples,
+                "posts": served.serve_posts,
+                "transform_features": served.transform_features,
+            },
+        )
+
+
+def describe_heads(served: ServedModel) -> dict[str, Any]:
+    """What each output means: declarations, group boundaries, the separator of posts."""
+    features = served._transform_posts(tf.constant([""]))
+    heads = []
+    for head in served.heads:
+        description = head.model_dump()
+        if f"{head.name}_boundaries" in features:
+            boundaries = features[f"{head.name}_boundaries"].numpy()[0]
+            description["boundaries"] = [float(boundary) for boundary in boundaries]
+        heads.append(description)
+    return {"separator": SEPARATOR, "heads": heads}

@@ -1,0 +1,262 @@
+"""One fit of the network: batches in, best weights and a history out; the Tuner and Trainer share it.
+
+Stops early on the mean skill of `eval` and restores the best weights. With a folder for
+checkpoints, a fit that was killed goes on after its last whole epoch and ends with the same
+weights as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.training.dataset import (
+    SplitSummary,
+    make_batches,
+    read_examples,
+    summarise,
+    to_row,
+    training_batches,
+)
+from components.training.model import KNOWN_LOSS
+from components.training.skill import mean_skill, skill
+
+OBJECTIVE = "val_skill"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The two splits that training may see, with what a pass over them counted."""
+
+    heads: tuple[Any, ...]
+    train_rows: tf.data.Dataset
+    eval_rows: tf.data.Dataset
+    train: SplitSummary
+    eval: SplitSummary
+    batch_size: int
+    max_tokens: int
+
+
+def load_data(
+    train_patterns: list[str],
+    eval_patterns: list[str],
+    feature_spec: dict[str, Any],
+    heads: tuple[Any, ...],
+    batch_size: int,
+    max_tokens: int,
+) -> TrainingData:
+    """Opens both splits and counts them; the records stay on disk.
+
+    Raises:
+        ValueError: a head's labels do not differ in `eval`, so its skill is not defined there.
+    """
+
+    def open_rows(patterns: list[str]) -> tf.data.Dataset:
+        examples = read_examples(patterns, feature_spec)
+        return examples.map(lambda example: to_row(example, heads))
+
+    train_rows, eval_rows = open_rows(train_patterns), open_rows(eval_patterns)
+    summaries = [
+        summarise(rows, heads, batch_size, max_tokens) for rows in (train_rows, eval_rows)
+    ]
+    mean_skill(dict.fromkeys(summaries[1].constant_losses, 0.0), summaries[1].constant_losses)
+    return TrainingData(
+        heads, train_rows, eval_rows, summaries[0], summaries[1], batch_size, max_tokens
+    )
+
+
+def head_skills(logs: dict[str, float], constant_losses: dict[str, float]) -> dict[str, float]:
+    """Each head's skill on `eval` from an epoch's Keras logs."""
+    return {
+        name: skill(logs[_loss_key(name, constant_losses)], constant)
+        for name, constant in constant_losses.items()
+    }
+
+
+def _loss_key(head_name: str, constant_losses: dict[str, float]) -> str:
+    # Keras leaves the output's name out of a metric's where there is one output alone.
+    return f"val_{head_name}_{KNOWN_LOSS}" if len(constant_losses) > 1 else f"val_{KNOWN_LOSS}"
+
+
+class MeanSkill(keras.callbacks.Callback):
+    """Adds `val_skill`, the objective, and `val_<head>_skill` to each epoch's logs."""
+
+    def __init__(self, constant_losses: dict[str, float]):
+        super().__init__()
+        self.constant_losses = constant_losses
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = logs if logs is not None else {}
+        losses = {name: logs[_loss_key(name, self.constant_losses)] for name in self.constant_losses}
+        if not all(math.isfinite(loss) for loss in losses.values()):
+            logs[OBJECTIVE] = -math.inf
+            self.model.stop_training = True
+            return
+        logs[OBJECTIVE] = mean_skill(losses, self.constant_losses)
+        for name, value in head_skills(logs, self.constant_losses).items():
+            logs[f"val_{name}_skill"] = value
+
+
+@dataclass
+class FitState:
+    """Where a fit stands after a whole epoch; what a checkpoint keeps beside the weights."""
+
+    first_epoch: int = 0
+    next_epoch: int = 0
+    best_skill: float = -math.inf
+    best_epoch: int = -1
+    epochs_without_gain: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Keeps the best weights, stops after `patience` epochs without gain, resumes after a kill.
+
+    Args:
+        folder: of the checkpoints. `state.json` is renamed into place last and names the weights
+            it belongs to, so a kill at any moment leaves the last whole epoch.
+        patience: epochs without a better `val_skill`.
+        first_epoch: number of the first epoch, where the model was trained before.
+        report: called with the state after each epoch.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        patience: int,
+        first_epoch: int = 0,
+        report: Callable[[FitState], None] = lambda _: None,
+    ):
+        super().__init__()
+        self.folder = folder
+        self.patience = patience
+        self.report = report
+        self.state = FitState(first_epoch=first_epoch, next_epoch=first_epoch)
+
+    def resume(self, model: keras.Model) -> int:
+        """Loads the last whole epoch, where there is one; returns the epoch to go on with."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "state.json"
+        if path.exists():
+            self.state = FitState(**json.loads(path.read_text(encoding="utf-8")))
+            model.load_weights(self._weights("epoch", self.state.next_epoch - 1))
+        return self.state.next_epoch
+
+    def is_finished(self) -> bool:
+        """Whether the state says that no further epoch is wanted."""
+        return self.state.epochs_without_gain >= self.patience
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        values = {name: float(value) for name, value in (logs or {}).items()}
+        previous = self.state
+        gained = values[OBJECTIVE] > previous.best_skill
+        self.state = FitState(
+            first_epoch=previous.first_epoch,
+            next_epoch=epoch + 1,
+            best_skill=values[OBJECTIVE] if gained else previous.best_skill,
+            best_epoch=epoch if gained else previous.best_epoch,
+            epochs_without_gain=0 if gained else previous.epochs_without_gain + 1,
+            history=[*previous.history, values],
+        )
+        self.model.save_weights(self._weights("epoch", epoch))
+        beside = self.folder / "state.json.partial"
+        beside.write_text(json.dumps(asdict(self.state)), encoding="utf-8")
+        os.replace(beside, self.folder / "state.json")
+        for path in self.folder.glob("epoch-*.weights.h5"):
+            if path not in (
+                self._weights("epoch", epoch),
+                self._weights("epoch", self.state.best_epoch),
+            ):
+                path.unlink()
+        self.report(self.state)
+        if self.is_finished():
+            self.model.stop_training = True
+
+    def restore_best(self) -> None:
+        """Loads the weights of the best epoch.
+
+        Raises:
+            ValueError: no epoch ended with a finite skill.
+        """
+        if self.state.best_epoch < 0:
+            raise ValueError(
+                "Training must end at least one epoch with a finite loss. Received none: the loss "
+                "became infinite or NaN. Lower training.learning_rate."
+            )
+        self.model.load_weights(self._weights("epoch", self.state.best_epoch))
+
+    def discard(self) -> None:
+        """Deletes the checkpoints: the fit is over and its result is kept elsewhere."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _weights(self, kind: str, epoch: int) -> Path:
+        return self.folder / f"{kind}-{epoch:04d}.weights.h5"
+
+
+def fit(
+    model: keras.Model,
+    data: TrainingData,
+    *,
+    epochs: int,
+    patience: int,
+    seed: int,
+    folder: Path,
+    first_epoch: int = 0,
+    callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    logger: logging.Logger,
+) -> FitState:
+    """Fits a compiled model and leaves its best weights in it.
+
+    Args:
+        model: of `build_model`, compiled by `compile_model`.
+        data: of `load_data`.
+        epochs: passes at the most, those before a resumption included.
+        patience: epochs without gain before it stops.
+        seed: of the order of authors.
+        folder: of the checkpoints.
+        first_epoch: where a model that was trained before goes on (Hyperband).
+        callbacks: further ones; they see `val_skill` in the logs.
+        logger: one line an epoch.
+
+    Returns:
+        The state after the last epoch; its history has one row an epoch.
+    """
+
+    def report(state: FitState) -> None:
+        logger.info(
+            "epoch %d of %d: skill on eval %.3f, best %.3f",
+            state.next_epoch,
+            epochs,
+            state.history[-1][OBJECTIVE],
+            state.best_skill,
+        )
+
+    best = BestWeights(folder, patience, first_epoch, report)
+    best.set_model(model)
+    next_epoch = best.resume(model)
+    if next_epoch > first_epoch:
+        logger.info("resuming after epoch %d of %d", next_epoch, epochs)
+    if next_epoch < epochs and not best.is_finished():
+        model.fit(
+            training_batches(data.train_rows, data.batch_size, data.max_tokens, seed, next_epoch),
+            initial_epoch=next_epoch,
+            epochs=epochs,
+            steps_per_epoch=data.train.steps,
+            validation_data=make_batches(
+                data.eval_rows, data.batch_size, data.max_tokens
+            ).apply(tf.data.experimental.assert_cardinality(data.eval.steps)),
+            callbacks=[MeanSkill(data.eval.constant_losses), best, *callbacks],
+            verbose=0,
+        )
+    best.restore_best()
+    return best.state

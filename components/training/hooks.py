@@ -1,0 +1,76 @@
+"""What the Tuner's and the Trainer's hooks are told, as it travels in a component's custom config."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from components.features.settings import TextSettings
+from components.heads import heads_from_json, heads_to_json
+from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
+
+
+@dataclass(frozen=True)
+class HookSettings:
+    """Settings of a hook.
+
+    Attributes:
+        heads: what is predicted.
+        text: lengths and vocabulary size.
+        network: widths.
+        training: one training.
+        tuner: one search.
+        state: folder where work in progress outlives a kill; empty: the component's own.
+    """
+
+    heads: tuple[Any, ...]
+    text: TextSettings
+    network: NetworkSettings
+    training: TrainingSettings
+    tuner: TunerSettings
+    state: str = ""
+
+    def to_custom_config(self) -> dict[str, str]:
+        """As JSON texts, for `custom_config`."""
+        return {
+            "heads": heads_to_json(self.heads),
+            "text": self.text.model_dump_json(),
+            "network": self.network.model_dump_json(),
+            "training": self.training.model_dump_json(),
+            "tuner": self.tuner.model_dump_json(),
+            "state": self.state,
+        }
+
+    @classmethod
+    def from_custom_config(cls, config: dict[str, str]) -> HookSettings:
+        """The inverse of `to_custom_config`."""
+        return cls(
+            heads=heads_from_json(config["heads"]),
+            text=TextSettings.model_validate_json(config["text"]),
+            network=NetworkSettings.model_validate_json(config["network"]),
+            training=TrainingSettings.model_validate_json(config["training"]),
+            tuner=TunerSettings.model_validate_json(config["tuner"]),
+            state=config["state"],
+        )
+
+    def state_folder(self, work: str, fn_args: Any, otherwise: str) -> Path:
+        """Folder of this very work: the same inputs and settings find it again after a kill.
+
+        Args:
+            work: 'search' or 'fit'.
+            fn_args: of the hook; its inputs' addresses and hyperparameters are part of the name.
+            otherwise: folder to use where no lasting one is configured.
+        """
+        if not self.state:
+            return Path(otherwise) / work
+        parts = (
+            fn_args.transform_graph_path,
+            fn_args.train_files,
+            fn_args.eval_files,
+            fn_args.hyperparameters,
+            self.to_custom_config(),
+        )
+        digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+        return Path(self.state) / f"{work}-{digest}"

@@ -1,0 +1,127 @@
+"""Trains the network on the chosen settings and exports it.
+
+Enters: transformed `train` and `eval` examples, the transform graph, hyperparameters. Leaves: the
+SavedModel; in the model run `training.json` (settings, epochs, counts), `answers.json` (what the
+network in memory says of some `eval` authors, for the serving check) and TensorBoard logs. Called
+by the Trainer component through `run_fn`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+import tensorflow_transform as tft
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from components.judging.settings import JudgingSettings
+from components.serving.export import ServedModel, export
+from components.training.dataset import read_examples
+from components.training.fitting import FitState, TrainingData, fit, load_data
+from components.training.hooks import HookSettings
+from components.training.model import choose_precision
+from components.training.settings import TrainingSettings
+from components.training.tuner import apply_hyperparameters, build_candidate
+
+LOGGER = logging.getLogger("authorprofile.trainer")
+CHECKED_AUTHORS = 32
+TOLERANCES = {"float32": 1e-4, "bfloat16": 2e-2}
+
+
+def run_fn(fn_args: FnArgs) -> None:
+    """The hook of the Trainer component."""
+    started = time.monotonic()
+    settings = HookSettings.from_custom_config(fn_args.custom_config)
+    values = (fn_args.hyperparameters or {}).get("values", {})
+    training = apply_hyperparameters(settings.training, values, settings.heads)
+    transform = tft.TFTransformOutput(fn_args.transform_graph_path)
+    data = load_data(
+        fn_args.train_files,
+        fn_args.eval_files,
+        transform.transformed_feature_spec(),
+        settings.heads,
+        training.batch_size,
+        settings.text.max_tokens,
+    )
+    # The same seed gives the same network: no op may depend on the order of threads.
+    tf.config.experimental.enable_op_determinism()
+    model = build_candidate(settings, training)
+    state = fit(
+        model,
+        data,
+        epochs=training.epochs,
+        patience=training.patience,
+        seed=training.seed,
+        folder=settings.state_folder("fit", fn_args, fn_args.model_run_dir),
+        callbacks=(keras.callbacks.TensorBoard(log_dir=fn_args.model_run_dir),),
+        logger=LOGGER,
+    )
+    judging = JudgingSettings.model_validate_json(fn_args.custom_config["judging"])
+    served = ServedModel(model, transform, settings.heads, judging.age_bands)
+    export(served, fn_args.serving_model_dir)
+    run_folder = Path(fn_args.model_run_dir)
+    _write_json(run_folder / "answers.json", in_memory_answers(served, fn_args, transform, training))
+    record = training_record(model, data, state, training, time.monotonic() - started)
+    _write_json(run_folder / "training.json", record)
+    LOGGER.info(
+        "%s parameters, %d epochs, best skill on eval %.3f at epoch %d",
+        f"{model.count_params():,}",
+        state.next_epoch,
+        state.best_skill,
+        state.best_epoch + 1,
+    )
+
+
+def in_memory_answers(
+    served: ServedModel,
+    fn_args: FnArgs,
+    transform: tft.TFTransformOutput,
+    training: TrainingSettings,
+) -> dict[str, Any]:
+    """Answers for the first `eval` authors from their transformed examples, for the check."""
+    examples = read_examples(fn_args.eval_files, transform.transformed_feature_spec())
+    authors = []
+    for example in itertools.islice(examples.batch(1), CHECKED_AUTHORS):
+        answers = served.answer(example)
+        authors.append(
+            {
+                "author_id": example["author_id"].numpy()[0, 0].decode("utf-8"),
+                "answers": {name: value.numpy()[0].tolist() for name, value in answers.items()},
+            }
+        )
+    return {
+        "tolerance": TOLERANCES[choose_precision(training.precision)],
+        "authors": authors,
+    }
+
+
+def training_record(
+    model: keras.Model,
+    data: TrainingData,
+    state: FitState,
+    training: TrainingSettings,
+    seconds: float,
+) -> dict[str, Any]:
+    """What a reader wants to know of a training."""
+    return {
+        "parameters": model.count_params(),
+        "settings": training.model_dump(),
+        "precision": choose_precision(training.precision),
+        "authors": {"train": data.train.authors, "eval": data.eval.authors},
+        "known_labels": {"train": data.train.known, "eval": data.eval.known},
+        "best_epoch": state.best_epoch + 1,
+        "best_skill": state.best_skill,
+        "epochs": state.history,
+        "seconds": round(seconds, 1),
+    }
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")

@@ -1,0 +1,180 @@
+"""The search for loss weights and training settings, by Keras Tuner.
+
+Enters: transformed `train` and `eval` examples, the search space. Leaves: the best hyperparameters
+and a table of trials. The objective is the mean skill of the heads on `eval`: it does not depend on
+the loss weights, against which a search of `val_loss` would let the smallest weights win. The
+first head's weight is fixed at 1, since beside the learning rate only ratios matter. Called by the
+Tuner component through `tuner_fn`; a search that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import tensorflow_transform as tft
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.components.tuner.component import TunerFnResult
+
+from components.training.fitting import OBJECTIVE, TrainingData, fit, load_data
+from components.training.hooks import HookSettings
+from components.training.model import build_model, choose_precision, compile_model
+from components.training.settings import FloatRange, SearchSpace, TrainingSettings, TunerSettings
+
+LOGGER = logging.getLogger("authorprofile.tuner")
+WEIGHT_PREFIX = "loss_weight/"
+
+
+def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
+    """The hook of the Tuner component: the tuner and what its `search` is called with."""
+    settings = HookSettings.from_custom_config(fn_args.custom_config)
+    output = tft.TFTransformOutput(fn_args.transform_graph_path)
+    data = load_data(
+        fn_args.train_files,
+        fn_args.eval_files,
+        output.transformed_feature_spec(),
+        settings.heads,
+        settings.training.batch_size,
+        settings.text.max_tokens,
+    )
+    folder = settings.state_folder("search", fn_args, fn_args.working_dir)
+    hypermodel = ProfileHyperModel(settings, data, folder / "fits")
+    tuner = make_tuner(hypermodel, settings.tuner, settings.training.seed, folder)
+    finished = sum(trial.status == "COMPLETED" for trial in tuner.oracle.trials.values())
+    if finished:
+        LOGGER.info("resuming the search after %d trials", finished)
+    return TunerFnResult(tuner=tuner, fit_kwargs={"verbose": 0})
+
+
+def make_tuner(
+    hypermodel: keras_tuner.HyperModel, settings: TunerSettings, seed: int, folder: Path
+) -> keras_tuner.Tuner:
+    """The configured algorithm over `hypermodel`, its state in `folder`, resumed where there."""
+    arguments: dict[str, Any] = {
+        "objective": keras_tuner.Objective(OBJECTIVE, "max"),
+        "seed": seed,
+        "directory": str(folder),
+        "project_name": "trials",
+    }
+    if settings.algorithm == "hyperband":
+        tuner = keras_tuner.Hyperband(hypermodel, max_epochs=settings.epochs, **arguments)
+        # Hyperband leaves no bound; the TFX Tuner then fails after the search.
+        tuner.oracle.max_trials = settings.trials
+        return tuner
+    algorithm = (
+        keras_tuner.RandomSearch
+        if settings.algorithm == "random"
+        else keras_tuner.BayesianOptimization
+    )
+    return algorithm(hypermodel, max_trials=settings.trials, **arguments)
+
+
+def declare_space(
+    hp: keras_tuner.HyperParameters,
+    heads: tuple[Any, ...],
+    space: SearchSpace,
+    training: TrainingSettings,
+) -> None:
+    """Declares what is searched; the defaults are the configured settings, where in range."""
+    for head in heads[1:]:
+        _declare_log(
+            hp,
+            WEIGHT_PREFIX + head.name,
+            space.loss_weight,
+            training.loss_weights.get(head.name, 1.0),
+        )
+    _declare_log(hp, "learning_rate", space.learning_rate, training.learning_rate)
+    if space.dropout:
+        hp.Choice("dropout", space.dropout)
+
+
+def _declare_log(
+    hp: keras_tuner.HyperParameters, name: str, bounds: FloatRange, wanted: float
+) -> None:
+    if bounds.minimum == bounds.maximum:
+        hp.Fixed(name, bounds.minimum)
+        return
+    default = min(max(wanted, bounds.minimum), bounds.maximum)
+    hp.Float(name, bounds.minimum, bounds.maximum, sampling="log", default=default)
+
+
+def apply_hyperparameters(
+    training: TrainingSettings, values: dict[str, Any], heads: tuple[Any, ...]
+) -> TrainingSettings:
+    """The training settings with searched values in place of the configured ones."""
+    weights = {
+        head.name: float(values[WEIGHT_PREFIX + head.name])
+        for head in heads
+        if WEIGHT_PREFIX + head.name in values
+    }
+    changes: dict[str, Any] = {
+        name: float(values[name]) for name in ("learning_rate", "dropout") if name in values
+    }
+    if weights:
+        changes["loss_weights"] = {heads[0].name: 1.0, **weights}
+    return training.model_copy(update=changes)
+
+
+class ProfileHyperModel(keras_tuner.HyperModel):
+    """Builds and fits one candidate; trials share the prepared data.
+
+    Args:
+        settings: of the hook.
+        data: of `load_data`.
+        folder: of the fits' checkpoints, one folder a candidate.
+    """
+
+    def __init__(self, settings: HookSettings, data: TrainingData, folder: Path):
+        super().__init__(name="authorprofile")
+        self.settings = settings
+        self.data = data
+        self.folder = folder
+        self.fits = 0
+
+    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        declare_space(
+            hp, self.settings.heads, self.settings.tuner.space, self.settings.training
+        )
+        training = apply_hyperparameters(self.settings.training, hp.values, self.settings.heads)
+        return build_candidate(self.settings, training)
+
+    def fit(
+        self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any
+    ) -> dict[str, float]:
+        """Fits one candidate; returns `val_skill` and each head's of its best epoch."""
+        self.fits += 1
+        name = hashlib.sha256(json.dumps(hp.values, sort_keys=True).encode()).hexdigest()[:16]
+        callbacks = kwargs.get("callbacks", [])
+        state = fit(
+            model,
+            self.data,
+            epochs=kwargs.get("epochs", self.settings.tuner.epochs),
+            patience=self.settings.training.patience,
+            seed=self.settings.training.seed,
+            folder=self.folder / name,
+            first_epoch=kwargs.get("initial_epoch", 0),
+            callbacks=tuple(callbacks),
+            logger=LOGGER,
+        )
+        best = state.history[state.best_epoch - state.first_epoch]
+        return {key: value for key, value in best.items() if key.endswith("skill")}
+
+
+def build_candidate(settings: HookSettings, training: TrainingSettings) -> keras.Model:
+    """The compiled network of these training settings."""
+    model = build_model(
+        settings.heads,
+        settings.text.vocabulary_size,
+        settings.network,
+        dropout=training.dropout,
+        token_dropout=training.token_dropout,
+        seed=training.seed,
+        precision=choose_precision(training.precision),
+    )
+    compile_model(model, settings.heads, training.loss_weights, training.learning_rate)
+    return model
