@@ -9,6 +9,7 @@ from typing import Any
 
 from components.features.settings import TextSettings
 from components.heads import heads_from_json, heads_to_json
+from components.judging.settings import JudgingSettings
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
 
 
@@ -22,6 +23,7 @@ class HookSettings:
         network: widths.
         training: one training.
         tuner: one search.
+        judging: bounds of the bands that the exported model slices labels by.
         state: folder where work in progress outlives a kill; empty: the component's own.
     """
 
@@ -30,6 +32,7 @@ class HookSettings:
     network: NetworkSettings
     training: TrainingSettings
     tuner: TunerSettings
+    judging: JudgingSettings
     state: str = ""
 
     def to_custom_config(self) -> dict[str, str]:
@@ -40,6 +43,7 @@ class HookSettings:
             "network": self.network.model_dump_json(),
             "training": self.training.model_dump_json(),
             "tuner": self.tuner.model_dump_json(),
+            "judging": self.judging.model_dump_json(),
             "state": self.state,
         }
 
@@ -52,6 +56,7 @@ class HookSettings:
             network=NetworkSettings.model_validate_json(config["network"]),
             training=TrainingSettings.model_validate_json(config["training"]),
             tuner=TunerSettings.model_validate_json(config["tuner"]),
+            judging=JudgingSettings.model_validate_json(config["judging"]),
             state=config["state"],
         )
 

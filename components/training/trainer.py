@@ -20,7 +20,6 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
-from components.judging.settings import JudgingSettings
 from components.serving.export import ServedModel, export
 from components.training.dataset import read_examples
 from components.training.fitting import FitState, TrainingData, fit, load_data
@@ -62,8 +61,7 @@ def run_fn(fn_args: FnArgs) -> None:
         callbacks=(keras.callbacks.TensorBoard(log_dir=fn_args.model_run_dir),),
         logger=LOGGER,
     )
-    judging = JudgingSettings.model_validate_json(fn_args.custom_config["judging"])
-    served = ServedModel(model, transform, settings.heads, judging.age_bands)
+    served = ServedModel(model, transform, settings.heads, settings.judging.age_bands)
     export(served, fn_args.serving_model_dir)
     run_folder = Path(fn_args.model_run_dir)
     _write_json(run_folder / "answers.json", in_memory_answers(served, fn_args, transform, training))

@@ -1,0 +1,85 @@
+"""The schema of the raw examples, which follows from the declared heads alone.
+
+Enters: heads, bounds of drift. Leaves: a `Schema` artifact holding `schema.pbtxt`, readable text.
+The statistics and their validation, the transform graph and the served model's parsing all follow
+from it. Called by `pipeline.pipeline`.
+"""
+
+import os
+from typing import Any
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx import v1 as tfx
+
+from components.features.settings import ValidationSettings
+from components.heads import BinaryHead, ClassesHead, heads_from_json
+
+FILE_NAME = "schema.pbtxt"
+
+
+def build_schema(
+    heads: tuple[Any, ...], validation: ValidationSettings
+) -> schema_pb2.Schema:
+    """The schema of raw examples: id, posts and, where known, one label a head."""
+    schema = schema_pb2.Schema()
+    for name, most in (("author_id", 1), ("posts", None)):
+        feature = schema.feature.add(name=name, type=schema_pb2.BYTES)
+        feature.presence.min_fraction = 1.0
+        feature.value_count.min = 1
+        if most:
+            feature.value_count.max = most
+    for head in heads:
+        feature = schema.feature.add(name=head.name)
+        feature.presence.min_count = 1
+        feature.value_count.min = feature.value_count.max = 1
+        _declare_range(feature, head)
+        drift = feature.drift_comparator
+        if isinstance(head, BinaryHead):
+            drift.infinity_norm.threshold = validation.maximum_label_drift
+        else:
+            drift.jensen_shannon_divergence.threshold = validation.maximum_label_drift
+    return schema
+
+
+def _declare_range(feature: schema_pb2.Feature, head: Any) -> None:
+    if isinstance(head, BinaryHead):
+        feature.type = schema_pb2.BYTES
+        feature.string_domain.value.extend([head.positive, head.negative])
+    elif isinstance(head, ClassesHead) and head.given_as == "group":
+        feature.type = schema_pb2.INT
+        feature.int_domain.min = 0
+        feature.int_domain.max = head.classes - 1
+    elif isinstance(head, ClassesHead):
+        feature.type = schema_pb2.FLOAT
+        feature.float_domain.min = 0.0
+    else:
+        feature.type = schema_pb2.FLOAT
+        feature.float_domain.min = head.minimum
+        feature.float_domain.max = head.maximum
+
+
+def read_schema(uri: str) -> schema_pb2.Schema:
+    """The schema of a `Schema` artifact."""
+    with tfx.dsl.io.fileio.open(os.path.join(uri, FILE_NAME)) as file:
+        return text_format.Parse(file.read(), schema_pb2.Schema())
+
+
+@tfx.dsl.components.component
+def HeadsSchema(  # noqa: N802 - a component is named as a class
+    heads: tfx.dsl.components.Parameter[str],
+    validation: tfx.dsl.components.Parameter[str],
+    schema: tfx.dsl.components.OutputArtifact[tfx.types.standard_artifacts.Schema],
+) -> None:
+    """Writes the schema of the declared heads.
+
+    Args:
+        heads: JSON of `heads_to_json`.
+        validation: JSON of `ValidationSettings`.
+        schema: where it is written.
+    """
+    text = text_format.MessageToString(
+        build_schema(heads_from_json(heads), ValidationSettings.model_validate_json(validation))
+    )
+    with tfx.dsl.io.fileio.open(os.path.join(schema.uri, FILE_NAME), "w") as file:
+        file.write(text)

@@ -1,0 +1,164 @@
+"""Stops a run whose examples break the schema or drifted from the last span.
+
+Enters: statistics of each split, the schema, where there is one the statistics of an earlier span.
+Leaves: an `ExampleAnomalies` artifact where all is sound; otherwise an error that names every
+anomaly in plain words. Called by `pipeline.pipeline`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+
+import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
+from tfx import types
+from tfx import v1 as tfx
+from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.dsl.components.common import resolver
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.features.schema import read_schema
+from components.heads import heads_from_json
+
+LOGGER = logging.getLogger("authorprofile.validation")
+DRIFT_SPLIT = "train"
+
+
+class AnomalyError(ValueError):
+    """The examples break the schema; the message names how."""
+
+
+def find_anomalies(
+    statistics: statistics_pb2.DatasetFeatureStatisticsList,
+    schema: schema_pb2.Schema,
+    names: Iterable[str],
+    previous: statistics_pb2.DatasetFeatureStatisticsList | None = None,
+) -> anomalies_pb2.Anomalies:
+    """What TFDV finds wrong with the features `names`; the statistics leave the texts out."""
+    wanted = set(names)
+    checked = schema_pb2.Schema()
+    checked.feature.extend(feature for feature in schema.feature if feature.name in wanted)
+    return tfdv.validate_statistics(statistics, checked, previous_statistics=previous)
+
+
+def describe_anomalies(split: str, anomalies: anomalies_pb2.Anomalies) -> list[str]:
+    """One plain line an anomaly, without any value of the data."""
+    lines = []
+    for name, info in sorted(anomalies.anomaly_info.items()):
+        for reason in info.reason:
+            lines.append(f"{split}: {name}: {reason.short_description}: {reason.description}")
+    for reason in anomalies.dataset_anomaly_info.reason:
+        lines.append(f"{split}: {reason.short_description}: {reason.description}")
+    return lines
+
+
+class ExamplesValidatorExecutor(BaseExecutor):
+    """Validates every split; see the module."""
+
+    def Do(self, input_dict, output_dict, exec_properties) -> None:  # noqa: D102 - of the base
+        statistics = artifact_utils.get_single_instance(input_dict["statistics"])
+        output = artifact_utils.get_single_instance(output_dict["anomalies"])
+        schema = read_schema(artifact_utils.get_single_uri(input_dict["schema"]))
+        names = [head.name for head in heads_from_json(exec_properties["heads"])]
+        earlier = [
+            artifact
+            for artifact in input_dict.get("previous_statistics", [])
+            if artifact.span < statistics.span
+        ]
+        splits = artifact_utils.decode_split_names(statistics.split_names)
+        output.split_names = json.dumps(splits)
+        output.span = statistics.span
+        lines: list[str] = []
+        for split in splits:
+            previous = (
+                _load(earlier[0], split) if earlier and split == DRIFT_SPLIT else None
+            )
+            anomalies = find_anomalies(_load(statistics, split), schema, names, previous)
+            _write(os.path.join(output.uri, f"Split-{split}", "anomalies.pbtxt"), anomalies)
+            lines += describe_anomalies(split, anomalies)
+        if lines:
+            raise AnomalyError(
+                "The examples must agree with the schema that the heads declare"
+                + (" and with the last span" if earlier else "")
+                + f". Found {len(lines)} anomalies: "
+                + "; ".join(lines)
+                + ". Correct the label records, widen the head's range (heads.<name>.minimum, "
+                "heads.<name>.maximum), or, for drift, raise validation.maximum_label_drift."
+            )
+        against = f", drift measured against span {earlier[0].span}" if earlier else ""
+        LOGGER.info("%d heads sound in %s%s", len(names), ", ".join(splits), against)
+
+
+def _load(artifact, split: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    return tfdv.load_stats_binary(
+        os.path.join(artifact_utils.get_split_uri([artifact], split), "FeatureStats.pb")
+    )
+
+
+def _write(path: str, anomalies: anomalies_pb2.Anomalies) -> None:
+    tfx.dsl.io.fileio.makedirs(os.path.dirname(path))
+    with tfx.dsl.io.fileio.open(path, "w") as file:
+        file.write(text_format.MessageToString(anomalies))
+
+
+class ExamplesValidatorSpec(ComponentSpec):
+    """Inputs, outputs and parameters of `ExamplesValidator`."""
+
+    PARAMETERS = {"heads": ExecutionParameter(type=str)}
+    INPUTS = {
+        "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
+        "schema": ChannelParameter(type=standard_artifacts.Schema),
+        "previous_statistics": ChannelParameter(
+            type=standard_artifacts.ExampleStatistics, optional=True
+        ),
+    }
+    OUTPUTS = {"anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies)}
+
+
+class ExamplesValidator(BaseComponent):
+    """Fails where the examples break the schema or drifted from the last span.
+
+    Args:
+        statistics: of the raw examples, every split.
+        schema: of `HeadsSchema`.
+        heads: JSON of `heads_to_json`.
+        previous_statistics: of an earlier span; nothing there means no drift is measured.
+    """
+
+    SPEC_CLASS = ExamplesValidatorSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(ExamplesValidatorExecutor)
+
+    def __init__(self, statistics, schema, heads: str, previous_statistics=None):
+        super().__init__(
+            ExamplesValidatorSpec(
+                statistics=statistics,
+                schema=schema,
+                previous_statistics=previous_statistics,
+                heads=heads,
+                anomalies=types.Channel(type=standard_artifacts.ExampleAnomalies),
+            )
+        )
+
+
+class LastSpanStrategy(resolver.ResolverStrategy):
+    """Resolves `previous_statistics` to those of the latest span before `statistics`."""
+
+    def resolve_artifacts(self, store, input_dict):  # noqa: D102 - of the base
+        current = artifact_utils.get_single_instance(input_dict["statistics"])
+        earlier = [
+            artifact
+            for artifact in input_dict["previous_statistics"]
+            if artifact.span < current.span
+        ]
+        latest = max(earlier, key=lambda artifact: (artifact.span, artifact.id), default=None)
+        return {
+            "statistics": [current],
+            "previous_statistics": [latest] if latest else [],
+        }

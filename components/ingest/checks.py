@@ -1,0 +1,129 @@
+"""Whether the join may be trained on: a summary in, an error in plain words out.
+
+Enters: `JoinSummary`, the heads and the settings. Leaves: nothing, or a `JoinError` that says the
+rule, what was counted and what to do. Called by `example_gen` after the audit is written, and by
+`authorprofile audit`. Knows no TFX and no Beam.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.ingest.records import SPLITS
+from components.ingest.settings import IngestSettings
+from components.ingest.sources import KINDS, Kind
+from components.ingest.summary import CauseTotal, HeadCounts, JoinSummary
+
+_CAUSES_SHOWN = 5
+
+
+class JoinError(ValueError):
+    """The joined records cannot be trained on."""
+
+
+def check_join(summary: JoinSummary, heads: tuple[Any, ...], settings: IngestSettings) -> None:
+    """Raises JoinError at the first rule broken.
+
+    1. In each file, records read = records used + records set aside.
+    2. Of posts and of label records, each, the share set aside for a fault is within
+       `maximum_set_aside_share`. A post or label record without its counterpart, or without a
+       known label, is no fault.
+    3. Each split has an author.
+    4. Each head has a known label in each split, and two different ones in `train`.
+    """
+    _check_counts(summary)
+    for kind in KINDS:
+        _check_share(summary, kind, settings.maximum_set_aside_share)
+    _check_authors(summary, settings)
+    _check_heads(summary, heads)
+
+
+def _check_counts(summary: JoinSummary) -> None:
+    for file in summary.files:
+        set_aside = sum(count.records for count in file.set_aside.values())
+        if file.read != file.used + set_aside:
+            raise JoinError(
+                "Every record read must be used or set aside. Received: "
+                f"{file.file}: {file.read} read, {file.used} used, {set_aside} set aside. "
+                "This is a defect of the join; please report it."
+            )
+
+
+def _check_share(summary: JoinSummary, kind: Kind, bound: float) -> None:
+    share = summary.fault_share(kind)
+    if share <= bound:
+        return
+    raise JoinError(
+        f"At most {_percent(bound)} of the {kind} may be set aside for a fault. "
+        f"Received: {_percent(share)} of {summary.read(kind):,} {kind} read:\n"
+        f"{_list_causes(summary.faults(kind))}\n"
+        "Correct these records (`authorprofile audit` lists every one, with file and line), "
+        "or raise ingest.maximum_set_aside_share."
+    )
+
+
+def _check_authors(summary: JoinSummary, settings: IngestSettings) -> None:
+    if not summary.authors:
+        causes = "".join(
+            f"\n{kind}: {summary.read(kind):,} read\n{_list_causes(summary.causes(kind))}"
+            for kind in KINDS
+        )
+        raise JoinError(
+            "At least one author must have posts and a known label. Received: none."
+            f"{causes}\nCheck that author_id is written alike in posts and labels."
+        )
+    for split in SPLITS:
+        if not summary.splits[split].authors:
+            raise JoinError(
+                f"Each split needs an author; {split!r} has none of the {summary.authors:,} "
+                f"authors (its share is {getattr(settings.splits, split):g}). "
+                f"Give more authors, or raise ingest.splits.{split}."
+            )
+
+
+def _check_heads(summary: JoinSummary, heads: tuple[Any, ...]) -> None:
+    problems = {head.name: _head_problem(summary, head) for head in heads}
+    bad = {name: problem for name, problem in problems.items() if problem}
+    if not bad:
+        return
+    sound = [head.name for head in heads if head.name not in bad]
+    switch = (
+        f"or leave {'it' if len(bad) == 1 else 'them'} out: --heads {','.join(sound)}"
+        if sound
+        else "or declare other heads"
+    )
+    raise JoinError(
+        "Each head needs a known label in each split, and different ones in 'train'. Received: "
+        f"{'; '.join(bad.values())}. Add the labels, {switch}."
+    )
+
+
+def _head_problem(summary: JoinSummary, head: Any) -> str | None:
+    for split in SPLITS:
+        counts = summary.splits[split]
+        if not counts.heads[head.name].known:
+            authors = f"{counts.authors:,} {split} author{'s' if counts.authors > 1 else ''}"
+            return f"head {head.name!r} (field {head.field!r}) has no known label among {authors}"
+    only = _only_value(summary.splits["train"].heads[head.name])
+    if only is None:
+        return None
+    return f"head {head.name!r} (field {head.field!r}) has one value only, {only}, in 'train'"
+
+
+def _only_value(counts: HeadCounts) -> str | None:
+    if counts.values:
+        return next(iter(counts.values)) if len(counts.values) == 1 else None
+    return f"{counts.minimum:g}" if counts.minimum == counts.maximum else None
+
+
+def _list_causes(causes: list[CauseTotal]) -> str:
+    shown = [
+        f"  {total.cause}: {total.records:,}, first at {total.place}"
+        for total in causes[:_CAUSES_SHOWN]
+    ]
+    more = len(causes) - len(shown)
+    return "\n".join(shown + [f"  and {more} more causes"] * (more > 0))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

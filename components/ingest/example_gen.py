@@ -1,0 +1,158 @@
+"""The ExampleGen of the pipeline: files of posts and labels in, Examples and their audit out.
+
+Enters: patterns, heads and settings as execution properties. Leaves: artifact `examples` with the
+splits train, eval and test (see `examples`), and artifact `audit` (see `audit`). Called by
+`pipeline`. A subclass of FileBasedExampleGen, so that every TFX runner gives it a driver.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import tensorflow as tf
+from tfx import types
+from tfx.components.example_gen.component import FileBasedExampleGen
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
+from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+from tfx.utils import proto_utils
+
+from components.heads import heads_from_json
+from components.ingest.audit import JoinAudit
+from components.ingest.audit_sources import load_summary, log_summary
+from components.ingest.checks import JoinError, check_join
+from components.ingest.examples import WriteExamples
+from components.ingest.join import IngestSources
+from components.ingest.records import SPLITS
+from components.ingest.settings import IngestSettings
+from components.ingest.sources import SourceFile, count_shards, find_sources
+from components.ingest.spans import PostsDriver, make_input_config, patterns_of
+
+_log = logging.getLogger("authorprofile.ingest")
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Reads, joins, writes Examples and audit, then checks the audit."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Runs one execution.
+
+        A failed execution's outputs are removed by TFX; the audit is kept beside the artifact's
+        folder, as `<folder>-failed`.
+
+        Raises:
+            SourceError: a pattern names no file, or a file that cannot be a source.
+            JoinError: the join may not be trained on; names where the audit is kept.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        audit = artifact_utils.get_single_instance(output_dict["audit"])
+        heads = heads_from_json(exec_properties["heads"])
+        settings = IngestSettings.model_validate_json(exec_properties["ingest"])
+        sources = _find_sources(exec_properties)
+        examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
+        examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
+        examples_utils.set_file_format(examples, "tfrecords_gzip")
+        with self._make_beam_pipeline() as pipeline:
+            authors = pipeline | IngestSources(sources, heads, settings, audit.uri)
+            for split in SPLITS:
+                _ = authors[split] | f"Write {split}" >> WriteExamples(
+                    artifact_utils.get_split_uri([examples], split),
+                    count_shards(sources, getattr(settings.splits, split)),
+                    heads,
+                )
+        _check_audit(audit.uri, heads, settings)
+
+
+class PostsExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):
+    """TFX's file-based ExampleGen, with heads, settings and the audit."""
+
+    PARAMETERS: ClassVar[dict[str, Any]] = {
+        **standard_component_specs.FileBasedExampleGenSpec.PARAMETERS,
+        "heads": ExecutionParameter(type=str),
+        "ingest": ExecutionParameter(type=str),
+    }
+    OUTPUTS: ClassVar[dict[str, Any]] = {
+        **standard_component_specs.FileBasedExampleGenSpec.OUTPUTS,
+        "audit": ChannelParameter(type=JoinAudit),
+    }
+
+
+class PostsExampleGen(FileBasedExampleGen):
+    """Joins posts and labels by author into examples in three splits.
+
+    Outputs: `examples` (Examples: train, eval, test) and `audit` (JoinAudit).
+    """
+
+    SPEC_CLASS = PostsExampleGenSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+    DRIVER_CLASS = PostsDriver
+
+    def __init__(
+        self,
+        posts: Sequence[str],
+        labels: Sequence[str],
+        heads: str,
+        ingest: str,
+        range_config: range_config_pb2.RangeConfig | None = None,
+    ) -> None:
+        """Builds the component.
+
+        Args:
+            posts: paths or globs of posts; `{SPAN}` and `{VERSION}` stand for the newest.
+            labels: paths or globs of label records; may have the same placeholders, or none.
+            heads: the heads as JSON, from `heads_to_json`.
+            ingest: the `IngestSettings` as JSON.
+            range_config: takes a given span in place of the newest.
+
+        Raises:
+            SourceError: posts and labels lie on different storages.
+        """
+        input_base, input_config = make_input_config(posts, labels)
+        spec = PostsExampleGenSpec(
+            input_base=input_base,
+            input_config=input_config,
+            output_config=example_gen_pb2.Output(),
+            output_data_format=example_gen_pb2.FORMAT_TF_EXAMPLE,
+            output_file_format=example_gen_pb2.FORMAT_TFRECORDS_GZIP,
+            range_config=range_config,
+            heads=heads,
+            ingest=ingest,
+            examples=types.Channel(type=standard_artifacts.Examples),
+            audit=types.Channel(type=JoinAudit),
+        )
+        # FileBasedExampleGen's own constructor knows no other outputs than `examples`.
+        base_beam_component.BaseBeamComponent.__init__(self, spec=spec)
+
+
+def _find_sources(exec_properties: dict[str, Any]) -> tuple[SourceFile, ...]:
+    config = example_gen_pb2.Input()
+    proto_utils.json_to_proto(exec_properties["input_config"], config)
+    return find_sources(*patterns_of(exec_properties["input_base"], config.splits))
+
+
+def _check_audit(audit_folder: str, heads: tuple[Any, ...], settings: IngestSettings) -> None:
+    summary = load_summary(audit_folder)
+    log_summary(summary)
+    try:
+        check_join(summary, heads, settings)
+    except JoinError as error:
+        kept = _keep_audit(audit_folder)
+        raise JoinError(f"{error}\nThe audit of this join is kept in {kept}") from None
+
+
+def _keep_audit(audit_folder: str) -> str:
+    kept = f"{audit_folder.rstrip('/')}-failed"
+    tf.io.gfile.makedirs(kept)
+    for name in tf.io.gfile.listdir(audit_folder):
+        tf.io.gfile.copy(f"{audit_folder}/{name}", f"{kept}/{name}", overwrite=True)
+    return kept

@@ -1,0 +1,98 @@
+"""Joined authors as files of tf.train.Example.
+
+Enters: (author_id, texts, label values) from `join`. Leaves: gzip TFRecord files, the same bytes
+for the same authors in every run, whatever order Beam brings them in. Called by `example_gen`.
+
+| feature | list | values |
+|---|---|---|
+| author_id | bytes | 1 |
+| posts | bytes | the texts in order, at least 1 |
+| a head's name | float (regression, amount), int64 (group), bytes (binary) | 1; absent if unknown |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import apache_beam as beam
+import tensorflow as tf
+from apache_beam.pvalue import PCollection
+
+from components.ingest.matching import Values
+
+FILE_PREFIX = "data_tfrecord"
+
+JoinedAuthor = tuple[str, tuple[str, ...], Values]
+"""author_id, texts in order, a value or None for each head."""
+
+
+def encode_example(author: JoinedAuthor, heads: tuple[Any, ...]) -> bytes:
+    """The serialized tf.train.Example of an author.
+
+    Example:
+        ("a1", ("hi", "bye"), (41.0, None)) with heads age, gender
+        -> {author_id: [b"a1"], posts: [b"hi", b"bye"], age: [41.0]}
+    """
+    author_id, texts, values = author
+    features = {"author_id": _bytes_feature([author_id]), "posts": _bytes_feature(texts)}
+    for head, value in zip(heads, values, strict=True):
+        if isinstance(value, str):
+            features[head.name] = _bytes_feature([value])
+        elif isinstance(value, float):
+            features[head.name] = tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
+        elif value is not None:
+            features[head.name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return bytes(example.SerializeToString(deterministic=True))
+
+
+class WriteExamples(beam.PTransform):
+    """Writes joined authors into `shards` files of a folder.
+
+    An author's file and place in it follow from the hash of the id: the order is as good as
+    shuffled, and a run over the same records writes the same files. Holds one file's Examples.
+    """
+
+    def __init__(self, folder: str, shards: int, heads: tuple[Any, ...]) -> None:
+        super().__init__()
+        self._folder = folder
+        self._shards = shards
+        self._heads = heads
+
+    def expand(self, authors: PCollection) -> PCollection:
+        """Builds the transform; gives the paths written."""
+        return (
+            authors
+            | "Encode" >> beam.Map(_place_example, heads=self._heads, shards=self._shards)
+            | "GroupByFile" >> beam.GroupByKey()
+            | "WriteFile" >> beam.Map(_write_file, folder=self._folder, shards=self._shards)
+        )
+
+
+def _place_example(
+    author: JoinedAuthor, heads: tuple[Any, ...], shards: int
+) -> tuple[int, tuple[bytes, bytes]]:
+    # The personalisation keeps this hash apart from the one that chose the author's split.
+    order = hashlib.blake2b(author[0].encode(), digest_size=16, person=b"order").digest()
+    return int.from_bytes(order, "big") % shards, (order, encode_example(author, heads))
+
+
+def _write_file(group: tuple[int, Iterable[tuple[bytes, bytes]]], folder: str, shards: int) -> str:
+    shard, examples = group
+    path = f"{folder}/{FILE_PREFIX}-{shard:05d}-of-{shards:05d}.gz"
+    # A worker that is tried again may run beside the first one: each writes its own, then renames.
+    partial = f"{folder}/.{uuid.uuid4().hex}"
+    tf.io.gfile.makedirs(folder)
+    with tf.io.TFRecordWriter(partial, "GZIP") as writer:
+        for _, example in sorted(examples):
+            writer.write(example)
+    tf.io.gfile.rename(partial, path, overwrite=True)
+    return path
+
+
+def _bytes_feature(texts: Iterable[str]) -> Any:
+    value = [text.encode() for text in texts]
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=value))

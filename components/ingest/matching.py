@@ -1,0 +1,125 @@
+"""What becomes of one author: all posts and label records in, each record's outcome out.
+
+Enters: the posts and label records of one author, in any order. Leaves: the texts in order and the
+label values where the author is used, and for every record that it was used or why it was set
+aside. Called by `join` for each author. Pure Python.
+
+| the author has | posts | label records |
+|---|---|---|
+| posts, no label record | no label record | |
+| a label record, no posts | | no posts |
+| label records whose values differ | author's labels conflict | conflicting labels |
+| a label record without a known value | no known label | no known label |
+| a label record, again with equal values | used | first used, others duplicate label |
+| a post_id more than once | first as read used, others duplicate post | used |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import itemgetter
+
+from components.heads import LabelValue
+
+NO_LABEL_RECORD = "no label record"
+NO_POSTS = "no posts"
+NO_KNOWN_LABEL = "no known label"
+DUPLICATE_POST = "duplicate post"
+DUPLICATE_LABEL = "duplicate label"
+CONFLICTING_LABELS = "conflicting labels"
+LABELS_CONFLICT = "author's labels conflict"
+
+# Sound records that training has no use for; they do not count against the bound on faults.
+NOT_FAULTS = frozenset({NO_LABEL_RECORD, NO_POSTS, NO_KNOWN_LABEL})
+
+# Plain tuples: Beam shuffles these fast, and pickles anything else.
+Values = tuple[LabelValue | None, ...]
+PostRow = tuple[int, int, int | None, str | None, str]
+"""Source, line, time in microseconds, post_id, text."""
+LabelRow = tuple[int, int, Values]
+"""Source, line, a value for each head."""
+SetAside = tuple[int, int, str]
+"""Source, line, cause."""
+
+_read_order = itemgetter(0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One author: `texts` is empty where the author is not used.
+
+    `used_sources` holds the source of each record used, one entry a record.
+    """
+
+    texts: tuple[str, ...]
+    values: Values
+    used_sources: tuple[int, ...]
+    set_aside: tuple[SetAside, ...]
+
+
+def match_author(posts: list[PostRow], labels: list[LabelRow]) -> Outcome:
+    """The outcome of all records of one author.
+
+    Example:
+        posts [(0, 1, None, None, "a"), (0, 2, None, None, "b")], labels [(1, 1, (41.0,))]
+        -> Outcome(texts=("a", "b"), values=(41.0,), used_sources=(1, 0, 0), set_aside=())
+    """
+    if not labels:
+        return _not_used(posts, [], NO_LABEL_RECORD, "")
+    first, *others = sorted(labels, key=_read_order)
+    values = first[2]
+    if any(other[2] != values for other in others):
+        return _not_used(posts, labels, LABELS_CONFLICT, CONFLICTING_LABELS)
+    duplicates = tuple((source, line, DUPLICATE_LABEL) for source, line, _ in others)
+    if not posts:
+        return _not_used([], [first], "", NO_POSTS, duplicates)
+    if all(value is None for value in values):
+        return _not_used(posts, [first], NO_KNOWN_LABEL, NO_KNOWN_LABEL, duplicates)
+    kept, repeated = _split_repeated(sorted(posts, key=_read_order))
+    return Outcome(
+        texts=tuple(post[4] for post in order_posts(kept)),
+        values=values,
+        used_sources=(first[0], *(post[0] for post in kept)),
+        set_aside=duplicates + repeated,
+    )
+
+
+def order_posts(posts: list[PostRow]) -> list[PostRow]:
+    """Posts by timestamp; one without a timestamp stays behind the post that was read before it.
+
+    Args:
+        posts: as read. Posts of one time keep this order.
+    """
+    latest = float("-inf")
+    keys: list[float] = []
+    for post in posts:
+        latest = latest if post[2] is None else post[2]
+        keys.append(latest)
+    return [posts[place] for place in sorted(range(len(posts)), key=keys.__getitem__)]
+
+
+def _split_repeated(posts: list[PostRow]) -> tuple[list[PostRow], tuple[SetAside, ...]]:
+    seen: set[str] = set()
+    kept: list[PostRow] = []
+    repeated: list[SetAside] = []
+    for post in posts:
+        source, line, _, post_id, _ = post
+        if post_id is not None and post_id in seen:
+            repeated.append((source, line, DUPLICATE_POST))
+            continue
+        if post_id is not None:
+            seen.add(post_id)
+        kept.append(post)
+    return kept, tuple(repeated)
+
+
+def _not_used(
+    posts: list[PostRow],
+    labels: list[LabelRow],
+    post_cause: str,
+    label_cause: str,
+    duplicates: tuple[SetAside, ...] = (),
+) -> Outcome:
+    set_aside = [(post[0], post[1], post_cause) for post in posts]
+    set_aside += [(label[0], label[1], label_cause) for label in labels]
+    return Outcome((), (), (), (*set_aside, *duplicates))

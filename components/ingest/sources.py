@@ -1,0 +1,155 @@
+"""The files of posts and labels: patterns in, a checked list of files out.
+
+Enters: paths or globs of posts and of labels, local or on an object store (`gs://...`). Leaves:
+the `SourceFile`s they name, sorted, each once, and the folder all patterns share. Called by
+`example_gen` and `audit_sources`. Knows nothing of TFX; Beam is imported for object stores alone.
+"""
+
+from __future__ import annotations
+
+import glob
+import math
+import os
+from collections.abc import Sequence
+from itertools import takewhile
+from typing import Literal, NamedTuple
+
+Kind = Literal["posts", "labels"]
+KINDS: tuple[Kind, ...] = ("posts", "labels")
+
+_TEXT_FORMATS = {
+    ".jsonl": "json_lines",
+    ".ndjson": "json_lines",
+    ".json": "json_lines",
+    ".csv": "csv",
+    ".tsv": "tsv",
+}
+_COMPRESSIONS = (".gz", ".bz2", ".xz")
+_COMPRESSION_FACTOR = 3
+_SHARD_BYTES = 128 * 1024 * 1024
+ENDINGS = f"{', '.join(_TEXT_FORMATS)} (plain or with {', '.join(_COMPRESSIONS)}), .parquet"
+
+
+class SourceError(ValueError):
+    """A pattern or a file that cannot be a source of records."""
+
+
+class SourceFile(NamedTuple):
+    """One file of records; its place in the list of sources is part of the posts' order."""
+
+    kind: Kind
+    path: str
+    size_bytes: int
+
+
+def find_sources(posts: Sequence[str], labels: Sequence[str]) -> tuple[SourceFile, ...]:
+    """The files that the patterns name: posts, then labels, each sorted by path, each file once.
+
+    Raises:
+        SourceError: no pattern, a pattern without a file, an unknown ending, or one file in both.
+    """
+    found: dict[str, SourceFile] = {}
+    for kind, patterns in zip(KINDS, (posts, labels), strict=True):
+        for path, size_bytes in sorted(_find_files(kind, patterns).items()):
+            if path in found:
+                raise SourceError(
+                    f"A file holds either posts or labels; {path} is named as both. "
+                    "Give patterns that tell them apart."
+                )
+            format_of(path)
+            found[path] = SourceFile(kind, path, size_bytes)
+    return tuple(found.values())
+
+
+def format_of(path: str) -> tuple[str, str]:
+    """Format and compression of a file by its ending: "posts.csv.gz" -> ("csv", ".gz").
+
+    Raises:
+        SourceError: the ending is none of those that can be read.
+    """
+    name = path.lower()
+    if name.endswith(".parquet"):
+        return "parquet", ""
+    stem, ending = os.path.splitext(name)
+    compression = ending if ending in _COMPRESSIONS else ""
+    format_name = _TEXT_FORMATS.get(os.path.splitext(stem)[1] if compression else ending)
+    if format_name is None:
+        raise SourceError(f"A file's ending names its format: {ENDINGS}. Received: {path}")
+    return format_name, compression
+
+
+def count_shards(sources: Sequence[SourceFile], share: float = 1.0) -> int:
+    """Files to spread the output over: one for each 128 MiB of input, as if not compressed.
+
+    Args:
+        share: the part of the input that goes into this output.
+    """
+    size_bytes = sum(
+        file.size_bytes * (_COMPRESSION_FACTOR if _is_compressed(file.path) else 1)
+        for file in sources
+    )
+    return max(1, math.ceil(share * size_bytes / _SHARD_BYTES))
+
+
+def absolute_pattern(pattern: str) -> str:
+    """The pattern with its whole path; one that names a scheme (`gs://...`) stays as it is."""
+    return pattern if "://" in pattern else os.path.abspath(os.path.expanduser(pattern))
+
+
+def common_folder(patterns: Sequence[str]) -> str:
+    """The deepest folder above all patterns, free of wildcards and of `{SPAN}`.
+
+    Example:
+        ["/data/2024-*/posts.csv", "/data/labels.csv"] -> "/data"
+
+    Raises:
+        SourceError: the patterns lie on different storages and share no folder.
+    """
+    folders = [_fixed_part(pattern).split("/")[:-1] for pattern in patterns]
+    alike = takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False))
+    common = [parts[0] for parts in alike]
+    schemes = {pattern.partition("://")[0] if "://" in pattern else "" for pattern in patterns}
+    if len(schemes) > 1:
+        raise SourceError(
+            "All posts and labels must lie on one storage, local or one scheme. "
+            f"Received: {', '.join(patterns)}. Copy them to one place."
+        )
+    folder = "/".join(common)
+    return folder + "/" if folder.endswith("/") or not folder else folder
+
+
+def _is_compressed(path: str) -> bool:
+    format_name, compression = format_of(path)
+    return bool(compression) or format_name == "parquet"
+
+
+def _fixed_part(pattern: str) -> str:
+    ends = [place for place in map(pattern.find, "*?[{") if place >= 0]
+    return pattern[: min(ends)] if ends else pattern
+
+
+def _find_files(kind: Kind, patterns: Sequence[str]) -> dict[str, int]:
+    if not patterns:
+        raise SourceError(f"{kind} need at least one path or pattern; none was given.")
+    found: dict[str, int] = {}
+    for pattern in patterns:
+        files = _match_remote(pattern) if "://" in pattern else _match_local(pattern)
+        if not files:
+            raise SourceError(
+                f"No file of {kind} matches {pattern!r}. Check the path; numbers with leading "
+                "zeros need their width in the pattern, as in {SPAN:3}."
+            )
+        found.update(files)
+    return found
+
+
+def _match_local(pattern: str) -> dict[str, int]:
+    paths = glob.glob(absolute_pattern(pattern))
+    return {path: os.path.getsize(path) for path in paths if not os.path.isdir(path)}
+
+
+def _match_remote(pattern: str) -> dict[str, int]:
+    from apache_beam.io.filesystems import FileSystems
+
+    (match,) = FileSystems.match([pattern])
+    return {file.path: file.size_in_bytes for file in match.metadata_list}

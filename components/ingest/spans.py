@@ -1,0 +1,129 @@
+"""Which files of a pattern with `{SPAN}` a run reads, and when they have changed.
+
+TFX's own driver resolves `{SPAN}`, `{VERSION}` and `{YYYY}{MM}{DD}` to the newest and fingerprints
+the files, so that a run over unchanged files is taken from the cache. But it wants all patterns to
+move together; posts that come in spans beside one table of labels are the common case. Here a
+pattern without a placeholder stays as it is and is fingerprinted too. Used by `example_gen`, and
+by `audit_sources` where a pattern has a placeholder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
+from tfx.components.example_gen import driver, input_processor, utils
+from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.utils import io_utils
+
+from components.ingest.sources import KINDS, SourceError, absolute_pattern, common_folder
+
+_Split = example_gen_pb2.Input.Split
+
+
+class PostsInputProcessor(input_processor.FileBasedInputProcessor):
+    """Resolves the patterns that have placeholders and keeps the others."""
+
+    def __init__(
+        self,
+        input_base_uri: str,
+        splits: Iterable[_Split],
+        range_config: range_config_pb2.RangeConfig | None = None,
+    ) -> None:
+        splits = list(splits)
+        moving = [split for split in splits if _moves(split.pattern)]
+        super().__init__(input_base_uri, moving or splits, range_config)
+        self._fixed = [split for split in splits if moving and not _moves(split.pattern)]
+
+    def resolve_span_and_version(self) -> tuple[int, int | None]:
+        """The newest span and version that all moving patterns have.
+
+        Raises:
+            SourceError: they have none, or not the same.
+        """
+        try:
+            span, version = super().resolve_span_and_version()
+        except ValueError as error:
+            patterns = ", ".join(
+                os.path.join(self._input_base_uri, split.pattern) for split in self._splits
+            )
+            raise SourceError(
+                f"Patterns with a span need files, all with the same newest span: {error}. "
+                f"Received: {patterns}"
+            ) from error
+        fixed = (
+            io_utils.generate_fingerprint(
+                split.name, os.path.join(self._input_base_uri, split.pattern)
+            )
+            for split in self._fixed
+        )
+        self._fingerprint = "\n".join((self._fingerprint, *fixed))
+        return span, version
+
+    def get_pattern_for_span_version(self, pattern: str, span: int, version: int | None) -> str:
+        """The pattern with its placeholders filled."""
+        if not _moves(pattern):
+            return pattern
+        return super().get_pattern_for_span_version(pattern, span, version)
+
+
+class PostsDriver(driver.FileBasedDriver):
+    """TFX's driver, with patterns that need not all move."""
+
+    def get_input_processor(
+        self,
+        splits: Iterable[_Split],
+        range_config: range_config_pb2.RangeConfig | None = None,
+        input_base_uri: str | None = None,
+    ) -> PostsInputProcessor:
+        """The processor of this run's patterns."""
+        return PostsInputProcessor(input_base_uri or "", splits, range_config)
+
+
+def make_input_config(
+    posts: Sequence[str], labels: Sequence[str]
+) -> tuple[str, example_gen_pb2.Input]:
+    """The patterns as TFX's driver takes them: a base folder, and one input split a pattern.
+
+    Example:
+        posts ["/data/posts-{SPAN}.jsonl"], labels ["/data/labels.csv"]
+        -> "/data", splits posts-0: "posts-{SPAN}.jsonl", labels-0: "labels.csv"
+    """
+    named = [
+        (f"{kind}-{place}", absolute_pattern(pattern))
+        for kind, patterns in zip(KINDS, (posts, labels), strict=True)
+        for place, pattern in enumerate(patterns)
+    ]
+    base = common_folder([pattern for _, pattern in named])
+    splits = [
+        example_gen_pb2.Input.Split(name=name, pattern=pattern[len(base) :].lstrip("/"))
+        for name, pattern in named
+    ]
+    return base, example_gen_pb2.Input(splits=splits)
+
+
+def patterns_of(input_base: str, splits: Iterable[_Split]) -> tuple[list[str], list[str]]:
+    """The patterns of posts and of labels: the inverse of `make_input_config`."""
+    posts, labels = (
+        [os.path.join(input_base, split.pattern) for split in splits if split.name.startswith(kind)]
+        for kind in KINDS
+    )
+    return posts, labels
+
+
+def fill_spans(posts: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The patterns that a run would read now: `{SPAN}` and its like filled with the newest.
+
+    Raises:
+        SourceError: the patterns have no files, or not the same newest span.
+    """
+    base, config = make_input_config(posts, labels)
+    processor = PostsInputProcessor(base, config.splits)
+    span, version = processor.resolve_span_and_version()
+    for split in config.splits:
+        split.pattern = processor.get_pattern_for_span_version(split.pattern, span, version)
+    return patterns_of(base, config.splits)
+
+
+def _moves(pattern: str) -> bool:
+    return any(utils.verify_split_pattern_specs(_Split(name="any", pattern=pattern)))

@@ -1,0 +1,191 @@
+"""What the join counted: per file, per cause, per split and per head, exact.
+
+Enters: the tally that `join` adds up, or `audit.json`. Leaves: `JoinSummary`, its JSON and the
+lines for the console. Read by `checks`, by `audit` and by the report. Knows no TFX and no Beam.
+
+    {"files": [{"kind": "posts", "file": "/data/posts.jsonl", "read": 6012, "used": 5998,
+                "set_aside": {"no label record": {"records": 14, "first_line": 3}}}],
+     "splits": {"train": {"authors": 944, "heads": {
+         "age": {"known": 900, "minimum": 18.0, "maximum": 71.0, "values": {}},
+         "gender": {"known": 870, "minimum": null, "maximum": null,
+                    "values": {"female": 430, "male": 440}}}}}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from components.ingest.lines import BREAKS
+from components.ingest.matching import NOT_FAULTS
+from components.ingest.records import SPLITS
+from components.ingest.sources import KINDS, Kind, SourceFile
+
+Key = tuple[str | int, ...]
+Count = tuple[int, float | None, float | None]
+"""Records, smallest and largest number seen (a line or a label; None where there is none)."""
+Tally = Mapping[Key, Count]
+
+OUT_OF_RANGE = "out of range"
+
+
+class CauseCount(BaseModel):
+    """Records of one file set aside for one cause, and the line of the first."""
+
+    records: int
+    first_line: int
+
+
+class FileCounts(BaseModel):
+    """One file's records: `read` is `used` plus all that `set_aside` holds."""
+
+    kind: Kind
+    file: str
+    read: int
+    used: int
+    set_aside: dict[str, CauseCount]
+
+
+class HeadCounts(BaseModel):
+    """Known labels of one head in one split; `values` counts those of binary and group heads."""
+
+    known: int
+    minimum: float | None
+    maximum: float | None
+    values: dict[str, int]
+
+
+class SplitCounts(BaseModel):
+    """One split's authors and what is known of them."""
+
+    authors: int
+    heads: dict[str, HeadCounts]
+
+
+class CauseTotal(NamedTuple):
+    """One cause over all files of a kind; `place` is `file:line` of the first record."""
+
+    cause: str
+    records: int
+    place: str
+
+
+class JoinSummary(BaseModel):
+    """Everything the join counted."""
+
+    files: list[FileCounts]
+    splits: dict[str, SplitCounts]
+
+    @classmethod
+    def from_tally(
+        cls, tally: Tally, sources: Sequence[SourceFile], heads: tuple[Any, ...]
+    ) -> JoinSummary:
+        """The summary of a tally, whose keys are those that `join` writes:
+
+        ("read", source), ("used", source), ("set aside", source, cause), ("authors", split),
+        ("known", split, head), ("value", split, head, value).
+        """
+        return cls(
+            files=[_file_counts(tally, place, source) for place, source in enumerate(sources)],
+            splits={split: _split_counts(tally, split, heads) for split in SPLITS},
+        )
+
+    def read(self, kind: Kind) -> int:
+        """Records read from all files of the kind."""
+        return sum(file.read for file in self.files if file.kind == kind)
+
+    def used(self, kind: Kind) -> int:
+        """Records of the kind that training uses."""
+        return sum(file.used for file in self.files if file.kind == kind)
+
+    def causes(self, kind: Kind) -> list[CauseTotal]:
+        """Causes of the kind over all its files, most frequent first."""
+        totals: dict[str, CauseTotal] = {}
+        for file in self.files:
+            for cause, count in file.set_aside.items() if file.kind == kind else ():
+                place = f"{file.file}:{count.first_line}"
+                _, records, first_place = totals.get(cause, CauseTotal(cause, 0, place))
+                totals[cause] = CauseTotal(cause, records + count.records, first_place)
+        return sorted(totals.values(), key=lambda total: (-total.records, total.cause))
+
+    def faults(self, kind: Kind) -> list[CauseTotal]:
+        """Those causes that are faults: all but the sound records without a counterpart."""
+        return [total for total in self.causes(kind) if total.cause not in NOT_FAULTS]
+
+    def fault_share(self, kind: Kind) -> float:
+        """Share of the kind's records set aside for a fault; 0 where none was read."""
+        return sum(total.records for total in self.faults(kind)) / max(self.read(kind), 1)
+
+    @property
+    def authors(self) -> int:
+        """Authors in all splits."""
+        return sum(split.authors for split in self.splits.values())
+
+    def lines(self) -> list[str]:
+        """The summary for people, counts only, one short line each."""
+        posts, labels = (self._read_line(kind) for kind in KINDS)
+        shares = ", ".join(f"{counts.authors:,} {name}" for name, counts in self.splits.items())
+        return [
+            f"{posts}; {self.authors:,} authors: {shares}",
+            labels,
+            *(
+                f"{kind} set aside: {_list(causes)}"
+                for kind in KINDS
+                if (causes := self.causes(kind))
+            ),
+        ]
+
+    def warnings(self) -> list[str]:
+        """Breaks: places after which a file could not be read at all."""
+        return [
+            f"{file.file}:{count.first_line}: {cause}; nothing after it was read"
+            for file in self.files
+            for cause, count in file.set_aside.items()
+            if cause in BREAKS
+        ]
+
+    def _read_line(self, kind: Kind) -> str:
+        read = self.read(kind)
+        return f"{read:,} {kind} read, {read - self.used(kind):,} set aside"
+
+
+def _list(causes: Sequence[CauseTotal]) -> str:
+    return ", ".join(f"{total.records:,} {total.cause}" for total in causes)
+
+
+def _file_counts(tally: Tally, place: int, source: SourceFile) -> FileCounts:
+    set_aside = {
+        str(key[2]): CauseCount(records=count[0], first_line=int(count[1] or 0))
+        for key, count in sorted(tally.items(), key=str)
+        if key[:2] == ("set aside", place)
+    }
+    return FileCounts(
+        kind=source.kind,
+        file=source.path,
+        read=_total(tally, "read", place),
+        used=_total(tally, "used", place),
+        set_aside=set_aside,
+    )
+
+
+def _split_counts(tally: Tally, split: str, heads: tuple[Any, ...]) -> SplitCounts:
+    return SplitCounts(
+        authors=_total(tally, "authors", split),
+        heads={head.name: _head_counts(tally, split, head.name) for head in heads},
+    )
+
+
+def _head_counts(tally: Tally, split: str, name: str) -> HeadCounts:
+    known, minimum, maximum = tally.get(("known", split, name), (0, None, None))
+    values = {
+        str(key[3]): count[0]
+        for key, count in sorted(tally.items(), key=str)
+        if key[:3] == ("value", split, name)
+    }
+    return HeadCounts(known=known, minimum=minimum, maximum=maximum, values=values)
+
+
+def _total(tally: Tally, *key: str | int) -> int:
+    return tally[key][0] if key in tally else 0

@@ -1,0 +1,197 @@
+"""Which heads are good enough for service, and how much the others fall short.
+
+Enters: each head's scores on `test`, and beside them those of the model in service. Leaves: a
+`Verdict`, the content of `verdict.json`; a model is blessed only if no head falls short. Called by
+`evaluator`; the console and the report read the file with `read_verdict`. Knows nothing of TFX.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from components.judging.bootstrap import MINIMUM_LABELS
+from components.judging.settings import JudgingSettings
+
+VERDICT_FILE = "verdict.json"
+_LEADING = {"regression": ("mae", "MAE"), "classes": ("accuracy",) * 2, "binary": ("auc", "AUC")}
+_ROUNDING = 1e-9
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Estimate(_Record):
+    """A score with its interval; None where the authors at hand cannot tell."""
+
+    value: float | None
+    lower: float | None = None
+    upper: float | None = None
+
+
+class HeadResult(_Record):
+    """What a head reached on some authors, and what the best constant predictor would have."""
+
+    name: str
+    kind: Literal["regression", "classes", "binary"]
+    unit: str = Field("", description="unit of a regression head's metrics")
+    labels: int = Field(description="authors whose label is known")
+    metrics: dict[str, Estimate] = Field(description="by name, as in `scores`, skill apart")
+    constant: dict[str, float | None] = Field(description="the constant predictor's, same names")
+    skill: Estimate = Field(description="1 - loss / loss of the best constant predictor")
+
+
+class Comparison(_Record):
+    """A head beside the same head of the model in service, on the same authors."""
+
+    baseline_skill: Estimate | None = None
+    difference: Estimate | None = Field(None, description="skill minus the baseline's, paired")
+    note: str = Field("", description="why there is nothing to compare, or what to mind")
+
+    def with_note(self, note: str) -> Comparison:
+        """The same with a note; a comparison that came to nothing has one of its own."""
+        if not note and self.difference is not None and self.difference.value is None:
+            note = "judged against the constant alone: the model in service has no skill here"
+        return self.model_copy(update={"note": note})
+
+
+class HeadVerdict(HeadResult):
+    """A head's result, judged."""
+
+    comparison: Comparison
+    blessed: bool
+    accepted: bool = Field(description="blessed by the settings alone, not by its skill")
+    reason: str = Field(description="in plain words; where it falls short, by how much")
+
+
+class SliceResult(_Record):
+    """Every head's result on the authors who share a value; read by people, it blocks nothing.
+
+    Constants are the slice's own: inside one age band hardly any age head beats the band's mean,
+    so there its error tells more than its skill.
+    """
+
+    head: str = Field(description="head whose value or band the authors share")
+    value: str
+    authors: int
+    results: list[HeadResult]
+
+
+class Baseline(_Record):
+    """The model in service that the candidate was compared with."""
+
+    uri: str
+    artifact_id: int
+    left_out: str = Field("", description="why no head of it could be compared; else empty")
+
+
+class Verdict(_Record):
+    """The judgement of one model."""
+
+    blessed: bool
+    falling_short: list[str] = Field(description="names of the heads that blocked")
+    split: str
+    authors: int = Field(description="authors of the split, labels known or not")
+    confidence: float = Field(description="level of every interval")
+    settings: JudgingSettings
+    baseline: Baseline | None
+    heads: list[HeadVerdict]
+    slices: list[SliceResult]
+
+
+def read_verdict(blessing_folder: str | Path) -> Verdict:
+    """The verdict in a blessing artifact's folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+        pydantic.ValidationError: the file holds something else.
+    """
+    return Verdict.model_validate_json((Path(blessing_folder) / VERDICT_FILE).read_bytes())
+
+
+def judge_head(
+    result: HeadResult, comparison: Comparison, settings: JudgingSettings
+) -> HeadVerdict:
+    """Holds a head's skill against the constant predictor and against the model in service.
+
+    The lower end of the interval must exceed `minimum_skill`, unless the head is in `accept`; the
+    difference itself must not be below `-tolerated_drop`, accepted or not.
+    """
+    below_constant = _shortfall_of_skill(result, settings)
+    below_baseline = _shortfall_of_difference(comparison, settings)
+    accepted = bool(below_constant) and result.name in settings.accept
+    short = [text for text in ("" if accepted else below_constant, below_baseline) if text]
+    if short:
+        reason = " and ".join(short)
+    elif accepted:
+        reason = f"accepted by the settings, though it {below_constant}"
+    else:
+        reason = f"its whole interval of skill is above {settings.minimum_skill:g}"
+    return HeadVerdict(
+        **dict(result),
+        comparison=comparison,
+        blessed=not short,
+        accepted=accepted and not short,
+        reason=reason,
+    )
+
+
+def _shortfall_of_skill(result: HeadResult, settings: JudgingSettings) -> str:
+    if result.labels < MINIMUM_LABELS:
+        return (
+            f"has {result.labels} known labels on the split, and an interval needs "
+            f"{MINIMUM_LABELS}: give more authors, or accept the head"
+        )
+    lower = result.skill.lower
+    if result.skill.value is None or lower is None:
+        return "has no skill that could be told: too many of its known labels are the same"
+    if lower > settings.minimum_skill:
+        return ""
+    return (
+        f"falls short by {_gap(settings.minimum_skill - lower)}: the lower end of its skill "
+        f"interval is {lower:.3f} and must exceed {settings.minimum_skill:g}"
+    )
+
+
+def _shortfall_of_difference(comparison: Comparison, settings: JudgingSettings) -> str:
+    if comparison.difference is None or comparison.difference.value is None:
+        return ""
+    drop = -comparison.difference.value
+    if drop <= settings.tolerated_drop + _ROUNDING:
+        return ""
+    return (
+        f"falls short by {_gap(drop - settings.tolerated_drop)}: its skill is {drop:.3f} below "
+        f"that of the model in service, and {settings.tolerated_drop:g} is tolerated"
+    )
+
+
+def _gap(amount: float) -> str:
+    return f"{amount:.3f}" if amount >= 0.001 else "less than 0.001"
+
+
+def describe(verdict: HeadVerdict) -> str:
+    """One line for the console, such as
+    `age: MAE 4.1 years [3.8, 4.5], constant 8.2, skill 0.61 [0.52, 0.69]: blessed`.
+    """
+    key, title = _LEADING[verdict.kind]
+    unit = f" {verdict.unit}" if verdict.unit else ""
+    score = _interval(verdict.metrics.get(key, Estimate(value=None)), unit)
+    line = f"{verdict.name}: {title} {score}, constant {_number(verdict.constant.get(key))}, "
+    line += f"skill {_interval(verdict.skill)}: "
+    if not verdict.blessed:
+        return f"{line}not blessed, it {verdict.reason}"
+    return line + (verdict.reason if verdict.accepted else "blessed")
+
+
+def _interval(estimate: Estimate, unit: str = "") -> str:
+    ends = f" [{_number(estimate.lower)}, {_number(estimate.upper)}]"
+    return _number(estimate.value) + unit + ("" if estimate.lower is None else ends)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return f"{value:,.1f}" if abs(value) >= 1 else f"{value:z.2f}"

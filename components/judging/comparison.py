@@ -1,0 +1,73 @@
+"""What of the model in service a candidate can be compared with.
+
+Enters: both SavedModels and the declared heads. Leaves: the heads to compare, and a note for each
+head that cannot be, or whose comparison has to be read with care. Called by `evaluator`. Nothing
+here raises for the sake of the older model: what it cannot answer is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from components.judging.blessing import Baseline
+from components.judging.signatures import UnfitModelError, declared_heads, unanswered_heads
+
+
+@dataclass(frozen=True)
+class InService:
+    """The model in service, as far as it can be compared."""
+
+    record: Baseline
+    path: str
+    heads: tuple[str, ...]
+    notes: dict[str, str]
+
+    def left_out(self, reason: str) -> InService:
+        """The same model, of which no head is compared."""
+        return InService(
+            record=self.record.model_copy(update={"left_out": reason}),
+            path=self.path,
+            heads=(),
+            notes={name: f"judged against the constant alone: {reason}" for name in self.heads}
+            | {name: note for name, note in self.notes.items() if name not in self.heads},
+        )
+
+
+def compare_with(
+    uri: str, artifact_id: int, path: str, candidate_path: str, heads: Sequence[Any]
+) -> InService:
+    """Finds out which heads of the model in service can be compared.
+
+    Args:
+        uri: of its artifact.
+        artifact_id: of its artifact.
+        path: of its SavedModel.
+        candidate_path: of the candidate's SavedModel.
+        heads: the declared heads.
+    """
+    older = declared_heads(path)
+    faults = _faults(path, older, heads)
+    compared = tuple(head.name for head in heads if head.name not in faults)
+    notes = {name: f"judged against the constant alone: {why}" for name, why in faults.items()}
+    newer = declared_heads(candidate_path)
+    for name in compared:
+        if older.get(name, {}).get("boundaries") != newer.get(name, {}).get("boundaries"):
+            notes[name] = "each model is judged on its own groups, cut at other amounts"
+    left_out = "" if compared else next(iter(faults.values()))
+    record = Baseline(uri=uri, artifact_id=artifact_id, left_out=left_out)
+    return InService(record=record, path=path, heads=compared, notes=notes)
+
+
+def _faults(path: str, older: dict[str, dict[str, Any]], heads: Sequence[Any]) -> dict[str, str]:
+    """Why a head cannot be compared, by its name; only heads that cannot be are in it."""
+    try:
+        faults = unanswered_heads(path, heads)
+    except UnfitModelError as fault:
+        return {head.name: f"the model in service does not answer; {fault}" for head in heads}
+    for head in heads:
+        kind = older.get(head.name, {}).get("kind", head.kind)
+        if kind != head.kind:
+            faults[head.name] = f"in the model in service, {head.name} is of kind {kind}"
+    return {name: f"the model in service differs; {why}" for name, why in faults.items()}

@@ -1,0 +1,169 @@
+"""The TFMA evaluation: what it is told and how it is run.
+
+Enters: the heads, the settings, one or two SavedModels and the `test` split. Leaves: TFMA's result
+files, which `results` reads. Called by `evaluator`.
+
+Labels and masks come from each model's own `transform_features`, so that a model whose income
+groups were cut at other amounts is asked about its own groups. Slices come from the candidate's.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tfx  # noqa: F401  TFMA imports half of itself only, unless tfx came first
+
+# isort: split
+import apache_beam as beam
+import tensorflow_model_analysis as tfma
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tensorflow_model_analysis import constants
+from tensorflow_model_analysis.proto import config_pb2
+from tfx_bsl.public import tfxio
+
+from components.heads import ClassesHead, heads_to_json
+from components.judging.metrics import AUTHOR_ID, AuthorScores
+from components.judging.settings import JudgingSettings
+from components.judging.signatures import LABEL_SIGNATURE, PREDICTION_SIGNATURE, GuardedModel
+
+CANDIDATE, BASELINE = constants.CANDIDATE_KEY, constants.BASELINE_KEY
+# A batch is padded to its longest author: many authors in one would take gigabytes.
+AUTHORS_A_BATCH = 64
+
+
+def slice_feature(head: Any) -> str:
+    """Feature of `transform_features` that holds the head's value or band."""
+    return f"{head.name}_slice"
+
+
+def make_eval_config(
+    heads: Sequence[Any], settings: JudgingSettings, baseline_heads: Sequence[str] = ()
+) -> config_pb2.EvalConfig:
+    """What TFMA computes.
+
+    Args:
+        heads: the declared heads, all answered by the candidate.
+        settings: the level of the intervals is read.
+        baseline_heads: names of the heads that the model in service answers too; empty where
+            there is no such model.
+    """
+    models = [_model_spec(CANDIDATE, [head.name for head in heads])]
+    if baseline_heads:
+        models.append(_model_spec(BASELINE, baseline_heads))
+    sliced = [head for head in heads if not isinstance(head, ClassesHead)]
+    return config_pb2.EvalConfig(
+        model_specs=models,
+        metrics_specs=[
+            config_pb2.MetricsSpec(metrics=[config_pb2.MetricConfig(class_name="ExampleCount")]),
+            *(_metrics_spec(head, settings, head.name in baseline_heads) for head in heads),
+        ],
+        slicing_specs=[
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[slice_feature(head)]) for head in sliced),
+        ],
+        options=config_pb2.Options(include_default_metrics={"value": False}),
+    )
+
+
+def _model_spec(name: str, head_names: Sequence[str]) -> config_pb2.ModelSpec:
+    return config_pb2.ModelSpec(
+        name=name,
+        is_baseline=name == BASELINE,
+        model_type=tfma.TF_GENERIC,
+        signature_name=PREDICTION_SIGNATURE,
+        preprocessing_function_names=[LABEL_SIGNATURE],
+        label_keys={head: head for head in head_names},
+        example_weight_keys={head: f"{head}_known" for head in head_names},
+    )
+
+
+def _metrics_spec(head: Any, settings: JudgingSettings, compared: bool) -> config_pb2.MetricsSpec:
+    config = {"head": heads_to_json((head,)), "confidence": settings.confidence}
+    return config_pb2.MetricsSpec(
+        metrics=[
+            config_pb2.MetricConfig(
+                class_name=AuthorScores.__name__,
+                module=AuthorScores.__module__,
+                config=json.dumps(config),
+            )
+        ],
+        model_names=[CANDIDATE, *([BASELINE] if compared else [])],
+        output_names=[head.name],
+        example_weights=config_pb2.ExampleWeightOptions(weighted=True),
+    )
+
+
+def evaluate(
+    pipeline: beam.Pipeline,
+    file_patterns: Sequence[str],
+    config: config_pb2.EvalConfig,
+    model_paths: Mapping[str, str],
+    output_path: str,
+) -> None:
+    """Adds the evaluation to a Beam pipeline; TFMA's files are in `output_path` once it has run.
+
+    Args:
+        pipeline: where it is added.
+        file_patterns: TFRecords of raw examples.
+        config: of `make_eval_config`.
+        model_paths: SavedModels by the names that the config has for them.
+        output_path: a folder.
+    """
+    models = [_shared_model(name, path, config) for name, path in model_paths.items()]
+    authors = tfxio.TFExampleRecord(
+        file_pattern=list(file_patterns),
+        schema=schema_pb2.Schema(
+            feature=[schema_pb2.Feature(name=AUTHOR_ID, type=schema_pb2.FeatureType.BYTES)]
+        ),
+        raw_record_column_name=tfma.ARROW_INPUT_COLUMN,
+        telemetry_descriptors=["HeadEvaluator"],
+    )
+    _ = (
+        pipeline
+        | "ReadAuthors" >> authors.BeamSource(AUTHORS_A_BATCH)
+        | "Evaluate"
+        >> tfma.ExtractEvaluateAndWriteResults(
+            eval_config=config,
+            eval_shared_model=models,
+            extractors=_extractors(config, models),
+            output_path=output_path,
+        )
+    )
+
+
+def _shared_model(name: str, path: str, config: config_pb2.EvalConfig) -> tfma.EvalSharedModel:
+    return tfma.default_eval_shared_model(
+        path,
+        model_name=name,
+        eval_config=config,
+        custom_model_loader=tfma.ModelLoader(functools.partial(GuardedModel, path)),
+    )
+
+
+def _extractors(
+    config: config_pb2.EvalConfig, models: list[Any]
+) -> list[tfma.extractors.Extractor]:
+    """TFMA's own, with the baseline's slices taken out: an author is in one slice of a feature."""
+    extractors = tfma.default_extractors(eval_config=config, eval_shared_model=models)
+    stages = [extractor.stage_name for extractor in extractors]
+    keep = tfma.extractors.Extractor(
+        stage_name="KeepCandidateSlices", ptransform=beam.Map(_without_baseline_slices)
+    )
+    extractors.insert(stages.index("ExtractSliceKeys"), keep)
+    return extractors
+
+
+def _without_baseline_slices(extracts: dict[str, Any]) -> dict[str, Any]:
+    features = extracts[constants.TRANSFORMED_FEATURES_KEY]
+    if BASELINE not in features:
+        return extracts
+    kept = {
+        name: value for name, value in features[BASELINE].items() if not name.endswith("_slice")
+    }
+    extracts = copy.copy(extracts)
+    extracts[constants.TRANSFORMED_FEATURES_KEY] = {**features, BASELINE: kept}
+    return extracts

@@ -1,0 +1,176 @@
+"""The one TFMA metric of this pipeline: a head's scores with intervals, in one pass over authors.
+
+Enters: TFMA's extracts of one author (label, prediction and mask of a head by every model, and
+`author_id`). Leaves: per model, TFMA metric keys under the head's output name:
+
+| key | value |
+|---|---|
+| `mae`, `accuracy`, ..., `skill` (see `scores`) | `BoundedValue`: score, lower and upper end |
+| `constant_mae`, `constant_accuracy`, ... | the constant predictor's own |
+| `labels` | authors whose label is known |
+| `skill`, marked as a difference | candidate minus baseline, paired, `BoundedValue` |
+
+Named by `evaluation` in the EvalConfig, loaded by TFMA by module and class. One accumulator holds
+1 + REPLICATES rows of sums, whatever the number of authors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import tfx  # noqa: F401  TFMA imports half of itself only, unless tfx came first
+
+# isort: split
+import apache_beam as beam
+import numpy as np
+import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.metrics import metric_types, metric_util
+from tensorflow_model_analysis.proto import metrics_for_slice_pb2
+
+from components.heads import heads_from_json
+from components.judging.bootstrap import REPLICATES, Array, author_weights, interval
+from components.judging.scores import HeadScores, head_scores
+
+AUTHOR_ID = "author_id"
+LABELS = "labels"
+SKILL = "skill"
+CONSTANT_PREFIX = "constant_"
+
+Sums = tuple[Array, Array]
+
+
+class AuthorScores(tfma.metrics.Metric):
+    """A head's scores; `MetricsSpec.model_names` names the candidate first, then the baseline."""
+
+    def __init__(self, head: str, confidence: float, name: str = "author_scores") -> None:
+        """Args: the head as `heads_to_json` of it alone; the level of the intervals."""
+        super().__init__(_computations, head=head, confidence=confidence, name=name)
+
+
+def _computations(
+    head: str,
+    confidence: float,
+    name: str,
+    eval_config: Any,
+    model_names: list[str],
+    output_names: list[str],
+    example_weighted: bool,
+) -> list[metric_types.MetricComputation]:
+    """One computation for all models, so that they share each author's weights."""
+    del name
+    (declared,) = heads_from_json(head)
+    (output_name,) = output_names
+    combiner = AuthorScoresCombiner(
+        head_scores(declared), confidence, output_name, model_names, eval_config, example_weighted
+    )
+    return [
+        metric_types.MetricComputation(
+            keys=[combiner.key(LABELS, model_name) for model_name in model_names],
+            preprocessors=[metric_types.FeaturePreprocessor(feature_keys=[AUTHOR_ID])],
+            combiner=combiner,
+        )
+    ]
+
+
+class AuthorScoresCombiner(beam.CombineFn):
+    """Sums of one head, by model: `[1 + REPLICATES, terms]`, and a histogram of the split."""
+
+    def __init__(
+        self,
+        scores: HeadScores,
+        confidence: float,
+        output_name: str,
+        model_names: list[str],
+        eval_config: Any,
+        example_weighted: bool,
+    ) -> None:
+        self._scores = scores
+        self._confidence = confidence
+        self._output_name = output_name
+        self._model_names = model_names
+        self._eval_config = eval_config
+        self._example_weighted = example_weighted
+
+    def key(self, name: str, model_name: str, is_diff: bool = False) -> metric_types.MetricKey:
+        """TFMA's key of a score of this head."""
+        return metric_types.MetricKey(
+            name=name,
+            model_name=model_name,
+            output_name=self._output_name,
+            example_weighted=self._example_weighted,
+            is_diff=is_diff,
+        )
+
+    def create_accumulator(self) -> list[Sums]:
+        return [
+            (
+                np.zeros((1 + REPLICATES, self._scores.term_count)),
+                np.zeros(self._scores.histogram_shape),
+            )
+            for _ in self._model_names
+        ]
+
+    def add_input(
+        self, accumulator: list[Sums], element: metric_types.StandardMetricInputs
+    ) -> list[Sums]:
+        author_id = np.asarray(element.features[AUTHOR_ID]).ravel()[0]
+        for model_name, (sums, histogram) in zip(self._model_names, accumulator, strict=True):
+            for label, prediction, weight in metric_util.to_label_prediction_example_weight(
+                element,
+                eval_config=self._eval_config,
+                model_name=model_name,
+                output_name=self._output_name,
+                example_weighted=self._example_weighted,
+                flatten=False,
+                squeeze=False,
+            ):
+                if not np.any(weight):
+                    continue
+                label = np.asarray(label, dtype=np.float64).ravel()
+                prediction = np.asarray(prediction, dtype=np.float64).ravel()
+                sums += author_weights(author_id)[:, np.newaxis] * self._scores.terms(
+                    label, prediction
+                )
+                self._scores.deposit(histogram, label, prediction)
+        return accumulator
+
+    def merge_accumulators(self, accumulators: Iterable[list[Sums]]) -> list[Sums]:
+        merged = self.create_accumulator()
+        for accumulator in accumulators:
+            for total, part in zip(merged, accumulator, strict=True):
+                for mine, other in zip(total, part, strict=True):
+                    mine += other
+        return merged
+
+    def extract_output(self, accumulator: list[Sums]) -> dict[metric_types.MetricKey, Any]:
+        output: dict[metric_types.MetricKey, Any] = {}
+        skills = []
+        for model_name, (sums, histogram) in zip(self._model_names, accumulator, strict=True):
+            whole = sums[0]
+            labels = int(self._scores.labels(whole))
+            scores = {
+                **self._scores.ranked_scores(histogram),
+                **self._scores.scores(sums, whole),
+            }
+            for name, values in scores.items():
+                output[self.key(name, model_name)] = self._bounded(values, labels)
+            for name, value in self._scores.constants(whole, histogram).items():
+                output[self.key(CONSTANT_PREFIX + name, model_name)] = value
+            output[self.key(LABELS, model_name)] = labels
+            skills.append((labels, scores[SKILL]))
+        if len(skills) == 2:
+            (labels, candidate), (baseline_labels, baseline) = skills
+            difference = self._bounded(candidate - baseline, min(labels, baseline_labels))
+            output[self.key(SKILL, self._model_names[0], is_diff=True)] = difference
+        return output
+
+    def _bounded(self, values: Array, labels: int) -> metrics_for_slice_pb2.BoundedValue:
+        value = float(values[0])
+        lower, upper = interval(values[1:], labels, self._confidence)
+        bounded = metrics_for_slice_pb2.BoundedValue()
+        bounded.value.value = value
+        # Where all replicates agree, their rounding must not leave the score outside.
+        bounded.lower_bound.value = min(lower, value)
+        bounded.upper_bound.value = max(upper, value)
+        return bounded

@@ -1,0 +1,126 @@
+"""Which heads a SavedModel answers as they are declared, found out by asking it about one author.
+
+Enters: the folder of a SavedModel and the heads. Leaves: per head, why it cannot be judged, or
+nothing; and the model itself, loaded so that its failures quote no post. Called by `evaluator` for
+the candidate, where any such reason is an error, by `comparison` for the model in service, where it
+is a head left out (that model may be older than the declared heads), and by `evaluation`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+PREDICTION_SIGNATURE = "serving_default"
+LABEL_SIGNATURE = "transform_features"
+
+
+class UnfitModelError(ValueError):
+    """A model that does not keep the contract of the signatures; the message says where."""
+
+
+class ModelFailedError(Exception):
+    """A model raised on a batch of authors."""
+
+
+def unanswered_heads(model_path: str, heads: Sequence[Any]) -> dict[str, str]:
+    """Why the model cannot be judged on a head, for each head that it cannot be judged on.
+
+    Asks both signatures about one author of one post without any label: predictions and
+    placeholder labels must be finite `[1, units]`, the mask `[1, 1]`.
+
+    Raises:
+        UnfitModelError: the model cannot be loaded, or a signature is missing or fails.
+    """
+    answers = _answers(model_path)
+    reasons = {head.name: _fault(head, answers) for head in heads}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def declared_heads(model_path: str) -> dict[str, dict[str, Any]]:
+    """Declarations of a model's heads by name, from `assets/heads.json`; empty without that."""
+    try:
+        with tf.io.gfile.GFile(os.path.join(model_path, "assets", "heads.json")) as file:
+            return {head["name"]: head for head in json.load(file)["heads"]}
+    except (tf.errors.NotFoundError, ValueError, KeyError, TypeError):
+        return {}
+
+
+class GuardedModel:
+    """A loaded SavedModel whose failures quote no input.
+
+    TFMA prints the serialized examples, posts and all, where a signature raises a TypeError or an
+    InvalidArgumentError, and TensorFlow's own message may quote a post as well.
+    """
+
+    def __init__(self, model_path: str) -> None:
+        self._model = tf.saved_model.load(model_path)  # owns what the signatures need
+        self.signatures = {
+            name: GuardedSignature(name, signature)
+            for name, signature in self._model.signatures.items()
+        }
+
+
+class GuardedSignature:
+    """One signature of a `GuardedModel`, as far as TFMA uses it."""
+
+    def __init__(self, name: str, signature: Any) -> None:
+        self._name = name
+        self._signature = signature
+        self.structured_input_signature = signature.structured_input_signature
+
+    def __call__(self, *inputs: Any, **named_inputs: Any) -> dict[str, Any]:
+        """The signature's answer. Raises ModelFailedError in place of what would be quoted."""
+        try:
+            return dict(self._signature(*inputs, **named_inputs))
+        except (TypeError, tf.errors.InvalidArgumentError) as error:
+            kind = type(error).__name__
+        raise ModelFailedError(
+            f"a model must answer every author of the split; its {self._name} raised {kind}. "
+            "The message is withheld, as it may quote a post; call the signature by hand to see it"
+        )
+
+
+def _answers(model_path: str) -> dict[str, dict[str, Any]]:
+    author = tf.train.Example()
+    author.features.feature["author_id"].bytes_list.value.append(b"nobody")
+    author.features.feature["posts"].bytes_list.value.append(b"a")
+    examples = tf.constant([author.SerializeToString()])
+    try:
+        model = tf.saved_model.load(model_path)
+        return {
+            signature: model.signatures[signature](examples=examples)
+            for signature in (PREDICTION_SIGNATURE, LABEL_SIGNATURE)
+        }
+    except KeyError as missing:
+        raise UnfitModelError(
+            f"a model must have the signatures {PREDICTION_SIGNATURE} and {LABEL_SIGNATURE}; "
+            f"{missing} is missing"
+        ) from None
+    except (OSError, ValueError, TypeError, tf.errors.OpError) as error:
+        raise UnfitModelError(
+            f"a model must load and answer one author; {type(error).__name__} was raised: "
+            f"{str(error).splitlines()[0]}"
+        ) from error
+
+
+def _fault(head: Any, answers: dict[str, dict[str, Any]]) -> str:
+    expected = (
+        (PREDICTION_SIGNATURE, head.name, head.units),
+        (LABEL_SIGNATURE, head.name, head.units),
+        (LABEL_SIGNATURE, head.known_name, 1),
+    )
+    for signature, output, units in expected:
+        if output not in answers[signature]:
+            return f"{signature} has no output {output}"
+        values = answers[signature][output].numpy()
+        if values.shape != (1, units):
+            return f"{signature} answers {output} as {values.shape[1:]} values, not ({units},)"
+        if not np.isfinite(values).all():
+            return f"{signature} answers {output} with a value that is not finite"
+    return ""

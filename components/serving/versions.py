@@ -1,0 +1,120 @@
+"""A folder of model versions, as TensorFlow Serving watches it: what is there, and the atomic push.
+
+    DESTINATION/1754000000/saved_model.pb ...   a version: a whole number, the newest serves
+    DESTINATION/.partial-1754000001/            a push under way, or one that was killed
+    DESTINATION/.push-lock                      held by the push under way
+
+Enters: a model's folder. Leaves: a new version, which appears whole, by one rename. Called by
+`pusher` and, to find what serves, by `pipeline.predict`. Knows nothing of TFX or TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import filecmp
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+MODEL_FILE = "saved_model.pb"
+_PARTIAL = ".partial-"
+_LOCK = ".push-lock"
+
+
+class Push(NamedTuple):
+    """What a push did: the version that now holds the model, and whether this push made it."""
+
+    version: int
+    is_new: bool
+
+
+def version_numbers(names: Iterable[str]) -> list[int]:
+    """The names that are versions, as numbers, ascending; any other name is no version.
+
+    >>> version_numbers(["1700000000", ".partial-1700000001", "7", "notes"])
+    [7, 1700000000]
+    """
+    return sorted(int(name) for name in names if name.isascii() and name.isdecimal())
+
+
+def newest_version(destination: Path) -> int | None:
+    """The newest version that holds a model, None where there is none."""
+    whole = [name.parent.name for name in destination.glob(f"*/{MODEL_FILE}")]
+    return max(version_numbers(whole), default=None)
+
+
+def next_version(existing: Iterable[int]) -> int:
+    """Seconds since 1970, or one above the newest version where the clock is not past it."""
+    return max(int(time.time()), max(existing, default=0) + 1)
+
+
+def push_version(model: Path, destination: Path) -> Push:
+    """Makes the model the newest version of the destination, all of it at once or not at all.
+
+    A kill at any moment leaves the versions as they were or with the new one whole; what a killed
+    push left half-written goes at the next push. A model that the newest version already holds,
+    byte for byte, is not pushed again, so a push may be repeated at will.
+
+    Args:
+        model: folder of a SavedModel.
+        destination: folder of versions on a local file system; made where it is missing.
+
+    Raises:
+        FileNotFoundError: the folder holds no SavedModel.
+        OSError: the destination cannot be written.
+    """
+    if not (model / MODEL_FILE).is_file():
+        raise FileNotFoundError(f"a model folder must hold {MODEL_FILE}; {model} does not")
+    destination.mkdir(parents=True, exist_ok=True)
+    with _locked(destination):
+        for leftover in destination.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(leftover)
+        newest = newest_version(destination)
+        if newest is not None and _same_files(model, destination / str(newest)):
+            return Push(newest, is_new=False)
+        version = next_version(version_numbers(os.listdir(destination)))
+        partial = destination / f"{_PARTIAL}{version}"
+        shutil.copytree(model, partial, copy_function=shutil.copyfile)
+        _flush_tree(partial)
+        partial.rename(destination / str(version))
+        _flush(destination)
+        return Push(version, is_new=True)
+
+
+@contextlib.contextmanager
+def _locked(destination: Path) -> Iterator[None]:
+    """Waits for any other push to this destination; the kernel frees the lock of a killed one."""
+    with open(destination / _LOCK, "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def _same_files(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same files, byte for byte."""
+    names = _files(one)
+    return names == _files(other) and all(
+        filecmp.cmp(one / name, other / name, shallow=False) for name in names
+    )
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush_tree(folder: Path) -> None:
+    """Brings a tree to the disk, so that a power cut after the rename finds it whole too."""
+    for path in folder.rglob("*"):
+        _flush(path)
+    _flush(folder)

@@ -1,0 +1,74 @@
+"""What `authorprofile audit` does: the join alone, its counts on the console and in a folder."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from components.ingest.checks import JoinError, check_join
+from components.ingest.summary import JoinSummary
+from pipeline.chatter import divert_output
+from pipeline.config import Config
+
+
+def audit_command(config: Config) -> int:
+    """Joins, counts, writes `<out>/audit/`; returns 0 where training could start, else 1."""
+    folder = Path(config.out) / "audit"
+    with divert_output(Path(config.out) / "logs") as (terminal, _):
+        console = Console(file=terminal, highlight=False)
+        from components.ingest.audit_sources import audit_sources
+        from components.ingest.sources import SourceError
+
+        try:
+            with console.status("joining posts and labels"):
+                summary = audit_sources(
+                    config.posts,
+                    config.labels,
+                    config.head_list,
+                    config.ingest,
+                    str(folder),
+                    config.beam.arguments,
+                )
+        except SourceError as error:
+            console.print(Text(str(error), style="red"))
+            return 2
+        except KeyboardInterrupt:
+            console.print("Interrupted; an earlier audit is kept as it was.")
+            return 130
+        show_summary(console, summary)
+        console.print(f"Every record set aside, by file, line and cause: {folder}", soft_wrap=True)
+        try:
+            check_join(summary, config.head_list, config.ingest)
+        except JoinError as error:
+            console.print(Text(str(error), style="red"), soft_wrap=True)
+            return 1
+        console.print(Text("Training could start.", style="green"))
+    sys.stdout.flush()
+    return 0
+
+
+def show_summary(console: Console, summary: JoinSummary) -> None:
+    """Files with their causes, then the splits with what is known of their authors."""
+    table = Table(title="Records")
+    for name in ("file", "read", "used", "set aside", "cause", "first line"):
+        table.add_column(name, justify="left" if name in ("file", "cause") else "right")
+    for file in summary.files:
+        aside = file.read - file.used
+        table.add_row(file.file, f"{file.read:,}", f"{file.used:,}", f"{aside:,}", "", "")
+        for cause, count in file.set_aside.items():
+            table.add_row("", "", "", f"{count.records:,}", cause, str(count.first_line))
+    console.print(table)
+    authors = Table(title="Authors and known labels")
+    authors.add_column("split")
+    authors.add_column("authors", justify="right")
+    names = list(next(iter(summary.splits.values())).heads)
+    for name in names:
+        authors.add_column(name, justify="right")
+    for split, counts in summary.splits.items():
+        known = [f"{counts.heads[name].known:,}" for name in names]
+        authors.add_row(split, f"{counts.authors:,}", *known)
+    console.print(authors)

@@ -1,0 +1,196 @@
+"""The command `authorprofile`. Imports neither TensorFlow nor TFX until a command needs them.
+
+Exit codes: 0 done (a run: and pushed), 1 failed, 2 wrong usage or configuration, 3 trained but not
+blessed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+FAILED, USAGE, NOT_BLESSED, INTERRUPTED = 1, 2, 3, 130
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Trains one network that predicts all of an author's attributes, and serves it."""
+
+
+def config_options(command: Command) -> Command:
+    """The arguments by which every command that reads a configuration takes it."""
+    for option in (
+        click.option("assignments", "--set", multiple=True, metavar="KEY=VALUE",
+                     help="Override a setting, such as training.epochs=5. Repeatable."),
+        click.option("--heads", help="Heads to predict, by name: age,gender."),
+        click.option("--out", help="Folder of runs, metadata and logs."),
+        click.option("--labels", multiple=True, metavar="GLOB",
+                     help="Files of label records. Repeatable."),
+        click.option("--posts", multiple=True, metavar="GLOB", help="Files of posts. Repeatable."),
+        click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path)),
+    ):
+        command = option(command)
+    return command
+
+
+def read_config(
+    config: Path | None,
+    posts: tuple[str, ...],
+    labels: tuple[str, ...],
+    out: str | None,
+    heads: str | None,
+    assignments: tuple[str, ...],
+) -> Config:
+    """The configuration of the command line; a wrong one ends the command with code 2."""
+    from pipeline.config import ConfigError, load_config
+
+    try:
+        return load_config(
+            config,
+            assignments,
+            [name.strip() for name in heads.split(",")] if heads is not None else None,
+            posts=list(posts) or None,
+            labels=list(labels) or None,
+            out=out,
+        )
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+@cli.command()
+@config_options
+def run(**options: Any) -> None:
+    """Train on posts and labels, judge, and push the model if every head is good enough.
+
+    CONFIG is a YAML file of settings; `authorprofile settings` prints them all.
+    """
+    settings = read_config(**options)
+    from pipeline.chatter import divert_output
+    from pipeline.console import RunConsole, read_reachable, show_outcome
+
+    try:
+        reachable = read_reachable(settings.reachable)
+    except (OSError, ValueError, KeyError) as error:
+        raise click.UsageError(f"reachable: {settings.reachable} cannot be read: {error}") from None
+    check_sources(settings)
+    with (
+        divert_output(Path(settings.out) / "logs") as (terminal, log_path),
+        RunConsole(terminal) as console,
+    ):
+        console.say(f"Log: {log_path}", "dim")
+        console.waiting_for("loading TensorFlow and TFX")
+        try:
+            from pipeline.local import run_local
+
+            outcome = run_local(settings, console)
+        except KeyboardInterrupt:
+            console.status.stop()
+            console.say("Interrupted. The same command goes on where this one stopped.")
+            leave(INTERRUPTED)
+        except Exception as error:
+            import logging
+
+            logging.getLogger(__name__).exception("the run failed")
+            console.status.stop()
+            console.say(f"{console.title or 'run'} failed: {describe_cause(error)}", "red")
+            console.say(f"The whole log: {log_path}", "dim")
+            leave(FAILED)
+        show_outcome(console.console, outcome, reachable)
+    if not outcome.pushed:
+        leave(NOT_BLESSED if not outcome.verdict["blessed"] else FAILED)
+
+
+def check_sources(config: Config) -> None:
+    """Ends the command with code 2 where a pattern of local files names none."""
+    import glob
+
+    for key in ("posts", "labels"):
+        for pattern in getattr(config, key):
+            plain = re.sub(r"\{(SPAN|VERSION)[^}]*\}", "*", pattern)
+            if "://" not in plain and not glob.glob(plain, recursive=True):
+                raise click.UsageError(f"{key}: no file matches {pattern}")
+
+
+def describe_cause(error: BaseException) -> str:
+    """The first cause of an error, without the engine's frame around it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = re.sub(r"\s*\[while running '[^']*'\]", "", str(error)).strip()
+    return text or type(error).__name__
+
+
+def leave(code: int) -> None:
+    """Ends at once: worker threads of an interrupted stage must not hold the process."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+@cli.command()
+@config_options
+def audit(**options: Any) -> None:
+    """Join posts and labels and say what was read, used and set aside. Trains nothing."""
+    settings = read_config(**options)
+    check_sources(settings)
+    from pipeline.audit import audit_command
+
+    sys.exit(audit_command(settings))
+
+
+@cli.command()
+@click.option("--model", required=True, type=click.Path(path_type=Path),
+              help="Folder of served versions, or one version.")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def predict(model: Path, file: Path | None) -> None:
+    """Predict every author of FILE: posts as JSON Lines, or raw text of one author.
+
+    Without FILE, reads standard input. Writes one JSON line an author.
+    """
+    from pipeline.predict import predict_command
+
+    sys.exit(predict_command(model, file))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--authors", type=click.IntRange(min=1), default=1000, show_default=True,
+              help="How many authors.")
+@click.option("--seed", type=click.IntRange(min=0), help="Another seed, other people.")
+def sample(folder: Path, authors: int, seed: int | None) -> None:
+    """Write made-up posts and labels whose best reachable scores are known."""
+    from pipeline.sample import write_sample
+
+    try:
+        summary = write_sample(folder, authors, **({} if seed is None else {"seed": seed}))
+    except FileExistsError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(
+        f"{summary.authors:,} authors, {summary.post_records:,} posts, "
+        f"{summary.faulty_records:,} faulty records in {folder}"
+    )
+    click.echo(f"Train on them: authorprofile run {folder / 'config.yaml'} --out runs/sample")
+
+
+@cli.command()
+def settings() -> None:
+    """Print every setting with its default, unit and meaning, as a YAML file to start from."""
+    from pipeline.config import settings_as_yaml
+
+    click.echo(settings_as_yaml(), nl=False)
+
+
+def main() -> None:
+    """The console command."""
+    cli(prog_name="authorprofile")

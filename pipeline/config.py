@@ -1,0 +1,330 @@
+"""The one configuration: every setting typed, with its default, unit and meaning.
+
+Enters: a YAML file, overrides of the command line. Leaves: a frozen `Config`. Read in one place,
+by the command line; stages receive their own section. Imports neither TensorFlow nor TFX.
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from components.features.settings import TextSettings, ValidationSettings
+from components.heads import DEFAULT_HEADS, Head, parse_heads
+from components.ingest.settings import IngestSettings
+from components.judging.settings import JudgingSettings
+from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
+
+PATH_KEYS = ("posts", "labels", "out", "push", "reachable", "hyperparameters_from")
+
+
+class ConfigError(ValueError):
+    """The configuration is wrong; the message names the key, what came and what is allowed."""
+
+
+class SqliteMetadata(BaseModel):
+    """The metadata store as one file in the run's folder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["sqlite"] = Field("sqlite", description="kind of the metadata store")
+
+
+class ServerMetadata(BaseModel):
+    """The metadata store on a database server."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["mysql", "postgresql"] = Field(description="kind of the metadata store")
+    host: str = Field("localhost", description="server's host")
+    port: int = Field(0, ge=0, le=65535, description="server's port; 0: the kind's usual one")
+    database: str = Field("authorprofile", description="name of the database, which must exist")
+    user: str = Field("authorprofile", description="who connects")
+    password_variable: str = Field(
+        "AUTHORPROFILE_DB_PASSWORD", description="environment variable that holds the password"
+    )
+
+
+class BeamSettings(BaseModel):
+    """How the data stages run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arguments: list[str] = Field(
+        ["--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1"],
+        description="Apache Beam's pipeline arguments; the direct runner holds its shuffle in "
+        "memory, so large data wants another runner",
+    )
+
+
+class Config(BaseModel):
+    """Everything a run can be told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(
+        "authorprofile",
+        pattern=r"^[A-Za-z][A-Za-z0-9_-]*$",
+        description="pipeline's name: runs of one name share cache, history and model in service",
+    )
+    posts: list[str] = Field(
+        description="files of posts, by path or glob; {SPAN} and {VERSION} pick the latest"
+    )
+    labels: list[str] = Field(description="files of labels, likewise")
+    out: str = Field("runs/default", description="folder of runs, metadata and logs")
+    push: str = Field("", description="folder of served versions; by default <out>/serving")
+    heads: dict[str, Head] = Field(description="what is predicted; null leaves a head out")
+    ingest: IngestSettings = Field(default_factory=IngestSettings, description="the join")
+    text: TextSettings = Field(default_factory=TextSettings, description="text to token ids")
+    validation: ValidationSettings = Field(
+        default_factory=ValidationSettings, description="bounds before training"
+    )
+    transform_statistics: bool = Field(
+        False, description="compute statistics before and after Transform too"
+    )
+    network: NetworkSettings = Field(default_factory=NetworkSettings, description="widths")
+    training: TrainingSettings = Field(default_factory=TrainingSettings, description="one fit")
+    tune: bool = Field(True, description="search loss weights and settings before training")
+    tuner: TunerSettings = Field(default_factory=TunerSettings, description="the search")
+    hyperparameters_from: str = Field(
+        "",
+        description="file best_hyperparameters.txt of an earlier run, used in place of a search",
+    )
+    judging: JudgingSettings = Field(
+        default_factory=JudgingSettings, description="when a model is good enough"
+    )
+    serving_check_timeout_seconds: int = Field(
+        300, gt=0, description="longest time the exported model may take to load and answer"
+    )
+    cache: bool = Field(True, description="reuse stages whose inputs and settings did not change")
+    metadata: Annotated[SqliteMetadata | ServerMetadata, Field(discriminator="kind")] = Field(
+        default_factory=SqliteMetadata, description="metadata store (MLMD)"
+    )
+    beam: BeamSettings = Field(default_factory=BeamSettings, description="Beam runner")
+    reachable: str = Field(
+        "", description="JSON file of best reachable scores, where known, shown beside the result"
+    )
+
+    @field_validator("posts", "labels")
+    @classmethod
+    def _one_pattern_at_least(cls, patterns: list[str]) -> list[str]:
+        if not patterns or not all(patterns):
+            raise ValueError("must name at least one file or glob")
+        return patterns
+
+    @model_validator(mode="before")
+    @classmethod
+    def _heads_know_their_names(cls, values: Any) -> Any:
+        heads = values.get("heads") if isinstance(values, Mapping) else None
+        if not isinstance(heads, Mapping):
+            return values
+        kept = {
+            name: {**head, "name": name} if isinstance(head, Mapping) else head
+            for name, head in heads.items()
+            if head is not None
+        }
+        return {**values, "heads": kept}
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Config:
+        if not self.heads:
+            raise ValueError("heads must declare at least one head; all were left out")
+        for name in self.heads:
+            if not name.isidentifier() or name in ("author_id", "posts", "tokens"):
+                raise ValueError(f"heads: {name!r} is reserved or not an identifier")
+        for key, names in (
+            ("judging.accept", self.judging.accept),
+            ("training.loss_weights", list(self.training.loss_weights)),
+        ):
+            unknown = [name for name in names if name not in self.heads]
+            if unknown:
+                raise ValueError(f"{key} names {unknown}; the heads are {list(self.heads)}")
+        return self
+
+    @property
+    def head_list(self) -> tuple[Any, ...]:
+        """The heads in their order."""
+        return tuple(self.heads.values())
+
+    @property
+    def serving_folder(self) -> str:
+        """Folder of served versions."""
+        return self.push or str(Path(self.out) / "serving")
+
+
+def load_config(
+    path: Path | None = None,
+    assignments: Iterable[str] = (),
+    heads: Iterable[str] | None = None,
+    **overrides: Any,
+) -> Config:
+    """Reads the configuration; later sources win: defaults, file, `overrides`, `assignments`.
+
+    Args:
+        path: YAML file; its relative paths start at its own folder.
+        assignments: `key=value` with dotted keys, values as YAML.
+        heads: names of the heads to keep; None keeps all that are declared.
+        overrides: top-level settings; None means not given.
+
+    Raises:
+        ConfigError: names each wrong key, what came and what is allowed.
+    """
+    values: dict[str, Any] = {"heads": {name: dict(head) for name, head in DEFAULT_HEADS.items()}}
+    if path is not None:
+        values = _merge(values, _read_yaml(path))
+    values.update({key: value for key, value in overrides.items() if value is not None})
+    for assignment in assignments:
+        values = _merge(values, _parse_assignment(assignment))
+    if heads is not None:
+        values["heads"] = _select_heads(values["heads"], list(heads))
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(describe_errors(error)) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold `key: value` lines; it holds a {type(content).__name__}")
+    return {key: _resolve(key, value, path.parent) for key, value in content.items()}
+
+
+def _resolve(key: Any, value: Any, folder: Path) -> Any:
+    if key in PATH_KEYS and isinstance(value, str) and value and "://" not in value:
+        return str(folder / value)
+    if key in PATH_KEYS and isinstance(value, list):
+        return [_resolve(key, item, folder) for item in value]
+    return value
+
+
+def _parse_assignment(assignment: str) -> dict[str, Any]:
+    key, equals, text = assignment.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set takes key=value, such as training.epochs=5; got {assignment!r}")
+    try:
+        value: Any = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    return typing.cast(dict[str, Any], value)
+
+
+def _merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in change.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _select_heads(declared: Any, names: list[str]) -> dict[str, Any]:
+    known = declared if isinstance(declared, Mapping) else {}
+    unknown = [name for name in names if known.get(name) is None]
+    if unknown or not names:
+        raise ConfigError(
+            f"--heads takes names of declared heads ({', '.join(known)}); got {', '.join(names)!r}"
+        )
+    return {name: known[name] for name in names}
+
+
+def describe_errors(error: ValidationError) -> str:
+    """Each wrong key with what came and what is allowed, one a line."""
+    lines = []
+    for item in error.errors(include_url=False):
+        key = ".".join(str(part) for part in item["loc"]) or "config"
+        if item["type"] == "extra_forbidden":
+            allowed = ", ".join(_siblings(item["loc"]))
+            lines.append(f"{key}: unknown key; allowed here: {allowed}")
+        elif item["type"] == "missing":
+            lines.append(f"{key}: must be given: {_describe_key(item['loc'])}")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            came = json.dumps(item["input"], default=str)
+            came = came if len(came) <= 80 else came[:77] + "..."
+            lines.append(f"{key}: {message}; got {came}" if item["loc"] else message)
+    return "\n".join(lines)
+
+
+def _siblings(location: tuple[int | str, ...]) -> list[str]:
+    model = _model_at(location[:-1])
+    return sorted(model.model_fields) if model else []
+
+
+def _describe_key(location: tuple[int | str, ...]) -> str:
+    model = _model_at(location[:-1])
+    field = model.model_fields.get(str(location[-1])) if model else None
+    return (field.description or "") if field else ""
+
+
+def _model_at(location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """The settings class at a key path; a union's tag in the path picks its member."""
+    model: Any = Config
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            field = model.model_fields.get(str(part))
+            model = field.annotation if field else None
+            continue
+        members = [m for m in _members(model) if str(part) in _tags(m)]
+        if members:
+            model = members[0]
+        elif typing.get_origin(model) is dict:
+            model = typing.get_args(model)[1]
+        else:
+            return None
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+
+
+def _members(annotation: Any) -> list[Any]:
+    found = []
+    for member in typing.get_args(annotation):
+        found += [member] if isinstance(member, type) else _members(member)
+    return found
+
+
+def _tags(model: Any) -> tuple[Any, ...]:
+    kind = getattr(model, "model_fields", {}).get("kind")
+    return typing.get_args(kind.annotation) if kind else ()
+
+
+def settings_as_yaml() -> str:
+    """Every setting with its default and meaning, as a commented YAML file."""
+    values = {"posts": ["data/posts*.jsonl"], "labels": ["data/labels.csv"], "heads": {}}
+    config = Config.model_validate(
+        {**values, "heads": {head.name: head.model_dump() for head in parse_heads(DEFAULT_HEADS)}}
+    )
+    return "\n".join(_yaml_lines(config, 0)) + "\n"
+
+
+def _yaml_lines(model: BaseModel, depth: int) -> list[str]:
+    indent = "  " * depth
+    lines = []
+    for key, field in type(model).model_fields.items():
+        value = getattr(model, key)
+        if depth and key == "name":
+            continue
+        lines.append(f"{indent}# {field.description}")
+        if isinstance(value, BaseModel):
+            lines += [f"{indent}{key}:", *_yaml_lines(value, depth + 1)]
+        elif isinstance(value, dict) and any(isinstance(v, BaseModel) for v in value.values()):
+            lines.append(f"{indent}{key}:")
+            for name, item in value.items():
+                lines += [f"{indent}  {name}:", *_yaml_lines(item, depth + 2)]
+        else:
+            lines.append(f"{indent}{key}: {json.dumps(value)}")
+    return lines

@@ -1,0 +1,202 @@
+"""What a person sees of a run: a line a stage with what it did, then the result.
+
+Enters: the starts and ends of stages, the stages' own log lines (counts only), the outcome. Leaves:
+text on the terminal. Stages log to `authorprofile.<stage>`: INFO is what it did and stays, DEBUG is
+progress and is shown while it lasts. Called by the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+TITLES = {
+    "PostsExampleGen": "ingest",
+    "StatisticsGen": "statistics",
+    "HeadsSchema": "schema",
+    "LastSpan": "last span",
+    "ExamplesValidator": "validation",
+    "Transform": "transform",
+    "EarlierHyperparameters": "settings",
+    "Tuner": "search",
+    "Trainer": "training",
+    "ModelInService": "in service",
+    "HeadEvaluator": "judging",
+    "ServingCheck": "check",
+    "VersionedPusher": "push",
+}
+METRICS = {
+    "regression": (("mae", "MAE"), ("rmse", "RMSE")),
+    "classes": (
+        ("accuracy", "accuracy"),
+        ("within_one_group", "within one group"),
+        ("cross_entropy", "cross-entropy"),
+    ),
+    "binary": (("auc", "AUC"), ("accuracy", "accuracy")),
+}
+
+
+class RunConsole(logging.Handler):
+    """Shows stages as they run; hears their log lines as a logging handler."""
+
+    def __init__(self, stream: TextIO):
+        super().__init__(logging.DEBUG)
+        self.console = Console(file=stream, highlight=False)
+        self.status = self.console.status("")
+        self.started = 0.0
+        self.title = ""
+        self.said = 0
+
+    def __enter__(self) -> RunConsole:
+        logging.getLogger("authorprofile").addHandler(self)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        logging.getLogger("authorprofile").removeHandler(self)
+        self.status.stop()
+
+    def say(self, text: str, style: str = "") -> None:
+        """One line that stays."""
+        self.console.print(Text(text, style=style))
+
+    def waiting_for(self, what: str) -> None:
+        """Shows what is being waited for, where the terminal can."""
+        self.status.update(Text(what))
+        self.status.start()
+
+    def stage_started(self, stage: str) -> None:
+        """A stage starts."""
+        self.title = TITLES.get(stage, stage)
+        self.started = time.monotonic()
+        self.said = 0
+        self.waiting_for(self.title)
+
+    def stage_finished(self, stage: str) -> None:
+        """A stage has ended well; one that said nothing still gets its line."""
+        self.status.stop()
+        seconds = time.monotonic() - self.started
+        if not self.said:
+            self._stay("done" if seconds > 0.5 else "nothing to do or reused", "dim")
+        self.console.print(Text(f"{'':12}{seconds:.1f} s", style="dim"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A stage's own line."""
+        text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self._stay(text, "yellow")
+        elif record.levelno >= logging.INFO:
+            self._stay(text)
+        elif self.console.is_terminal:
+            self.status.update(Text(f"{self.title}: {text}"))
+        else:
+            self._stay(text, "dim")
+
+    def _stay(self, text: str, style: str = "") -> None:
+        title = self.title if not self.said else ""
+        self.said += 1
+        self.console.print(Text(f"{title:12}", style="bold") + Text(text, style=style))
+
+
+def show_outcome(console: Console, outcome: Any, reachable: dict[str, Any]) -> None:
+    """The table of heads, what blocked, and how to use the model.
+
+    Args:
+        console: where to.
+        outcome: of `local.run_local`.
+        reachable: best reachable scores by head and metric, empty where unknown.
+    """
+    verdict = outcome.verdict
+    level = f"{verdict['confidence']:.0%}"
+    console.print()
+    console.print(result_table(verdict, reachable))
+    console.print(
+        Text(
+            f"On {verdict['authors']} authors of `{verdict['split']}`, which nothing was chosen "
+            f"by; intervals at {level}. Constant: the best constant answer in hindsight. "
+            "Skill: 1 - loss / its loss.",
+            style="dim",
+        )
+    )
+    if outcome.hyperparameters:
+        chosen = ", ".join(
+            f"{name.replace('loss_weight/', 'weight of ')} {value:.3g}"
+            for name, value in sorted(outcome.hyperparameters.items())
+            if isinstance(value, float)
+        )
+        console.print(f"Chosen by the search: {chosen}.", soft_wrap=True)
+    for head in verdict["heads"]:
+        if not head["blessed"]:
+            console.print(
+                Text(f"{head['name']} blocked: it {head['reason']}.", style="red"), soft_wrap=True
+            )
+    for fault in outcome.check.get("faults", []):
+        console.print(Text(f"serving check failed: {fault}", style="red"), soft_wrap=True)
+    if outcome.pushed:
+        folder = str(Path(outcome.serving_path).parent)
+        console.print(Text(f"In service: {outcome.serving_path}", style="green"), soft_wrap=True)
+        console.print(
+            f"Use it:     echo 'a post' | authorprofile predict --model {folder}", soft_wrap=True
+        )
+    else:
+        console.print("Not pushed; what was in service stays there.")
+
+
+def result_table(verdict: dict[str, Any], reachable: dict[str, Any]) -> Table:
+    """Per head and metric: the score with its interval beside the constant predictor's."""
+    table = Table(title="Result on `test`")
+    for name in ("head", "metric", "score", "constant"):
+        table.add_column(name, justify="left" if name in ("head", "metric") else "right")
+    if reachable:
+        table.add_column("best reachable", justify="right")
+    table.add_column("verdict")
+    for head in verdict["heads"]:
+        known = reachable.get(head["name"], {})
+        rows = [(title, head["metrics"].get(key), head["constant"].get(key), known.get(key))
+                for key, title in METRICS[head["kind"]]]
+        rows.append(("skill", head["skill"], 0.0, known.get("skill")))
+        for number, (title, score, constant, best) in enumerate(rows):
+            cells = [head["name"] if not number else "", title, interval(score), figure(constant)]
+            if reachable:
+                cells.append(figure(best))
+            last = number == len(rows) - 1
+            table.add_row(*cells, _verdict_cell(head) if last else "", end_section=last)
+    return table
+
+
+def _verdict_cell(head: dict[str, Any]) -> Text:
+    if not head["blessed"]:
+        return Text("not blessed", style="red")
+    return Text("accepted" if head["accepted"] else "blessed", style="green")
+
+
+def interval(estimate: dict[str, Any] | None) -> str:
+    """A score with its interval, such as `4.10 [3.80, 4.50]`."""
+    if not estimate or estimate["value"] is None:
+        return "unknown"
+    ends = (estimate.get("lower"), estimate.get("upper"))
+    if None in ends:
+        return figure(estimate["value"])
+    return f"{figure(estimate['value'])} [{figure(ends[0])}, {figure(ends[1])}]"
+
+
+def figure(value: float | None) -> str:
+    """A number with as many digits as help."""
+    if value is None:
+        return ""
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
+
+
+def read_reachable(path: str) -> dict[str, Any]:
+    """Best reachable scores by head and metric from the file a sample comes with."""
+    if not path:
+        return {}
+    content = json.loads(Path(path).read_text(encoding="utf-8"))
+    heads: dict[str, Any] = content["heads"]
+    return heads

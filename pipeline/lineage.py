@@ -1,0 +1,95 @@
+"""Reads from MLMD which artifacts the last run of a pipeline made or reused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.orchestration import metadata
+from tfx.types import artifact_utils
+
+CACHED = metadata_store_pb2.Execution.CACHED
+
+
+@dataclass(frozen=True)
+class RunArtifacts:
+    """Output artifacts of one run.
+
+    Attributes:
+        artifacts: by (node id, output key).
+        reused: nodes whose work was found in the cache.
+    """
+
+    artifacts: dict[tuple[str, str], Any]
+    reused: list[str]
+
+    def has(self, node: str, key: str) -> bool:
+        """Whether the node left this output."""
+        return (node, key) in self.artifacts
+
+    def artifact(self, node: str, key: str) -> Any:
+        """The TFX artifact of an output.
+
+        Raises:
+            KeyError: the node left no such output in this run.
+        """
+        return self.artifacts[node, key]
+
+    def path(self, node: str, key: str) -> Path:
+        """Folder of an output."""
+        return Path(self.artifact(node, key).uri)
+
+
+def read_last_run(connection: Any, pipeline_name: str) -> RunArtifacts:
+    """The artifacts of the latest run of `pipeline_name`.
+
+    Raises:
+        LookupError: the store knows no run of it.
+    """
+    with metadata.Metadata(connection) as handle:
+        store = handle.store
+        pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
+        runs = store.get_children_contexts_by_context(pipeline.id) if pipeline else []
+        runs = [context for context in runs if context.type == "pipeline_run"] or (
+            _runs_by_executions(store, pipeline) if pipeline else []
+        )
+        if not runs:
+            raise LookupError(f"The metadata store knows no run of pipeline {pipeline_name!r}.")
+        last = max(runs, key=lambda context: context.id)
+        return _collect(store, store.get_executions_by_context(last.id))
+
+
+def _runs_by_executions(store: Any, pipeline: Any) -> list[Any]:
+    found = {}
+    for execution in store.get_executions_by_context(pipeline.id):
+        for context in store.get_contexts_by_execution(execution.id):
+            if context.type == "pipeline_run":
+                found[context.id] = context
+    return list(found.values())
+
+
+def _collect(store: Any, executions: list[Any]) -> RunArtifacts:
+    artifacts: dict[tuple[str, str], Any] = {}
+    reused = []
+    types = {kind.id: kind for kind in store.get_artifact_types()}
+    for execution in executions:
+        node = _node_of(store, execution)
+        if execution.last_known_state == CACHED:
+            reused.append(node)
+        for event in store.get_events_by_execution_ids([execution.id]):
+            if event.type != metadata_store_pb2.Event.OUTPUT:
+                continue
+            (found,) = store.get_artifacts_by_id([event.artifact_id])
+            artifacts[node, event.path.steps[0].key] = artifact_utils.deserialize_artifact(
+                types[found.type_id], found
+            )
+    return RunArtifacts(artifacts, reused)
+
+
+def _node_of(store: Any, execution: Any) -> str:
+    for context in store.get_contexts_by_execution(execution.id):
+        if context.type == "node":
+            return str(context.name).rpartition(".")[2]
+    return ""

@@ -1,0 +1,189 @@
+"""Runs the pipeline on this machine with LocalDagRunner and says how it ended.
+
+Enters: a `Config`, an observer of stages. Leaves: an `Outcome`; under `config.out`:
+
+| path | what |
+|---|---|
+| `artifacts/` | every artifact of every run |
+| `metadata.sqlite` | MLMD, where it is not on a server |
+| `serving/` | the pushed versions |
+| `state/` | work in progress; deleted when a run ends well |
+| `summary.json` | how the last run ended |
+
+Called by the command line.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tfx import v1 as tfx
+from tfx.orchestration import metadata
+
+from pipeline.config import Config, ConfigError, ServerMetadata
+from pipeline.lineage import RunArtifacts, read_last_run
+from pipeline.pipeline import create_pipeline
+
+DEFAULT_PORTS = {"mysql": 3306, "postgresql": 5432}
+
+
+class RunInProgressError(RuntimeError):
+    """Another run is at work in the same folder."""
+
+
+class StageObserver(Protocol):
+    """Is told as stages start and end."""
+
+    def stage_started(self, stage: str) -> None:
+        """A stage starts."""
+
+    def stage_finished(self, stage: str) -> None:
+        """A stage has ended well."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        pushed: whether the model of this run is in service.
+        serving_path: its folder, empty where it is not.
+        verdict: content of the Evaluator's `verdict.json`.
+        check: content of the serving check's `check.json`.
+        hyperparameters: those the Tuner chose, empty without a search.
+        training: content of the Trainer's `training.json`.
+        reused: stages whose work was found in the cache.
+    """
+
+    pushed: bool
+    serving_path: str
+    verdict: dict[str, Any]
+    check: dict[str, Any]
+    hyperparameters: dict[str, Any]
+    training: dict[str, Any]
+    reused: list[str]
+
+
+def run_local(config: Config, observer: StageObserver) -> Outcome:
+    """Runs the pipeline to its end; the same call after a kill goes on where it stopped.
+
+    Raises:
+        RunInProgressError: another run is at work in `config.out`.
+        ConfigError: the metadata server's password is not in its environment variable.
+        Exception: of the stage that failed.
+    """
+    out = Path(config.out).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    connection = connect_metadata(config, out)
+    with _only_run_in(out), _stages_told_to(observer):
+        pipeline = create_pipeline(
+            config, str(out / "artifacts"), str(out / "state"), connection
+        )
+        tfx.orchestration.LocalDagRunner().run(pipeline)
+        outcome = read_outcome(read_last_run(connection, config.name))
+        write_summary(outcome, out / "summary.json")
+        shutil.rmtree(out / "state", ignore_errors=True)
+    return outcome
+
+
+def connect_metadata(config: Config, out: Path) -> Any:
+    """MLMD's connection: one SQLite file in `out`, or the configured server."""
+    settings = config.metadata
+    if not isinstance(settings, ServerMetadata):
+        return tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(out / "metadata.sqlite")
+        )
+    password = os.environ.get(settings.password_variable)
+    if password is None:
+        raise ConfigError(
+            f"metadata.password_variable: the environment variable {settings.password_variable} "
+            "must hold the database password; it is not set"
+        )
+    port = settings.port or DEFAULT_PORTS[settings.kind]
+    connection = metadata.metadata_store_pb2.ConnectionConfig()
+    if settings.kind == "mysql":
+        server = connection.mysql
+        server.database, server.port = settings.database, port
+    else:
+        server = connection.postgresql
+        server.dbname, server.port = settings.database, str(port)
+    server.host, server.user, server.password = settings.host, settings.user, password
+    return connection
+
+
+def read_outcome(run: RunArtifacts) -> Outcome:
+    """What the artifacts of a run say of its end."""
+    pushed = run.artifact("VersionedPusher", "pushed_model")
+    is_pushed = bool(pushed.get_int_custom_property("pushed"))
+    hyperparameters = {}
+    if run.has("Tuner", "best_hyperparameters"):
+        path = run.path("Tuner", "best_hyperparameters") / "best_hyperparameters.txt"
+        hyperparameters = _read_json(path)["values"]
+    return Outcome(
+        pushed=is_pushed,
+        serving_path=pushed.get_string_custom_property("pushed_destination") if is_pushed else "",
+        verdict=_read_json(run.path("HeadEvaluator", "blessing") / "verdict.json"),
+        check=_read_json(run.path("ServingCheck", "infra_blessing") / "check.json"),
+        hyperparameters=hyperparameters,
+        training=_read_json(run.path("Trainer", "model_run") / "training.json"),
+        reused=run.reused,
+    )
+
+
+def write_summary(outcome: Outcome, path: Path) -> None:
+    """Writes the outcome beside `path`, then renames it into place."""
+    beside = path.with_name(path.name + ".partial")
+    beside.write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")
+    os.replace(beside, path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+@contextmanager
+def _only_run_in(out: Path) -> Iterator[None]:
+    with (out / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunInProgressError(
+                f"One run at a time may work in a folder; another is at work in {out}. "
+                "Wait for it, or name another folder with --out."
+            ) from None
+        yield
+
+
+class _StageMessages(logging.Handler):
+    """Turns LocalDagRunner's own messages into calls of the observer."""
+
+    def __init__(self, observer: StageObserver):
+        super().__init__(logging.INFO)
+        self.observer = observer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg == "Component %s is running.":
+            self.observer.stage_started(str(record.args[0]))  # type: ignore[index]
+        elif record.msg == "Component %s is finished.":
+            self.observer.stage_finished(str(record.args[0]))  # type: ignore[index]
+
+
+@contextmanager
+def _stages_told_to(observer: StageObserver) -> Iterator[None]:
+    logger = logging.getLogger("absl")
+    handler = _StageMessages(observer)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

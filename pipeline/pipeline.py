@@ -1,0 +1,156 @@
+"""The pipeline's wiring: which component feeds which. A runner adds a submit call and no more.
+
+Enters: a `Config` and where artifacts and work in progress lie. Leaves: a `tfx.dsl.Pipeline`, the
+same for every runner.
+
+    posts, labels -> PostsExampleGen -> StatisticsGen, HeadsSchema -> ExamplesValidator
+        -> Transform -> Tuner -> Trainer -> HeadEvaluator, ServingCheck -> VersionedPusher
+"""
+
+from __future__ import annotations
+
+import tensorflow_data_validation as tfdv
+from tfx import v1 as tfx
+from tfx.orchestration import metadata
+from tfx.types import standard_artifacts
+
+from components.features.schema import HeadsSchema
+from components.features.validation import ExamplesValidator, LastSpanStrategy
+from components.heads import heads_to_json
+from components.ingest.example_gen import PostsExampleGen
+from components.judging.baseline import ModelBeforeStrategy
+from components.judging.evaluator import HeadEvaluator
+from components.serving.check import ServingCheck
+from components.serving.pusher import VersionedPusher
+from components.training.hooks import HookSettings
+from components.training.settings import TunerSettings
+from pipeline.config import Config
+
+
+def create_pipeline(
+    config: Config,
+    root: str,
+    state: str = "",
+    metadata_connection: metadata.metadata_store_pb2.ConnectionConfig | None = None,
+) -> tfx.dsl.Pipeline:
+    """Wires the components.
+
+    Args:
+        config: of the run.
+        root: folder or bucket of the artifacts.
+        state: folder where a search or a fit outlives a kill; empty: nowhere.
+        metadata_connection: MLMD; None where the platform brings its own.
+    """
+    heads = heads_to_json(config.head_list)
+    ingest = PostsExampleGen(
+        posts=config.posts,
+        labels=config.labels,
+        heads=heads,
+        ingest=config.ingest.model_dump_json(),
+    )
+    # Statistics of labels alone: the top values of `posts` would be authors' texts.
+    statistics = tfx.components.StatisticsGen(
+        examples=ingest.outputs["examples"],
+        stats_options=tfdv.StatsOptions(feature_allowlist=list(config.heads)),
+    )
+    schema = HeadsSchema(heads=heads, validation=config.validation.model_dump_json())
+    last_span = tfx.dsl.Resolver(
+        strategy_class=LastSpanStrategy,
+        statistics=statistics.outputs["statistics"],
+        previous_statistics=tfx.dsl.Channel(type=standard_artifacts.ExampleStatistics),
+    ).with_id("LastSpan")
+    validator = ExamplesValidator(
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        heads=heads,
+        previous_statistics=last_span.outputs["previous_statistics"],
+    )
+    transform = tfx.components.Transform(
+        examples=ingest.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="components.features.transform.preprocessing_fn",
+        custom_config={"heads": heads, "text": config.text.model_dump_json()},
+        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
+        disable_statistics=not config.transform_statistics,
+    )
+    transform.add_upstream_node(validator)
+    training_inputs = {
+        "examples": transform.outputs["transformed_examples"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "schema": schema.outputs["schema"],
+        "train_args": tfx.proto.TrainArgs(splits=["train"]),
+        "eval_args": tfx.proto.EvalArgs(splits=["eval"]),
+    }
+    components = [ingest, statistics, schema, last_span, validator, transform]
+    hyperparameters = None
+    if config.hyperparameters_from:
+        earlier = tfx.dsl.Importer(
+            source_uri=config.hyperparameters_from,
+            artifact_type=standard_artifacts.HyperParameters,
+        ).with_id("EarlierHyperparameters")
+        components.append(earlier)
+        hyperparameters = earlier.outputs["result"]
+    elif config.tune:
+        tuner = tfx.components.Tuner(
+            tuner_fn="components.training.tuner.tuner_fn",
+            custom_config=_hook_settings(config, config.tuner, state),
+            **training_inputs,
+        )
+        components.append(tuner)
+        hyperparameters = tuner.outputs["best_hyperparameters"]
+    trainer = tfx.components.Trainer(
+        run_fn="components.training.trainer.run_fn",
+        # The search's settings are no input of the fit: changing them must not repeat it.
+        custom_config=_hook_settings(config, TunerSettings(), state),
+        hyperparameters=hyperparameters,
+        **training_inputs,
+    )
+    in_service = tfx.dsl.Resolver(
+        strategy_class=ModelBeforeStrategy,
+        candidate=trainer.outputs["model"],
+        model=tfx.dsl.Channel(type=standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("ModelInService")
+    evaluator = HeadEvaluator(
+        examples=ingest.outputs["examples"],
+        model=trainer.outputs["model"],
+        heads=config.head_list,
+        settings=config.judging,
+        baseline_model=in_service.outputs["model"],
+    )
+    check = ServingCheck(
+        model=trainer.outputs["model"],
+        model_run=trainer.outputs["model_run"],
+        examples=ingest.outputs["examples"],
+        timeout_seconds=config.serving_check_timeout_seconds,
+    )
+    pusher = VersionedPusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=check.outputs["infra_blessing"],
+        push_destination=tfx.proto.PushDestination(
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.serving_folder)
+        ),
+    )
+    components += [trainer, in_service, evaluator, check, pusher]
+    return tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=root,
+        components=components,
+        enable_cache=config.cache,
+        metadata_connection_config=metadata_connection,
+        beam_pipeline_args=config.beam.arguments,
+    )
+
+
+def _hook_settings(config: Config, tuner: TunerSettings, state: str) -> dict[str, str]:
+    settings = HookSettings(
+        heads=config.head_list,
+        text=config.text,
+        network=config.network,
+        training=config.training,
+        tuner=tuner,
+        judging=config.judging,
+        state=state,
+    )
+    return settings.to_custom_config()

@@ -1,0 +1,137 @@
+"""Bounds on a join, and what is said where they do not hold."""
+
+import pytest
+
+from components.heads import parse_heads
+from components.ingest.checks import JoinError, check_join
+from components.ingest.settings import IngestSettings
+from components.ingest.sources import SourceFile
+from components.ingest.summary import JoinSummary
+
+HEADS = parse_heads({"age": {"kind": "regression"}, "gender": {"kind": "binary"}})
+SOURCES = (SourceFile("posts", "/d/posts.jsonl", 1), SourceFile("labels", "/d/labels.csv", 1))
+
+
+def tally(**changes) -> dict:
+    """1,000 posts and 100 label records, all used, by 80, 10 and 10 authors."""
+    counts = {("read", 0): (1000, None, None), ("used", 0): (1000, None, None)}
+    counts |= {("read", 1): (100, None, None), ("used", 1): (100, None, None)}
+    for split, authors in (("train", 80), ("eval", 10), ("test", 10)):
+        counts[("authors", split)] = (authors, None, None)
+        counts[("known", split, "age")] = (authors, 20.0, 60.0)
+        counts[("known", split, "gender")] = (authors, None, None)
+        counts[("value", split, "gender", "female")] = (authors - 1, None, None)
+        counts[("value", split, "gender", "male")] = (1, None, None)
+    return counts
+
+
+def summarise(counts: dict) -> JoinSummary:
+    return JoinSummary.from_tally(counts, SOURCES, HEADS)
+
+
+def set_aside(counts: dict, source: int, cause: str, records: int, first_line: int) -> dict:
+    used = counts[("used", source)][0] - records
+    counts[("used", source)] = (used, None, None)
+    counts[("set aside", source, cause)] = (records, first_line, 999)
+    return counts
+
+
+def error_of(counts: dict, **settings) -> str:
+    with pytest.raises(JoinError) as raised:
+        check_join(summarise(counts), HEADS, IngestSettings(**settings))
+    return str(raised.value)
+
+
+def test_a_sound_join_passes():
+    check_join(summarise(tally()), HEADS, IngestSettings())
+
+
+def test_faults_up_to_the_bound_pass():
+    counts = set_aside(tally(), 0, "empty text", 50, 3)
+    check_join(summarise(counts), HEADS, IngestSettings())
+
+
+def test_faults_above_the_bound_are_told_with_their_first_places():
+    counts = set_aside(set_aside(tally(), 0, "empty text", 50, 3), 0, "text missing", 1, 7)
+    assert error_of(counts) == (
+        "At most 5 % of the posts may be set aside for a fault. Received: 5.1 % of 1,000 posts "
+        "read:\n"
+        "  empty text: 50, first at /d/posts.jsonl:3\n"
+        "  text missing: 1, first at /d/posts.jsonl:7\n"
+        "Correct these records (`authorprofile audit` lists every one, with file and line), or "
+        "raise ingest.maximum_set_aside_share."
+    )
+    check_join(summarise(counts), HEADS, IngestSettings(maximum_set_aside_share=0.051))
+
+
+def test_labels_have_a_bound_of_their_own():
+    counts = set_aside(tally(), 1, "conflicting labels", 6, 2)
+    assert "Received: 6 % of 100 labels read" in error_of(counts)
+
+
+def test_records_without_a_counterpart_are_no_fault():
+    counts = set_aside(tally(), 0, "no label record", 900, 1)
+    counts = set_aside(counts, 1, "no posts", 40, 1)
+    counts = set_aside(counts, 1, "no known label", 40, 1)
+    check_join(summarise(counts), HEADS, IngestSettings())
+
+
+def test_records_that_are_lost_are_an_error():
+    counts = tally() | {("used", 0): (999, None, None)}
+    assert "/d/posts.jsonl: 1000 read, 999 used, 0 set aside" in error_of(counts)
+
+
+def test_no_author_at_all_is_told_with_the_causes():
+    counts = {("read", 0): (2, None, None), ("set aside", 0, "no label record"): (2, 1, 2)}
+    message = error_of(counts)
+    assert "posts: 2 read\n  no label record: 2, first at /d/posts.jsonl:1" in message
+    assert "author_id is written alike" in message
+
+
+def test_a_split_without_an_author_is_named():
+    counts = tally()
+    del counts[("authors", "test")]
+    assert "'test' has none of the 90 authors (its share is 0.1)" in error_of(counts)
+
+
+@pytest.mark.parametrize("split", ["train", "eval", "test"])
+def test_a_head_without_a_known_label_is_named_with_the_switch(split):
+    counts = tally()
+    del counts[("known", split, "age")]
+    authors = {"train": 80, "eval": 10, "test": 10}[split]
+    assert (
+        f"head 'age' (field 'age') has no known label among {authors} {split} authors. "
+        "Add the labels, or leave it out: --heads gender."
+    ) in error_of(counts)
+
+
+def test_a_head_with_one_value_is_named():
+    counts = tally() | {("known", "train", "age"): (80, 30.0, 30.0)}
+    del counts[("value", "train", "gender", "male")]
+    assert (
+        "head 'age' (field 'age') has one value only, 30, in 'train'; "
+        "head 'gender' (field 'gender') has one value only, female, in 'train'. "
+        "Add the labels, or declare other heads."
+    ) in error_of(counts)
+
+
+def test_one_value_in_eval_or_test_passes():
+    counts = tally()
+    del counts[("value", "eval", "gender", "male")]
+    check_join(summarise(counts), HEADS, IngestSettings())
+
+
+def test_the_console_lines_hold_counts():
+    counts = set_aside(set_aside(tally(), 0, "empty text", 3, 3), 0, "no label record", 997, 1)
+    assert summarise(counts).lines() == [
+        "1,000 posts read, 1,000 set aside; 100 authors: 80 train, 10 eval, 10 test",
+        "100 labels read, 0 set aside",
+        "posts set aside: 997 no label record, 3 empty text",
+    ]
+
+
+def test_a_file_that_breaks_off_is_a_warning():
+    counts = set_aside(tally(), 0, "compressed data ends early or is damaged", 1, 501)
+    assert summarise(counts).warnings() == [
+        "/d/posts.jsonl:501: compressed data ends early or is damaged; nothing after it was read"
+    ]

@@ -1,0 +1,128 @@
+"""The push as the pipeline calls it: blessings heeded, properties recorded, buckets."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tensorflow as tf
+from tfx.components import Pusher
+from tfx.components.pusher import executor as stock_executor
+from tfx.types import standard_artifacts
+
+from components.serving.pusher import VersionedPusher, VersionedPusherExecutor, push_model
+
+
+def write_model(folder: Path, weights: str) -> Path:
+    """The output of a Trainer, as far as a push looks at it."""
+    (folder / "Format-Serving" / "variables").mkdir(parents=True)
+    (folder / "Format-Serving" / "saved_model.pb").write_text("graph")
+    (folder / "Format-Serving" / "variables" / "data").write_text(weights)
+    return folder
+
+
+def artifact(kind: type, uri: Path, **properties: int) -> Any:
+    """An artifact in memory."""
+    made = kind()
+    made.uri = str(uri)
+    for name, value in properties.items():
+        made.set_int_custom_property(name, value)
+    return made
+
+
+def push(model: Path, serving: str, archive: Path, model_blessed: int, infra_blessed: int) -> Any:
+    """Runs the executor once; returns the PushedModel."""
+    kinds = standard_artifacts
+    pushed = artifact(kinds.PushedModel, archive)
+    VersionedPusherExecutor().Do(
+        {
+            "model": [artifact(kinds.Model, model)],
+            "model_blessing": [artifact(kinds.ModelBlessing, model, blessed=model_blessed)],
+            "infra_blessing": [artifact(kinds.InfraBlessing, model, blessed=infra_blessed)],
+        },
+        {"pushed_model": [pushed]},
+        {"push_destination": json.dumps({"filesystem": {"base_directory": serving}})},
+    )
+    return pushed
+
+
+def test_it_is_a_stock_pusher_to_whoever_asks() -> None:
+    assert issubclass(VersionedPusher, Pusher)
+    assert issubclass(VersionedPusher.EXECUTOR_SPEC.executor_class, stock_executor.Executor)
+
+
+@pytest.mark.parametrize(("model_blessed", "infra_blessed"), [(0, 1), (1, 0)])
+def test_either_blessing_withheld_stops_the_push(
+    tmp_path: Path, model_blessed: int, infra_blessed: int
+) -> None:
+    model = write_model(tmp_path / "model", "one")
+    serving = tmp_path / "serving"
+    pushed = push(model, str(serving), tmp_path / "archive", model_blessed, infra_blessed)
+    assert pushed.get_int_custom_property("pushed") == 0
+    assert not serving.exists()
+
+
+def test_a_push_repeated_after_its_record_was_lost_records_the_version_there_is(
+    tmp_path: Path,
+) -> None:
+    model, serving = write_model(tmp_path / "model", "one"), tmp_path / "serving"
+    first = push(model, str(serving), tmp_path / "archive1", 1, 1)
+    again = push(model, str(serving), tmp_path / "archive2", 1, 1)
+    (version,) = (name for name in os.listdir(serving) if name.isdecimal())
+    for pushed in (first, again):
+        assert pushed.get_int_custom_property("pushed") == 1
+        assert pushed.get_string_custom_property("pushed_version") == version
+        assert pushed.get_string_custom_property("pushed_destination") == str(serving / version)
+        assert Path(pushed.uri, "variables", "data").read_text() == "one"
+
+
+def test_a_push_without_a_folder_of_versions_says_what_to_set(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model", "one")
+    with pytest.raises(ValueError, match=r"must name a filesystem\.base_directory"):
+        push(model, "", tmp_path / "archive", 1, 1)
+
+
+def test_a_bucket_gets_the_file_that_makes_a_version_last(tmp_path: Path) -> None:
+    one, two = (str(write_model(tmp_path / n, n) / "Format-Serving") for n in ("one", "two"))
+    tf.io.gfile.makedirs("ram://push/serving/9999999999/variables")
+    first = push_model(one, "ram://push/serving")
+    assert first == (10_000_000_000, True)
+    assert push_model(one, "ram://push/serving") == (10_000_000_000, False)
+    assert push_model(two, "ram://push/serving") == (10_000_000_001, True)
+    with tf.io.gfile.GFile("ram://push/serving/10000000001/variables/data") as file:
+        assert file.read() == "two"
+
+
+def test_a_bucket_push_that_breaks_off_leaves_no_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = str(write_model(tmp_path / "model", "one") / "Format-Serving")
+    copy: Callable[..., None] = tf.io.gfile.copy
+
+    def break_off(source: str, target: str, overwrite: bool = False) -> None:
+        if source.endswith("saved_model.pb"):
+            raise ConnectionError("the network is gone")
+        copy(source, target, overwrite)
+
+    monkeypatch.setattr(tf.io.gfile, "copy", break_off)
+    with pytest.raises(ConnectionError):
+        push_model(model, "ram://broken/serving")
+    monkeypatch.undo()
+    (half,) = tf.io.gfile.listdir("ram://broken/serving")
+    assert tf.io.gfile.listdir(f"ram://broken/serving/{half}") == ["variables"]
+    assert push_model(model, "ram://broken/serving").version > int(half)
+
+
+def test_a_model_on_a_bucket_is_pushed_to_a_folder(tmp_path: Path) -> None:
+    tf.io.gfile.makedirs("ram://source/model/variables")
+    for name in ("saved_model.pb", "variables/data"):
+        with tf.io.gfile.GFile(f"ram://source/model/{name}", "w") as file:
+            file.write(name)
+    version = push_model("ram://source/model", str(tmp_path / "serving")).version
+    assert (tmp_path / "serving" / str(version) / "variables" / "data").read_text() == (
+        "variables/data"
+    )

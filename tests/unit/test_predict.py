@@ -1,0 +1,227 @@
+"""`authorprofile predict` on a small model whose answers are known by hand."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.serving.assets import ServedHeads
+from pipeline.predict import (
+    ModelError,
+    answer_window,
+    find_model,
+    load_model,
+    predict_command,
+    predict_posts,
+    windows,
+)
+from pipeline.spool import Author
+
+INCOME_3 = {
+    "group": 3,
+    "probabilities": [0.1, 0.1, 0.1, 0.7],
+    "boundaries": [10.0, 20.0, 30.5],
+}
+COMMAND = """
+import sys, pathlib
+from pipeline.predict import predict_command
+status = predict_command(pathlib.Path(sys.argv[1]), None)
+print(sorted({"tensorflow", "tfx", "apache_beam", "tensorflow_transform"} & set(sys.modules)),
+      file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def predict(model: Path, content: bytes) -> tuple[list[dict[str, Any]], str]:
+    """Answers and what was said on the way."""
+    out, faults = io.StringIO(), io.StringIO()
+    predict_posts(model, io.BufferedReader(io.BytesIO(content)), out, faults)
+    return [json.loads(line) for line in out.getvalue().splitlines()], faults.getvalue()
+
+
+def test_each_author_gets_one_line_of_every_head(toy_model: Path) -> None:
+    content = (
+        b'{"author_id": "b", "text": "I went home, see"}\n'
+        b'{"author_id": "a", "text": "you"}\n'
+        b'{"author_id": "b", "text": "two"}\n'
+    )
+    answers, faults = predict(toy_model, content)
+    # b: five words in 16 + 1 + 3 = 20 bytes, group 0; a: one word in 3 bytes, group 3.
+    assert answers == [
+        {
+            "author_id": "b",
+            "age": 25.0,
+            "income": {
+                "group": 0,
+                "probabilities": [0.7, 0.1, 0.1, 0.1],
+                "boundaries": [10.0, 20.0, 30.5],
+            },
+            "gender": {"female": 0.8333333, "male": 0.1666667},
+        },
+        {"author_id": "a", "age": 21.0, "income": INCOME_3, "gender": {"female": 0.5, "male": 0.5}},
+    ]
+    assert faults == ""
+
+
+def test_a_separator_inside_a_post_makes_no_new_post(toy_model: Path) -> None:
+    (answer,), _ = predict(toy_model, b'{"author_id": "a", "text": "one\\u001etwo"}')
+    assert answer["age"] == 22.0
+
+
+def test_lines_set_aside_are_named_without_their_text_and_counted(toy_model: Path) -> None:
+    content = b'{"author_id": "a", "text": "good"}\n' + b'{"text": "secret"}\n' * 30
+    answers, faults = predict(toy_model, content)
+    assert [answer["author_id"] for answer in answers] == ["a"]
+    told = faults.splitlines()
+    assert told[0] == "line 2 set aside: author_id missing"
+    assert told[19:] == [
+        "line 21 set aside: author_id missing",
+        "30 lines set aside: 30 author_id missing",
+    ]
+    assert "secret" not in faults
+
+
+def test_answers_keep_their_order_and_author_through_windows_and_batches(toy_model: Path) -> None:
+    counts = [(7 * number) % 600 + 1 for number in range(600)]
+    content = b"".join(
+        json.dumps({"author_id": str(count), "text": "w " * count}).encode() + b"\n"
+        for count in counts
+    )
+    answers, _ = predict(toy_model, content)
+    assert [(answer["author_id"], answer["age"]) for answer in answers] == [
+        (str(count), 20.0 + count) for count in counts
+    ]
+
+
+def test_a_window_ends_by_its_authors_or_by_its_bytes() -> None:
+    few = [Author(str(number), [b"x" * 3_000_000]) for number in range(4)]
+    assert [len(window) for window in windows(few)] == [2, 2]
+    many = [Author(str(number), [b"x"]) for number in range(300)]
+    assert [len(window) for window in windows(many)] == [256, 44]
+    assert list(windows([])) == []
+
+
+def test_batches_hold_texts_of_like_length() -> None:
+    asked: list[list[int]] = []
+
+    def model(texts: Any) -> dict[str, Any]:
+        asked.append([len(text) for text in texts])
+        return {"age": [[float(len(text))] for text in texts]}
+
+    served = ServedHeads(({"name": "age", "kind": "regression"},), "\x1e")
+    window = [Author(str(n), [b"x" * (40 - n)]) for n in range(40)]
+    assert answer_window(model, served, window)[0] == {"age": 40.0}
+    assert asked == [list(range(1, 33)), list(range(33, 41))]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [({"age": [[math.nan]]}, "finite numbers; age is"), ({}, "must answer age; it answers")],
+)
+def test_an_answer_that_is_missing_or_no_number_is_an_error(
+    answer: dict[str, Any], words: str
+) -> None:
+    served = ServedHeads(({"name": "age", "kind": "regression"},), "\x1e")
+    with pytest.raises(ModelError, match=words):
+        answer_window(lambda texts: answer, served, [Author("a", [b"x"])])
+
+
+def test_a_folder_of_versions_answers_by_its_newest_whole_one(
+    toy_model: Path, tmp_path: Path
+) -> None:
+    for name in ("9", "10", ".partial-11"):
+        shutil.copytree(toy_model, tmp_path / name)
+    (tmp_path / "12").mkdir()
+    assert find_model(tmp_path) == tmp_path / "10"
+    assert find_model(tmp_path / "9") == tmp_path / "9"
+
+
+def test_a_model_without_its_description_or_signature_is_an_error(
+    save_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = save_model(tmp_path / "model", signatures=["serving_default"])
+    with pytest.raises(ModelError, match="must load and have a signature 'posts'"):
+        load_model(model)
+    (model / "assets" / "heads.json").unlink()
+    with pytest.raises(ModelError, match=r"assets/heads\.json; the file is missing"):
+        predict(model, b"text")
+
+
+def test_exit_codes_and_messages_tell_a_wrong_path_from_a_wrong_input(
+    toy_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, damaged = tmp_path / "posts.csv.gz", tmp_path / "posts.jsonl.gz"
+    table.write_bytes(gzip.compress(b"author_id,text\n"))
+    damaged.write_bytes(gzip.compress(b"text")[:-3])
+    (tmp_path / "empty").touch()
+    cases = [
+        (tmp_path, damaged, 2, "model folder must hold saved_model.pb or versions"),
+        (tmp_path / "none", damaged, 2, "is no folder"),
+        (toy_model, tmp_path / "none", 2, "FILE must be a file of posts"),
+        (toy_model, table, 2, "named for another format"),
+        (toy_model, tmp_path / "empty", 1, "it is empty"),
+        (toy_model, damaged, 1, "gzip input must be whole"),
+    ]
+    for model, file, status, words in cases:
+        assert predict_command(model, file) == status
+        printed = capsys.readouterr()
+        assert (printed.out, words in printed.err) == ("", True)
+
+
+def test_a_file_is_answered_on_standard_output(
+    toy_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "posts.jsonl.gz").write_bytes(gzip.compress(b'{"author_id": "a", "text": "you"}'))
+    assert predict_command(toy_model, tmp_path / "posts.jsonl.gz") == 0
+    assert json.loads(capsys.readouterr().out)["income"] == INCOME_3
+
+
+def test_raw_text_on_standard_input_is_answered_by_tensorflow_alone(toy_model: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, str(toy_model)], input=b"you\n", capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["author_id"] is None
+    assert json.loads(done.stdout)["age"] == 21.0
+    assert done.stderr == b"['tensorflow']\n"
+
+
+def test_a_reader_that_goes_away_ends_it_without_a_word(toy_model: Path) -> None:
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, str(toy_model)],
+        stdin=subprocess.PIPE,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writer)
+    os.close(reader)
+    _, stderr = process.communicate(b"you\n")
+    assert (process.returncode, stderr) == (0, b"['tensorflow']\n")
+
+
+def test_an_interrupt_while_it_reads_ends_it_without_a_word(toy_model: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, str(toy_model)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    # More than a pipe holds: once it is written, the command is reading.
+    assert process.stdin
+    process.stdin.write(b"x" * 500_000)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stdout, stderr) == (130, b"", b"[]\n")
