@@ -83,7 +83,7 @@ class RunConsole(logging.Handler):
         self.status.stop()
         seconds = time.monotonic() - self.started
         if not self.said:
-            self._stay("done" if seconds > 0.5 else "nothing to do or reused", "dim")
+            self._stay("done" if seconds > 1 else "nothing to do, or reused", "dim")
         self.console.print(Text(f"{'':12}{seconds:.1f} s", style="dim"))
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -57,11 +57,11 @@ class Labels:
 
 
 def draw_traits(random: np.random.Generator, authors: int) -> Traits:
-    """Traits of so many authors; income and gender lean on age, not on each other otherwise.
+    """Traits of so many authors; income and gender each lean on age.
 
-    In this invented land older people earn more, and more of them are women. A network that has
-    found one trait has a part of the others at once; with traits of no relation, the network of
-    the reference finds one and rests there.
+    In this invented land older people earn more and more of them are women. So what a network finds
+    for one head serves the others at once; with unrelated traits the reference network was seen to
+    learn one head and to leave the other two at chance for a dozen epochs.
     """
     age = random.standard_normal(authors)
     return Traits(

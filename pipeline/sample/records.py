@@ -36,9 +36,8 @@ FIRST_DAY = datetime(2023, 1, 1, tzinfo=UTC)
 UTC_OFFSETS_MINUTES = (0, 0, 0, 0, 120, -300, 330)
 
 FAULTS = ("conflict", "duplicate", "without_label", "without_posts")
-FAULT_SHARE = 0.003
-"""Share of the authors that have each of the faults; at least one author of 200."""
-FAULTS_FROM_AUTHORS = 200
+AUTHORS_A_FAULT_IN_1000 = 3
+"""Authors of 1000 that have each of the faults; a sample below 334 authors has none."""
 BROKEN_POSTS = ("cut_short", "no_text", "text_is_a_number")
 AUTHORS_A_BROKEN_POST = 50
 
@@ -185,7 +184,7 @@ def _label_row(
 
 def fault_of(author: int, authors: int) -> str | None:
     """The author's fault, if any; as many authors have each, spread evenly."""
-    each = max(round(FAULT_SHARE * authors), int(authors >= FAULTS_FROM_AUTHORS))
+    each = authors * AUTHORS_A_FAULT_IN_1000 // 1000
     before, after = (place * each * len(FAULTS) // authors for place in (author, author + 1))
     return FAULTS[before % len(FAULTS)] if after > before else None
 
