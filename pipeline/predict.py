@@ -212,9 +212,10 @@ def answer_window(
     Raises:
         ModelError: an answer is missing or is not finite.
     """
-    separator = served.separator.encode()
+    separator = served.separator
     texts = [
-        separator.join(post.replace(separator, b" ") for post in author.posts) for author in window
+        separator.join(post.replace(separator, " ") for post in author.posts).encode()
+        for author in window
     ]
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     answers: list[dict[str, Any]] = [{}] * len(texts)

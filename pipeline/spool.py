@@ -2,10 +2,10 @@ r"""Reads posts for prediction and hands them back author by author, on disk mea
 
 Enters: a byte stream, gzip or plain. Where its first line that is not blank starts with `{`, it is
 JSON Lines, one post a line; else it is raw text of one author, one post a line. Leaves: each author
-with all posts, authors in the order they were first seen. Called by `predict`.
+with all posts, in order as training has them, authors in the order first seen. Called by `predict`.
 
     {"author_id": "a", "text": "Hi."}
-    {"author_id": "b", "text": "Hm."}      ->  Author("a", [b"Hi.", b"Yes."]), Author("b", [b"Hm."])
+    {"author_id": "b", "text": "Hm."}      ->  Author("a", ["Hi.", "Yes."]), Author("b", ["Hm."])
     {"author_id": "a", "text": "Yes."}
 
 Memory: 64 MB of SQLite's cache, one line, and the posts of the author who is read. The rest is in a
@@ -14,29 +14,33 @@ temporary database file that has no name and goes with the process, however it e
 
 from __future__ import annotations
 
-import gzip
 import io
 import itertools
 import json
 import operator
 import sqlite3
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from components.ingest.records import RecordError, parse_post
+from components.ingest.lines import DAMAGED, NOT_UTF8, Fault, Line, read_lines
+from components.ingest.matching import DUPLICATE_POST, order_posts
+from components.ingest.records import Post, RecordError, parse_post
 
 MAXIMUM_LINE_BYTES = 4 * 1024 * 1024
-_BOM = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA cache_size = -65536;
-CREATE TABLE authors (author_id BLOB UNIQUE, author INTEGER PRIMARY KEY);
-CREATE TABLE posts (author INTEGER, time_microseconds INTEGER, text BLOB);
+CREATE TABLE authors (author INTEGER PRIMARY KEY, author_id TEXT UNIQUE);
+CREATE TABLE posts (
+    post INTEGER PRIMARY KEY, author INTEGER, time_microseconds INTEGER, post_id TEXT, text TEXT,
+    UNIQUE (author, post_id)
+);
 """
+_RAW_TEXT = ""
+"""Stands for the author of raw text; no record has it, since a blank author_id is a fault."""
 
 
 class InputError(ValueError):
@@ -44,10 +48,10 @@ class InputError(ValueError):
 
 
 class Author(NamedTuple):
-    """An author and the posts, UTF-8, in order; no id where the input was raw text."""
+    """An author and the posts in order; no id where the input was raw text."""
 
     author_id: str | None
-    posts: list[bytes]
+    posts: list[str]
 
 
 class Spool:
@@ -66,24 +70,29 @@ class Spool:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
-    def add(self, author_id: str | None, text: str, time_microseconds: int | None = None) -> None:
-        """Takes one post."""
-        key = b"" if author_id is None else author_id.encode()
-        self._database.execute("INSERT OR IGNORE INTO authors (author_id) VALUES (?)", [key])
+    def add(self, post: Post) -> None:
+        """Takes one post. Raises RecordError where the author has the post_id already."""
         self._database.execute(
-            "INSERT INTO posts SELECT author, ?, ? FROM authors WHERE author_id = ?",
-            [time_microseconds, text.encode(), key],
+            "INSERT OR IGNORE INTO authors (author_id) VALUES (?)", [post.author_id]
         )
+        added = self._database.execute(
+            "INSERT OR IGNORE INTO posts (author, time_microseconds, post_id, text)"
+            " SELECT author, ?, ?, ? FROM authors WHERE author_id = ?",
+            [post.time_microseconds, post.post_id, post.text, post.author_id],
+        )
+        if not added.rowcount:
+            raise RecordError(DUPLICATE_POST)
         self.posts += 1
 
     def authors(self) -> Iterator[Author]:
-        """Every author, in the order first seen, posts by time where given, else as read."""
+        """Every author, in the order first seen."""
         rows = self._database.execute(
-            "SELECT author_id, text FROM posts JOIN authors USING (author)"
-            " ORDER BY author, time_microseconds, posts.rowid"
+            "SELECT author_id, post, time_microseconds, post_id, text"
+            " FROM posts JOIN authors USING (author) ORDER BY author, post"
         )
         for author_id, posts in itertools.groupby(rows, key=operator.itemgetter(0)):
-            yield Author(author_id.decode() or None, [text for _, text in posts])
+            ordered = order_posts([(0, *post[1:]) for post in posts])
+            yield Author(author_id or None, [post[4] for post in ordered])
 
 
 def read_posts(source: io.BufferedReader, spool: Spool, report: Callable[[int, str], None]) -> None:
@@ -97,17 +106,16 @@ def read_posts(source: io.BufferedReader, spool: Spool, report: Callable[[int, s
     Raises:
         InputError: the input is empty, damaged, or holds no post that can be read.
     """
-    lines = _lines(_plain(source))
+    lines = _lines(source)
     first = next(lines, None)
-    take = _take_json if first and first[1].startswith(b"{") else _take_text
-    for number, line in itertools.chain([first] if first else [], lines):
+    is_json = isinstance(first, tuple) and first[1].lstrip().startswith(b"{")
+    parse = _parse_json if is_json else _parse_text
+    for line in itertools.chain([first] if first else [], lines):
         try:
-            if len(line) > MAXIMUM_LINE_BYTES:
-                raise RecordError(f"longer than {MAXIMUM_LINE_BYTES} bytes")
-            take(line, spool)
+            spool.add(parse(line))
         except RecordError as error:
-            spool.set_aside[str(error)] += 1
-            report(number, str(error))
+            spool.set_aside[error.cause] += 1
+            report(line.line if isinstance(line, Fault) else line[0], error.cause)
     if not spool.posts:
         lines_read = sum(spool.set_aside.values())
         found = f"none of its {lines_read} lines can be read" if lines_read else "it is empty"
@@ -117,41 +125,37 @@ def read_posts(source: io.BufferedReader, spool: Spool, report: Callable[[int, s
         )
 
 
-def _plain(source: io.BufferedReader) -> io.BufferedReader | gzip.GzipFile:
-    return gzip.GzipFile(fileobj=source) if source.peek(2)[:2] == _GZIP_MAGIC else source
+def _lines(source: io.BufferedReader) -> Iterator[Line | Fault]:
+    """Lines that are not blank. Raises InputError where compressed data breaks."""
+    compression = ".gz" if source.peek(2)[:2] == _GZIP_MAGIC else ""
+    for line in read_lines(source, compression, MAXIMUM_LINE_BYTES):
+        if isinstance(line, Fault) and line.cause == DAMAGED:
+            raise InputError(
+                f"gzip input must be whole; at line {line.line} it ends early or is damaged. "
+                "Give the whole file."
+            )
+        if isinstance(line, Fault) or line[1].strip():
+            yield line
 
 
-def _lines(source: io.BufferedReader | gzip.GzipFile) -> Iterator[tuple[int, bytes]]:
-    """Numbers and lines that are not blank; of a line too long, enough to see that it is."""
-    number = 0
+def _content(line: Line | Fault) -> bytes:
+    if isinstance(line, Fault):
+        raise RecordError(line.cause)
+    return line[1]
+
+
+def _parse_json(line: Line | Fault) -> Post:
+    content = _content(line)
     try:
-        while line := source.readline(MAXIMUM_LINE_BYTES + 2):
-            number += 1
-            rest = line
-            while rest and not rest.endswith(b"\n"):
-                rest = source.readline(MAXIMUM_LINE_BYTES)
-            line = (line.removeprefix(_BOM) if number == 1 else line).strip()
-            if line:
-                yield number, line
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"gzip input must be whole; it is damaged or ends early after line {number} "
-            f"({error}). Give the whole file."
-        ) from None
-
-
-def _take_json(line: bytes, spool: Spool) -> None:
-    try:
-        record = json.loads(line.decode())
+        record = json.loads(content.decode())
     except UnicodeDecodeError:
-        raise RecordError("not valid UTF-8") from None
+        raise RecordError(NOT_UTF8) from None
     except (ValueError, RecursionError):
         raise RecordError("not valid JSON") from None
     if not isinstance(record, dict):
         raise RecordError("not a JSON object")
-    post = parse_post(record)
-    spool.add(post.author_id, post.text, post.time_microseconds)
+    return parse_post(record)
 
 
-def _take_text(line: bytes, spool: Spool) -> None:
-    spool.add(None, line.decode(errors="replace"))
+def _parse_text(line: Line | Fault) -> Post:
+    return Post(_RAW_TEXT, _content(line).decode(errors="replace").strip())

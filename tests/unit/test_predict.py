@@ -75,9 +75,15 @@ def test_each_author_gets_one_line_of_every_head(toy_model: Path) -> None:
     assert faults == ""
 
 
-def test_a_separator_inside_a_post_makes_no_new_post(toy_model: Path) -> None:
-    (answer,), _ = predict(toy_model, b'{"author_id": "a", "text": "one\\u001etwo"}')
-    assert answer["age"] == 22.0
+def test_posts_are_joined_by_the_models_separator_which_is_a_space_inside_a_post() -> None:
+    asked: list[bytes] = []
+
+    def model(texts: Any) -> dict[str, Any]:
+        asked.extend(texts)
+        return {}
+
+    answer_window(model, ServedHeads((), "|"), [Author("a", ["one|two", "你"])])
+    assert asked == ["one two|你".encode()]
 
 
 def test_lines_set_aside_are_named_without_their_text_and_counted(toy_model: Path) -> None:
@@ -106,9 +112,9 @@ def test_answers_keep_their_order_and_author_through_windows_and_batches(toy_mod
 
 
 def test_a_window_ends_by_its_authors_or_by_its_bytes() -> None:
-    few = [Author(str(number), [b"x" * 3_000_000]) for number in range(4)]
+    few = [Author(str(number), ["x" * 3_000_000]) for number in range(4)]
     assert [len(window) for window in windows(few)] == [2, 2]
-    many = [Author(str(number), [b"x"]) for number in range(300)]
+    many = [Author(str(number), ["x"]) for number in range(300)]
     assert [len(window) for window in windows(many)] == [256, 44]
     assert list(windows([])) == []
 
@@ -121,7 +127,7 @@ def test_batches_hold_texts_of_like_length() -> None:
         return {"age": [[float(len(text))] for text in texts]}
 
     served = ServedHeads(({"name": "age", "kind": "regression"},), "\x1e")
-    window = [Author(str(n), [b"x" * (40 - n)]) for n in range(40)]
+    window = [Author(str(n), ["x" * (40 - n)]) for n in range(40)]
     assert answer_window(model, served, window)[0] == {"age": 40.0}
     assert asked == [list(range(1, 33)), list(range(33, 41))]
 
@@ -135,7 +141,7 @@ def test_an_answer_that_is_missing_or_no_number_is_an_error(
 ) -> None:
     served = ServedHeads(({"name": "age", "kind": "regression"},), "\x1e")
     with pytest.raises(ModelError, match=words):
-        answer_window(lambda texts: answer, served, [Author("a", [b"x"])])
+        answer_window(lambda texts: answer, served, [Author("a", ["x"])])
 
 
 def test_a_folder_of_versions_answers_by_its_newest_whole_one(
@@ -199,6 +205,7 @@ def test_raw_text_on_standard_input_is_answered_by_tensorflow_alone(toy_model: P
 
 
 def test_a_reader_that_goes_away_ends_it_without_a_word(toy_model: Path) -> None:
+    # The standard output of a shell pipeline whose reader is gone; buffered, as it is there.
     reader, writer = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-c", COMMAND, str(toy_model)],

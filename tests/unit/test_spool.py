@@ -37,26 +37,40 @@ def test_posts_are_grouped_by_author_in_the_order_first_seen() -> None:
         {"author_id": 7, "text": "four"},
     )
     assert read(content)[0] == [
-        Author("b", [b"one", "three\x00你".encode()]),
-        Author("a", ["two \U0001f44d".encode()]),
-        Author("7", [b"four"]),
+        Author("b", ["one", "three\x00你"]),
+        Author("a", ["two \U0001f44d"]),
+        Author("7", ["four"]),
     ]
 
 
-def test_posts_follow_their_timestamps_and_else_the_order_read() -> None:
+def test_posts_follow_their_timestamps_and_else_the_post_read_before() -> None:
     content = lines(
         {"author_id": "a", "text": "third", "timestamp": "2020-01-01T12:00:00Z"},
+        {"author_id": "a", "text": "behind the third"},
         {"author_id": "a", "text": "second", "timestamp": "2020-01-01T12:30:00+02:00"},
         {"author_id": "a", "text": "first", "timestamp": "2019-01-01T00:00:00Z"},
-        {"author_id": "a", "text": "fourth", "timestamp": "2020-01-01T12:00:00Z"},
+        {"author_id": "a", "text": "as late as the third", "timestamp": "2020-01-01T12:00:00Z"},
     )
-    assert read(content)[0] == [Author("a", [b"first", b"second", b"third", b"fourth"])]
+    assert read(content)[0] == [
+        Author("a", ["first", "second", "third", "behind the third", "as late as the third"])
+    ]
+
+
+def test_a_post_id_given_again_is_set_aside_for_the_same_author_only() -> None:
+    content = lines(
+        {"author_id": "a", "text": "one", "post_id": 1},
+        {"author_id": "a", "text": "one again", "post_id": "1"},
+        {"author_id": "b", "text": "another", "post_id": 1},
+    )
+    authors, _, reported = read(content)
+    assert authors == [Author("a", ["one"]), Author("b", ["another"])]
+    assert reported == [(2, "duplicate post")]
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_raw_text_is_one_author_without_an_id_and_a_post_a_line(compress: type) -> None:
     content = compress(b"\xef\xbb\xbfI went home.\r\n\n   \n[1] caf\xe9\n{not json}")
-    assert read(content)[0] == [Author(None, [b"I went home.", "[1] caf�".encode(), b"{not json}"])]
+    assert read(content)[0] == [Author(None, ["I went home.", "[1] caf�", "{not json}"])]
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -73,14 +87,14 @@ def test_lines_that_cannot_be_read_are_set_aside_by_number_and_cause(compress: t
     ]
     content = b"\xef\xbb\xbf\n" + b"\n".join(faults) + b"\n" + good
     authors, set_aside, reported = read(compress(content))
-    assert authors == [Author("a", [b"good"])]
+    assert authors == [Author("a", ["good"])]
     assert reported == [
         (2, "not valid JSON"),
         (3, "not valid UTF-8"),
         (4, "author_id missing"),
         (5, "not a JSON object"),
         (6, "text is not valid Unicode"),
-        (7, "longer than 4194304 bytes"),
+        (7, "longer than maximum_record_bytes"),
         (8, "not valid JSON"),
     ]
     assert set_aside.total() == 7

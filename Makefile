@@ -1,0 +1,55 @@
+# make run    sets up what is missing, trains on the sample, prints the result, pushes the model
+# make test   sets up what is missing, runs the tests
+# make lint | types | lock | clean
+#
+# Settings: PYTHON (3.11 to 3.13), AUTHORS (size of the sample), TESTS (what pytest gets).
+
+AUTHORS ?= 2000
+SAMPLE := runs/sample
+TESTS ?= tests
+BIN := .venv/bin
+SOURCES := components pipeline environment setup.py
+
+# The Python that the environment was made from, else the first one that TFX 1.21 takes.
+PYTHON ?= $(shell for python in "$$(sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/null)" \
+	python3 python3.11 python3.12 python3.13; do \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+	2>/dev/null && echo "$$python" && exit; done; echo python3)
+
+# Without bytecode `import tfx` takes three times as long.
+unexport PYTHONDONTWRITEBYTECODE
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+.PHONY: help environment run test lint types lock clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+environment:
+	@"$(PYTHON)" environment/bootstrap.py
+
+run: $(SAMPLE)/data/config.yaml
+	@$(BIN)/authorprofile run $(SAMPLE)/data/config.yaml --out $(SAMPLE)
+
+# The generator writes config.yaml last.
+$(SAMPLE)/data/config.yaml: | environment
+	@$(BIN)/authorprofile sample $(SAMPLE)/data --authors $(AUTHORS)
+
+test: environment
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: environment
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: environment
+	@$(BIN)/mypy $(SOURCES)
+
+# Existing pins stay where they still satisfy requirements.in; UPGRADE=--upgrade takes the newest.
+lock: environment
+	.venv/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate $(UPGRADE) -o environment/requirements.lock environment/requirements.in
+	.venv/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate $(UPGRADE) -o environment/tools.lock environment/tools.in
+
+clean:
+	rm -rf .venv .cache build authorprofile.egg-info .pytest_cache .mypy_cache .ruff_cache
