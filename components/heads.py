@@ -64,7 +64,9 @@ def _number(value: Any, name: str) -> float | None:
 class RegressionHead(_Head):
     """A number, standardised for training and answered in its own unit."""
 
-    kind: Literal["regression"] = Field("regression", description="a number; other kinds: classes, binary")
+    kind: Literal["regression"] = Field(
+        "regression", description="a number; other kinds: classes, binary"
+    )
     unit: str = Field("years", description="unit of the number, for people to read")
     minimum: float = Field(0.0, description="smallest sound label; a smaller one is an anomaly")
     maximum: float = Field(120.0, description="largest sound label; a larger one is an anomaly")
@@ -88,7 +90,9 @@ class RegressionHead(_Head):
 class ClassesHead(_Head):
     """One of several ordered groups, given as such or cut from an amount at the quantiles."""
 
-    kind: Literal["classes"] = Field("classes", description="one of several ordered groups; other kinds: regression, binary")
+    kind: Literal["classes"] = Field(
+        "classes", description="one of several ordered groups; other kinds: regression, binary"
+    )
     classes: int = Field(10, ge=2, le=1000, description="number of groups")
     given_as: Literal["amount", "group"] = Field(
         "amount",
@@ -114,7 +118,9 @@ class ClassesHead(_Head):
 class BinaryHead(_Head):
     """One of two values; any other value is unknown."""
 
-    kind: Literal["binary"] = Field("binary", description="one of two values; other kinds: regression, classes")
+    kind: Literal["binary"] = Field(
+        "binary", description="one of two values; other kinds: regression, classes"
+    )
     positive: str = Field("female", description="label value whose probability is answered")
     negative: str = Field("male", description="the other label value; any third one is unknown")
 

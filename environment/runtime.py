@@ -126,7 +126,9 @@ def _run(command: list[str], cwd: Path, what: str) -> str:
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         last = (done.stderr or done.stdout).strip().splitlines()[-3:]
-        raise SetupError(f"Could not {what}: {' | '.join(last).rstrip('.') or 'no output'}. {WAYS_OUT}")
+        raise SetupError(
+            f"Could not {what}: {' | '.join(last).rstrip('.') or 'no output'}. {WAYS_OUT}"
+        )
     return done.stdout
 
 

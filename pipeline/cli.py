@@ -30,12 +30,18 @@ def cli() -> None:
 def config_options(command: Command) -> Command:
     """The arguments by which every command that reads a configuration takes it."""
     for option in (
-        click.option("assignments", "--set", multiple=True, metavar="KEY=VALUE",
-                     help="Override a setting, such as training.epochs=5. Repeatable."),
+        click.option(
+            "assignments",
+            "--set",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Override a setting, such as training.epochs=5. Repeatable.",
+        ),
         click.option("--heads", help="Heads to predict, by name: age,gender."),
         click.option("--out", help="Folder of runs, metadata and logs."),
-        click.option("--labels", multiple=True, metavar="GLOB",
-                     help="Files of label records. Repeatable."),
+        click.option(
+            "--labels", multiple=True, metavar="GLOB", help="Files of label records. Repeatable."
+        ),
         click.option("--posts", multiple=True, metavar="GLOB", help="Files of posts. Repeatable."),
         click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path)),
     ):
@@ -148,8 +154,12 @@ def audit(**options: Any) -> None:
 
 
 @cli.command()
-@click.option("--model", required=True, type=click.Path(path_type=Path),
-              help="Folder of served versions, or one version.")
+@click.option(
+    "--model",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of served versions, or one version.",
+)
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def predict(model: Path, file: Path | None) -> None:
     """Predict every author of FILE: posts as JSON Lines, or raw text of one author.
@@ -163,8 +173,13 @@ def predict(model: Path, file: Path | None) -> None:
 
 @cli.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--authors", type=click.IntRange(min=1), default=1000, show_default=True,
-              help="How many authors.")
+@click.option(
+    "--authors",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="How many authors.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Another seed, other people.")
 def sample(folder: Path, authors: int, seed: int | None) -> None:
     """Write made-up posts and labels whose best reachable scores are known."""

@@ -199,7 +199,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold `key: value` lines; it holds a {type(content).__name__}")
+        raise ConfigError(
+            f"{path} must hold `key: value` lines; it holds a {type(content).__name__}"
+        )
     return {key: _resolve(key, value, path.parent) for key, value in content.items()}
 
 

@@ -158,8 +158,10 @@ def result_table(verdict: dict[str, Any], reachable: dict[str, Any]) -> Table:
     table.add_column("verdict")
     for head in verdict["heads"]:
         known = reachable.get(head["name"], {})
-        rows = [(title, head["metrics"].get(key), head["constant"].get(key), known.get(key))
-                for key, title in METRICS[head["kind"]]]
+        rows = [
+            (title, head["metrics"].get(key), head["constant"].get(key), known.get(key))
+            for key, title in METRICS[head["kind"]]
+        ]
         rows.append(("skill", head["skill"], 0.0, known.get("skill")))
         for number, (title, score, constant, best) in enumerate(rows):
             cells = [head["name"] if not number else "", title, interval(score), figure(constant)]

@@ -127,9 +127,7 @@ def run_local(config: Config, observer: StageObserver) -> Outcome:
     out.mkdir(parents=True, exist_ok=True)
     connection = connect_metadata(config, out)
     with _only_run_in(out):
-        pipeline = create_pipeline(
-            config, str(out / "artifacts"), str(out / "state"), connection
-        )
+        pipeline = create_pipeline(config, str(out / "artifacts"), str(out / "state"), connection)
         ObservedDagRunner(observer).run(pipeline)
         outcome = read_outcome(read_last_run(connection, config.name))
         write_summary(outcome, out / "summary.json")

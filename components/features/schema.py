@@ -18,9 +18,7 @@ from components.heads import BinaryHead, ClassesHead, heads_from_json
 FILE_NAME = "schema.pbtxt"
 
 
-def build_schema(
-    heads: tuple[Any, ...], validation: ValidationSettings
-) -> schema_pb2.Schema:
+def build_schema(heads: tuple[Any, ...], validation: ValidationSettings) -> schema_pb2.Schema:
     """The schema of raw examples: id, posts and, where known, one label a head."""
     schema = schema_pb2.Schema()
     for name, most in (("author_id", 1), ("posts", None)):

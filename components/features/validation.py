@@ -62,7 +62,7 @@ def describe_anomalies(split: str, anomalies: anomalies_pb2.Anomalies) -> list[s
 class ExamplesValidatorExecutor(BaseExecutor):
     """Validates every split; see the module."""
 
-    def Do(self, input_dict, output_dict, exec_properties) -> None:  # noqa: D102 - of the base
+    def Do(self, input_dict, output_dict, exec_properties) -> None:
         statistics = artifact_utils.get_single_instance(input_dict["statistics"])
         output = artifact_utils.get_single_instance(output_dict["anomalies"])
         schema = read_schema(artifact_utils.get_single_uri(input_dict["schema"]))
@@ -77,9 +77,7 @@ class ExamplesValidatorExecutor(BaseExecutor):
         output.span = statistics.span
         lines: list[str] = []
         for split in splits:
-            previous = (
-                _load(earlier[0], split) if earlier and split == DRIFT_SPLIT else None
-            )
+            previous = _load(earlier[0], split) if earlier and split == DRIFT_SPLIT else None
             anomalies = find_anomalies(_load(statistics, split), schema, names, previous)
             _write(os.path.join(output.uri, f"Split-{split}", "anomalies.pbtxt"), anomalies)
             lines += describe_anomalies(split, anomalies)
@@ -150,7 +148,7 @@ class ExamplesValidator(BaseComponent):
 class LastSpanStrategy(resolver.ResolverStrategy):
     """Resolves `previous_statistics` to those of the latest span before `statistics`."""
 
-    def resolve_artifacts(self, store, input_dict):  # noqa: D102 - of the base
+    def resolve_artifacts(self, store, input_dict):
         current = artifact_utils.get_single_instance(input_dict["statistics"])
         earlier = [
             artifact

@@ -18,7 +18,7 @@ class ModelBeforeStrategy(resolver.ResolverStrategy):
     Filters in Python: the metadata store of this release has no query language.
     """
 
-    def resolve_artifacts(self, store, input_dict):  # noqa: D102 - of the base
+    def resolve_artifacts(self, store, input_dict):
         candidate = artifact_utils.get_single_instance(input_dict["candidate"])
         blessings = {
             blessing.get_int_custom_property("current_model_id"): blessing

@@ -30,7 +30,7 @@ class InService:
             record=self.record.model_copy(update={"left_out": reason}),
             path=self.path,
             heads=(),
-            notes={name: f"judged against the constant alone: {reason}" for name in self.heads}
+            notes=dict.fromkeys(self.heads, f"judged against the constant alone: {reason}")
             | {name: note for name, note in self.notes.items() if name not in self.heads},
         )
 

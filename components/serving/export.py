@@ -61,9 +61,7 @@ class ServedModel(tf.Module):
         outputs = self.network(
             tf.cast(tf.sparse.to_dense(features["tokens"]), tf.int32), training=False
         )
-        return {
-            head.name: self._natural(head, outputs[head.name], features) for head in self.heads
-        }
+        return {head.name: self._natural(head, outputs[head.name], features) for head in self.heads}
 
     def _natural(self, head: Any, value: tf.Tensor, features: dict[str, Any]) -> tf.Tensor:
         value = tf.cast(value, tf.float32)

@@ -66,9 +66,7 @@ def load_data(
         return examples.map(lambda example: to_row(example, heads))
 
     train_rows, eval_rows = open_rows(train_patterns), open_rows(eval_patterns)
-    summaries = [
-        summarise(rows, heads, batch_size, max_tokens) for rows in (train_rows, eval_rows)
-    ]
+    summaries = [summarise(rows, heads, batch_size, max_tokens) for rows in (train_rows, eval_rows)]
     mean_skill(dict.fromkeys(summaries[1].constant_losses, 0.0), summaries[1].constant_losses)
     return TrainingData(
         heads, train_rows, eval_rows, summaries[0], summaries[1], batch_size, max_tokens
@@ -97,7 +95,9 @@ class MeanSkill(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         logs = logs if logs is not None else {}
-        losses = {name: logs[_loss_key(name, self.constant_losses)] for name in self.constant_losses}
+        losses = {
+            name: logs[_loss_key(name, self.constant_losses)] for name in self.constant_losses
+        }
         if not all(math.isfinite(loss) for loss in losses.values()):
             logs[OBJECTIVE] = -math.inf
             self.model.stop_training = True
@@ -252,9 +252,9 @@ def fit(
             initial_epoch=next_epoch,
             epochs=epochs,
             steps_per_epoch=data.train.steps,
-            validation_data=make_batches(
-                data.eval_rows, data.batch_size, data.max_tokens
-            ).apply(tf.data.experimental.assert_cardinality(data.eval.steps)),
+            validation_data=make_batches(data.eval_rows, data.batch_size, data.max_tokens).apply(
+                tf.data.experimental.assert_cardinality(data.eval.steps)
+            ),
             callbacks=[MeanSkill(data.eval.constant_losses), best, *callbacks],
             verbose=0,
         )

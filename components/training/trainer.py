@@ -64,7 +64,9 @@ def run_fn(fn_args: FnArgs) -> None:
     served = ServedModel(model, transform, settings.heads, settings.judging.age_bands)
     export(served, fn_args.serving_model_dir)
     run_folder = Path(fn_args.model_run_dir)
-    _write_json(run_folder / "answers.json", in_memory_answers(served, fn_args, transform, training))
+    _write_json(
+        run_folder / "answers.json", in_memory_answers(served, fn_args, transform, training)
+    )
     record = training_record(model, data, state, training, time.monotonic() - started)
     _write_json(run_folder / "training.json", record)
     LOGGER.info(

@@ -137,9 +137,7 @@ class ProfileHyperModel(keras_tuner.HyperModel):
         self.fits = 0
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        declare_space(
-            hp, self.settings.heads, self.settings.tuner.space, self.settings.training
-        )
+        declare_space(hp, self.settings.heads, self.settings.tuner.space, self.settings.training)
         training = apply_hyperparameters(self.settings.training, hp.values, self.settings.heads)
         return build_candidate(self.settings, training)
 

@@ -205,13 +205,15 @@ def test_raw_text_on_standard_input_is_answered_by_tensorflow_alone(toy_model: P
 
 
 def test_a_reader_that_goes_away_ends_it_without_a_word(toy_model: Path) -> None:
-    # The standard output of a shell pipeline whose reader is gone; buffered, as it is there.
+    # Unbuffered output would fail once; what is buffered is written once more at the end.
+    environment = {n: value for n, value in os.environ.items() if n != "PYTHONUNBUFFERED"}
     reader, writer = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-c", COMMAND, str(toy_model)],
         stdin=subprocess.PIPE,
         stdout=writer,
         stderr=subprocess.PIPE,
+        env=environment,
     )
     os.close(writer)
     os.close(reader)

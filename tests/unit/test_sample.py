@@ -88,6 +88,8 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_other_people(tmp_path: 
     first, again, other = (read_bytes(tmp_path / name) for name in ("first", "again", "other"))
     assert set(first) == FILES
     assert first == again
+    # The gzip header holds no time of writing.
+    assert first["posts.jsonl.gz"][4:8] == bytes(4)
     assert first["posts.jsonl.gz"] != other["posts.jsonl.gz"]
     assert first["labels.csv"] != other["labels.csv"]
     assert {path.name for path in tmp_path.iterdir()} == {"first", "again", "other"}
@@ -100,7 +102,7 @@ def test_earlier_sample_is_replaced_but_other_files_are_never_touched(tmp_path: 
     own = tmp_path / "own"
     own.mkdir()
     (own / "config.yaml").write_text("posts: [mine.jsonl]")
-    with pytest.raises(FileExistsError, match="holds other files. Name another folder"):
+    with pytest.raises(FileExistsError, match="which holds other files"):
         write_sample(own, authors=20)
     assert read_bytes(own) == {"config.yaml": b"posts: [mine.jsonl]"}
 
@@ -137,12 +139,13 @@ def test_texts_hold_several_scripts_emoji_links_handles_and_mixed_case(sample: S
         "[а-я]",
         "[α-ω]",
         "[ا-ي]",
-        "[一-鿿]{2}",
+        "[一-鿿]{4}",
         "😀",
         r"https://example\.org/\w+ ",
         "@sample_",
     ):
         assert re.search(kind, every), kind
+    assert not re.search(r"https://example\.org/\w+[^\w\s]", every)
     assert re.search(r"[a-z]+\. [A-Z][a-z]+ ", every)
     assert re.search(r" [A-Z]{4,} ", every)
     foreign = sum(bool(re.search("[а-яα-ωا-ي一-鿿]", "".join(own))) for own in texts.values())
@@ -272,15 +275,29 @@ def test_reachable_income_scores_agree_with_a_simulation() -> None:
     )
 
 
-def marker_shares(texts: dict[str, list[str]], authors: list[str]) -> np.ndarray[Any, Any]:
-    """Square roots of the shares of the 72 markers among an author's markers, `[authors, 72]`."""
+def count_markers(texts: dict[str, list[str]], authors: list[str]) -> np.ndarray[Any, Any]:
+    """Uses of each marker, `[authors, 6, 6, 2]`: by age level, by income level, by kind."""
     places = {word: place for place, word in enumerate(marker_words())}
-    counts = np.zeros((len(authors), len(places)))
+    counts = np.zeros((len(authors), 72))
     for row, author in enumerate(authors):
         for word in re.findall(r"[a-z']+", " ".join(texts[author]).lower()):
             if word in places:
                 counts[row, places[word]] += 1
-    return np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+    return counts.reshape(-1, 6, 6, 2)
+
+
+def test_author_uses_markers_of_neighbouring_levels_and_of_one_kind(sample: Sample) -> None:
+    texts, _ = read_posts(sample.posts)
+    counts = count_markers(texts, sorted(texts))
+    assert ((counts.sum(axis=(1, 2)) > 0).sum(axis=1) == 1).all()
+    for axes in ((2, 3), (1, 3)):
+        used = counts.sum(axis=axes) > 0
+        first, last = used.argmax(axis=1), 5 - used[:, ::-1].argmax(axis=1)
+        assert (last - first).max() == 2
+        # The window of a share of 1 / 4.5 = 22 % of the authors begins in the lowest level.
+        assert 0.18 < np.mean(first == 0) < 0.24
+        assert 0.18 < np.mean(last == 5) < 0.24
+    assert 0.45 < counts.sum() / sum(len(" ".join(own).split()) for own in texts.values()) < 0.55
 
 
 def test_linear_predictor_of_the_markers_comes_near_the_reachable_scores(sample: Sample) -> None:
@@ -292,7 +309,8 @@ def test_linear_predictor_of_the_markers_comes_near_the_reachable_scores(sample:
         known = sorted(
             a for a in texts if labels.get(a, {}).get(head) not in (None, "", "unstated")
         )
-        features = marker_shares(texts, known)
+        counts = count_markers(texts, known).reshape(-1, 72)
+        features = np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
         wanted = np.array([target(labels[author][head]) for author in known])
         fit, held_out = slice(None, 500), slice(500, None)
         gram = features[fit].T @ features[fit] + 0.3 * np.eye(features.shape[1])
@@ -322,6 +340,7 @@ def test_sample_imports_neither_tensorflow_nor_beam() -> None:
 def test_hand_written_example_holds_what_its_description_says() -> None:
     lines = (DATA / "posts.jsonl").read_text(encoding="utf-8").splitlines()
     posts = [json.loads(line) for line in lines]
+    assert len(posts) == 18
     rows = list(csv.DictReader((DATA / "labels.csv").read_text(encoding="utf-8").splitlines()))
     assert len({post["author_id"] for post in posts}) == len(rows) == 12
     assert {post["author_id"] for post in posts} == {row["author_id"] for row in rows}
