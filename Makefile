@@ -4,7 +4,7 @@
 #
 # Settings: PYTHON (3.11 to 3.13), AUTHORS (size of the sample), TESTS (what pytest gets).
 
-AUTHORS ?= 2000
+AUTHORS ?= 3000
 SAMPLE := runs/sample
 TESTS ?= tests
 BIN := .venv/bin

@@ -20,7 +20,8 @@ from typing import Any
 from components.serving import answer_in_isolation
 
 HIDDEN = ("components", "pipeline", "tfx", "tensorflow_transform", "tfx_bsl", "apache_beam")
-_LOG = logging.getLogger("authorprofile.serving")
+# Not under `authorprofile`: a library's chatter is for the log file alone.
+_LOG = logging.getLogger(__name__)
 _LINES_OF_STDERR = 5
 
 

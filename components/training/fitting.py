@@ -149,6 +149,8 @@ class BestWeights(keras.callbacks.Callback):
         path = self.folder / "state.json"
         if path.exists():
             self.state = FitState(**json.loads(path.read_text(encoding="utf-8")))
+            # An optimizer without variables would pass its saved state over in silence.
+            model.optimizer.build(model.trainable_variables)
             model.load_weights(self._weights("epoch", self.state.next_epoch - 1))
         return self.state.next_epoch
 
