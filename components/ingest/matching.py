@@ -104,7 +104,7 @@ def _split_repeated(posts: list[PostRow]) -> tuple[list[PostRow], tuple[SetAside
     repeated: list[SetAside] = []
     for post in posts:
         source, line, _, post_id, _ = post
-        if post_id is not None and post_id in seen:
+        if post_id in seen:
             repeated.append((source, line, DUPLICATE_POST))
             continue
         if post_id is not None:

@@ -107,6 +107,23 @@ class MeanSkill(keras.callbacks.Callback):
             logs[f"val_{name}_skill"] = value
 
 
+class EpochSeeds(keras.callbacks.Callback):
+    """Starts every dropout layer anew each epoch, from the seed and the epoch's number alone.
+
+    Checkpoints do not keep the state of seed generators; so a resumed epoch draws the same.
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        for number, layer in enumerate(self.model.layers):
+            generator = getattr(layer, "seed_generator", None)
+            if generator is not None:
+                generator.state.assign([self.seed + number, epoch])
+
+
 @dataclass
 class FitState:
     """Where a fit stands after a whole epoch; what a checkpoint keeps beside the weights."""
@@ -257,7 +274,12 @@ def fit(
             validation_data=make_batches(data.eval_rows, data.batch_size, data.max_tokens).apply(
                 tf.data.experimental.assert_cardinality(data.eval.steps)
             ),
-            callbacks=[MeanSkill(data.eval.constant_losses), best, *callbacks],
+            callbacks=[
+                EpochSeeds(seed),
+                MeanSkill(data.eval.constant_losses),
+                best,
+                *callbacks,
+            ],
             verbose=0,
         )
     best.restore_best()

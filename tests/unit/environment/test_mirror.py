@@ -52,9 +52,10 @@ def test_a_file_that_apt_does_not_read_is_not_used(tmp_path: Path) -> None:
 
 
 def test_a_key_within_the_stanza_travels_whole(tmp_path: Path) -> None:
-    key = " -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mDMEZQ\n -----END PGP PUBLIC KEY BLOCK-----"
-    found = _archive(tmp_path, debian__sources=STANZA.replace(f" {KEYRING}", f"\n{key}"))
-    assert found == Archive("http://mirror.example.org/debian", f"\n{key}")
+    block = "\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n# a comment\n mDMEZQ\n -----END-----"
+    found = _archive(tmp_path, debian__sources=STANZA.replace(f" {KEYRING}", block))
+    key = "\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n mDMEZQ\n -----END-----"
+    assert found == Archive("http://mirror.example.org/debian", key)
 
 
 def test_a_one_line_source_gives_the_address_and_the_keyring(tmp_path: Path) -> None:

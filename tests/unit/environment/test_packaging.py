@@ -25,6 +25,7 @@ def build_wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     for name in ("pipeline", "components", "tests", "environment"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(CLONE / name, folder / name, ignore=ignored)
+    (folder / "tests" / "__init__.py").touch()
     command = [sys.executable, "setup.py", "--quiet", "bdist_wheel"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
     (path,) = (folder / "dist").glob("*.whl")

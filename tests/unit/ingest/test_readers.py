@@ -1,7 +1,9 @@
 """Files to records and faults, whatever is in them."""
 
 import bz2
+import errno
 import gzip
+import io
 import json
 import lzma
 import random
@@ -14,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from components.ingest.lines import Fault, RawRecord
+from components.ingest.lines import Fault, RawRecord, read_lines
+from components.ingest.parquet import read_parquet
 from components.ingest.readers import read_records
 from components.ingest.settings import IngestSettings
 
@@ -127,6 +130,27 @@ def test_data_that_is_not_compressed_is_one_fault(read, ending):
 def test_a_missing_file_stops_the_run(tmp_path):
     with pytest.raises(OSError):
         list(read_records(f"{tmp_path}/gone.jsonl", SMALL))
+
+
+class FailingDisk(io.RawIOBase):
+    """A file whose storage fails."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("compression", sorted(PACK))
+def test_a_failing_disk_stops_the_run(compression):
+    with pytest.raises(OSError, match="Input/output error"):
+        list(read_lines(io.BufferedReader(FailingDisk()), compression, 1024))
+
+
+def test_a_parquet_file_on_a_failing_disk_stops_the_run():
+    with pytest.raises(OSError, match="Input/output error"):
+        list(read_parquet(io.BufferedReader(FailingDisk()), 1024))
 
 
 def test_csv_takes_quotes_newlines_and_blank_lines(read):

@@ -78,6 +78,7 @@ def test_other_endings_are_errors(path):
     [
         (["/data/posts-*.jsonl", "/data/labels.csv"], "/data"),
         (["/data/{SPAN}/posts.csv", "/data/labels/all.csv"], "/data"),
+        (["/data/{SPAN}/posts.csv", "/data/{SPAN}/labels.csv"], "/data"),
         (["/data/2024-?/a.csv", "/data/2024-1/b.csv"], "/data"),
         (["/data/posts.csv"], "/data"),
         (["/a/posts.csv", "/b/labels.csv"], "/"),

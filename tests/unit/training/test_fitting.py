@@ -133,9 +133,7 @@ def test_the_objective_does_not_move_with_the_loss_weights(data):
     skills, losses = [], []
     for scale in (1.0, 100.0):
         model = new_model({"age": scale, "income": 2 * scale, "gender": scale})
-        logs = model.evaluate(
-            make_batches(data.eval_rows, 8, 500), verbose=0, return_dict=True
-        )
+        logs = model.evaluate(make_batches(data.eval_rows, 8, 500), verbose=0, return_dict=True)
         logs = {f"val_{name}": value for name, value in logs.items()}
         MeanSkill(data.eval.constant_losses).on_epoch_end(0, logs)
         skills.append(logs["val_skill"])
@@ -147,8 +145,10 @@ def test_the_objective_does_not_move_with_the_loss_weights(data):
 def test_one_head_alone_can_be_fitted(data, tmp_path):
     heads = parse_heads({"gender": DEFAULT_HEADS["gender"]})
     examples = [row for row in (data.train_rows, data.eval_rows)]
-    rows = [r.map(lambda t, y, w: (t, {"gender": y["gender"]}, {"gender": w["gender"]}))
-            for r in examples]
+    rows = [
+        r.map(lambda t, y, w: (t, {"gender": y["gender"]}, {"gender": w["gender"]}))
+        for r in examples
+    ]
     summaries = [summarise(r, heads, 8, 500) for r in rows]
     alone = TrainingData(heads, rows[0], rows[1], summaries[0], summaries[1], 8, 500)
     model = build_model(heads, 50, SMALL, seed=3)

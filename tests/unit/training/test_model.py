@@ -103,7 +103,10 @@ def gradients(weights):
     }
     with tf.GradientTape() as tape:
         loss = model.compute_loss(
-            ids, targets, model(ids, training=False), {k: tf.constant(v) for k, v in weights.items()}
+            ids,
+            targets,
+            model(ids, training=False),
+            {k: tf.constant(v) for k, v in weights.items()},
         )
     found = tape.gradient(loss, model.trainable_variables)
     return {

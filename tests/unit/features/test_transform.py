@@ -1,0 +1,149 @@
+"""Text and labels through the real tf.Transform graph, at training time and at serving time."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from apache_beam import Create, Map, Pipeline
+from apache_beam.options.pipeline_options import PipelineOptions
+from tensorflow_transform.tf_metadata import dataset_metadata
+
+from components.features.schema import build_schema
+from components.features.settings import TextSettings, ValidationSettings
+from components.features.tokens import SEPARATOR, join_posts, tokenize
+from components.features.transform import preprocessing_fn
+from components.heads import DEFAULT_HEADS, heads_to_json, parse_heads
+
+HEADS = parse_heads(DEFAULT_HEADS)
+OPTIONS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
+POSTS = ["Don't @bob! http://a.io", "你好 3.5 👍🏽 don’t"]
+AUTHORS = [
+    {
+        "author_id": [f"a{number}"],
+        "posts": POSTS if number == 3 else ["the cat", "the dog"],
+        "age": [20.0 + number] if number % 2 else [],
+        "income": [1000.0 * number] if number >= 10 else [],
+        "gender": [("male", "female")[number % 2]] if number % 5 else [],
+    }
+    for number in range(110)
+]
+
+
+@pytest.fixture(scope="module")
+def transformed(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("transform"))
+    metadata = dataset_metadata.DatasetMetadata(build_schema(HEADS, ValidationSettings()))
+    config = {
+        "heads": heads_to_json(HEADS),
+        "text": TextSettings(max_tokens=30, vocabulary_size=12).model_dump_json(),
+    }
+    rows = []
+    # Batches of two: many hold no known label of some head at all.
+    with (
+        tft_beam.Context(temp_dir=f"{folder}/temporary", desired_batch_size=2),
+        Pipeline(options=PipelineOptions(OPTIONS)) as pipeline,
+    ):
+        data = (pipeline | Create(AUTHORS), metadata)
+        (out, out_metadata), graph = data | tft_beam.AnalyzeAndTransformDataset(
+            lambda inputs: preprocessing_fn(inputs, config)
+        )
+        _ = graph | tft_beam.WriteTransformFn(f"{folder}/graph")
+        _ = metadata | tft_beam.WriteMetadata(f"{folder}/graph/metadata", pipeline)
+        coder = tft.coders.ExampleProtoCoder(out_metadata.schema)
+        _ = out | Map(coder.encode) | "write" >> write_records(f"{folder}/rows")
+    output = tft.TFTransformOutput(f"{folder}/graph")
+    for record in tf.data.TFRecordDataset(tf.io.gfile.glob(f"{folder}/rows*")):
+        row = tf.io.parse_single_example(record, output.transformed_feature_spec())
+        rows.append({name: dense(value) for name, value in row.items()})
+    return output, {row["author_id"][0].decode(): row for row in rows}
+
+
+def write_records(path):
+    from apache_beam.io import WriteToTFRecord
+
+    return WriteToTFRecord(path)
+
+
+def dense(value):
+    return (tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value).numpy()
+
+
+def tokens_of(text, limit=50):
+    return [token.decode() for token in tokenize(tf.constant([text]), limit).to_list()[0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Don't @bob! http://a.io", ["don't", "<handle>", "!", "<url>"]),
+        ("O’Brien's naïve ЖИВОТ", ["o'brien's", "naïve", "живот"]),
+        ("你好 ok ไท", ["你", "好", "ok", "ไ", "ท"]),
+        ("3.5 1,000 x2", ["3.5", "1,000", "x", "2"]),
+        ("👍🏽👨‍👩‍👧 🇩🇪🇫🇷", ["👍🏽", "👨‍👩‍👧", "🇩🇪", "🇫🇷"]),
+        ("a@b.c", ["a", "@", "b", ".", "c"]),
+        ("'quoted' don''t", ["'", "quoted", "'", "don", "'", "'", "t"]),
+        ("a\u00a0b\u200bc\u3000d\x00e\ufefff", ["a", "b", "c", "d", "e", "f"]),
+        ("one\x1etwo", ["one", "<post>", "two"]),
+        ("", []),
+        (b"\xff\xfeab", ["\ufffd", "\ufffd", "ab"]),
+    ],
+)
+def test_a_text_has_these_tokens(text, tokens):
+    assert tokens_of(text) == tokens
+
+
+def test_a_long_text_is_cut_at_max_tokens():
+    assert tokens_of("a b c d e", limit=3) == ["a", "b", "c"]
+
+
+def test_a_separator_inside_a_post_does_not_make_two_posts():
+    joined = join_posts(tf.ragged.constant([["a\x1eb", "c"], []], dtype=tf.string))
+    assert joined.numpy().tolist() == [b"a b\x1ec", b""]
+
+
+def test_ids_follow_frequency_after_padding_and_unknown(transformed):
+    output, rows = transformed
+    # the 218, <post> 110, cat 109, dog 109; ties in reverse order of the alphabet (tf.Transform).
+    assert output.vocabulary_by_name("tokens")[:4] == [b"the", b"<post>", b"dog", b"cat"]
+    assert rows["a0"]["tokens"].tolist() == [2, 5, 3, 2, 4]
+
+
+def test_the_vocabulary_holds_no_more_than_its_size(transformed):
+    output, rows = transformed
+    assert output.vocabulary_size_by_name("tokens") == 10
+    assert max(row["tokens"].max() for row in rows.values()) == 11
+    assert 1 in rows["a3"]["tokens"]
+
+
+def test_an_age_is_standardised_over_known_ones_and_unknown_is_finite(transformed):
+    _, rows = transformed
+    # Odd numbers 21..129: mean 75, variance (55**2 - 1) / 12 * 4 = 1008.
+    assert rows["a1"]["age"][0] == pytest.approx((21 - 75) / 1008**0.5, rel=1e-4)
+    assert rows["a1"]["age_known"][0] == 1
+    assert (rows["a0"]["age"][0], rows["a0"]["age_known"][0]) == (0, 0)
+
+
+def test_an_amount_falls_into_its_decile(transformed):
+    _, rows = transformed
+    assert rows["a10"]["income"].tolist() == [1] + [0] * 9
+    assert rows["a109"]["income"].tolist() == [0] * 9 + [1]
+    assert rows["a9"]["income"].tolist() == [0] * 10
+    known = [row["income"] for row in rows.values() if row["income_known"][0]]
+    assert sum(known).tolist() == [10] * 10
+
+
+def test_gender_is_one_for_the_positive_value(transformed):
+    _, rows = transformed
+    found = [(rows[a]["gender"][0], rows[a]["gender_known"][0]) for a in ("a1", "a2", "a5")]
+    assert found == [(1, 1), (0, 1), (0, 0)]
+
+
+def test_serving_gives_the_ids_that_training_saw(transformed):
+    output, rows = transformed
+    layer = output.transform_features_layer()
+    for name, posts in (("a3", POSTS), ("a4", ["the cat", "the dog"])):
+        joined = tf.strings.split(tf.constant([SEPARATOR.join(posts)]), SEPARATOR)
+        served = layer({"posts": joined.to_sparse()})["tokens"]
+        assert tf.sparse.to_dense(served).numpy()[0].tolist() == rows[name]["tokens"].tolist()
