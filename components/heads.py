@@ -7,7 +7,7 @@ processes as JSON. Read by every stage. Knows nothing of TFX, Beam or TensorFlow
 | kind | label field | target | output | loss |
 |---|---|---|---|---|
 | regression | a number | float32 `[batch, 1]`, standardised | linear | mean squared error |
-| classes | a group 0..n-1, or an amount | one-hot float32 `[batch, classes]` | softmax | cross-entropy |
+| classes | a group 0..n-1 or an amount | one-hot float32 `[batch, n]` | softmax | cross-entropy |
 | binary | one of two values | float32 `[batch, 1]` | sigmoid | cross-entropy |
 """
 

@@ -293,7 +293,7 @@ def _model_at(location: tuple[int | str, ...]) -> type[BaseModel] | None:
 
 
 def _members(annotation: Any) -> list[Any]:
-    found = []
+    found: list[Any] = []
     for member in typing.get_args(annotation):
         found += [member] if isinstance(member, type) else _members(member)
     return found

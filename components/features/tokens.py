@@ -55,6 +55,8 @@ def tokenize(texts: tf.Tensor, max_tokens: int) -> tf.RaggedTensor:
     Returns:
         Ragged strings `[batch, (tokens)]`, lower case.
     """
+    # ICU, behind the next op, takes a NUL for the end of the text.
+    texts = tf.strings.regex_replace(texts, r"\x00", " ")
     texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
     texts = tf.strings.lower(texts, encoding="utf-8")
     texts = tf.strings.regex_replace(texts, r"(?:https?://|www\.)[^\s\x1e]+", f" {URL} ")

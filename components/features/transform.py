@@ -4,7 +4,7 @@
 |---|---|
 | `author_id` bytes | `author_id` bytes |
 | `posts` bytes, one or more | `tokens` int64, variable length |
-| regression label, 0 or 1 number | `<head>` float32 `[1]` standardised, `<head>_known` float32 `[1]` |
+| regression label, 0 or 1 number | `<head>` float32 `[1]` standardised, `<head>_known` `[1]` |
 | amount or group, 0 or 1 number | `<head>` float32 `[classes]` one-hot, `<head>_known` |
 | binary label, 0 or 1 text | `<head>` float32 `[1]`, `<head>_known` |
 

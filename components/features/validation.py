@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
@@ -62,7 +63,12 @@ def describe_anomalies(split: str, anomalies: anomalies_pb2.Anomalies) -> list[s
 class ExamplesValidatorExecutor(BaseExecutor):
     """Validates every split; see the module."""
 
-    def Do(self, input_dict, output_dict, exec_properties) -> None:
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
         statistics = artifact_utils.get_single_instance(input_dict["statistics"])
         output = artifact_utils.get_single_instance(output_dict["anomalies"])
         schema = read_schema(artifact_utils.get_single_uri(input_dict["schema"]))
@@ -94,7 +100,7 @@ class ExamplesValidatorExecutor(BaseExecutor):
         LOGGER.info("%d heads sound in %s%s", len(names), ", ".join(splits), against)
 
 
-def _load(artifact, split: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+def _load(artifact: Any, split: str) -> statistics_pb2.DatasetFeatureStatisticsList:
     return tfdv.load_stats_binary(
         os.path.join(artifact_utils.get_split_uri([artifact], split), "FeatureStats.pb")
     )
@@ -133,7 +139,13 @@ class ExamplesValidator(BaseComponent):
     SPEC_CLASS = ExamplesValidatorSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(ExamplesValidatorExecutor)
 
-    def __init__(self, statistics, schema, heads: str, previous_statistics=None):
+    def __init__(
+        self,
+        statistics: types.BaseChannel,
+        schema: types.BaseChannel,
+        heads: str,
+        previous_statistics: types.BaseChannel | None = None,
+    ):
         super().__init__(
             ExamplesValidatorSpec(
                 statistics=statistics,
@@ -148,7 +160,9 @@ class ExamplesValidator(BaseComponent):
 class LastSpanStrategy(resolver.ResolverStrategy):
     """Resolves `previous_statistics` to those of the latest span before `statistics`."""
 
-    def resolve_artifacts(self, store, input_dict):
+    def resolve_artifacts(
+        self, store: Any, input_dict: dict[str, list[Any]]
+    ) -> dict[str, list[Any]]:
         current = artifact_utils.get_single_instance(input_dict["statistics"])
         earlier = [
             artifact

@@ -82,6 +82,7 @@ def count_shards(sources: Sequence[SourceFile], share: float = 1.0) -> int:
     """Files to spread the output over: one for each 128 MiB of input, as if not compressed.
 
     Args:
+        sources: the input files.
         share: the part of the input that goes into this output.
     """
     size_bytes = sum(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from tfx.components.example_gen import driver, input_processor, utils
 from tfx.proto import example_gen_pb2, range_config_pb2
@@ -18,7 +19,7 @@ from tfx.utils import io_utils
 
 from components.ingest.sources import KINDS, SourceError, absolute_pattern, common_folder
 
-_Split = example_gen_pb2.Input.Split
+_Split: TypeAlias = example_gen_pb2.Input.Split
 
 
 class PostsInputProcessor(input_processor.FileBasedInputProcessor):
@@ -57,14 +58,15 @@ class PostsInputProcessor(input_processor.FileBasedInputProcessor):
             )
             for split in self._fixed
         )
-        self._fingerprint = "\n".join((self._fingerprint, *fixed))
+        own: str = self._fingerprint  # type: ignore[has-type]
+        self._fingerprint = "\n".join((own, *fixed))
         return span, version
 
     def get_pattern_for_span_version(self, pattern: str, span: int, version: int | None) -> str:
         """The pattern with its placeholders filled."""
         if not _moves(pattern):
             return pattern
-        return super().get_pattern_for_span_version(pattern, span, version)
+        return str(super().get_pattern_for_span_version(pattern, span, version))
 
 
 class PostsDriver(driver.FileBasedDriver):

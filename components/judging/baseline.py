@@ -7,6 +7,8 @@ Called by `pipeline.pipeline` as the strategy of a Resolver.
 
 from __future__ import annotations
 
+from typing import Any
+
 from tfx.dsl.components.common import resolver
 from tfx.types import artifact_utils
 
@@ -18,7 +20,9 @@ class ModelBeforeStrategy(resolver.ResolverStrategy):
     Filters in Python: the metadata store of this release has no query language.
     """
 
-    def resolve_artifacts(self, store, input_dict):
+    def resolve_artifacts(
+        self, store: Any, input_dict: dict[str, list[Any]]
+    ) -> dict[str, list[Any]]:
         candidate = artifact_utils.get_single_instance(input_dict["candidate"])
         blessings = {
             blessing.get_int_custom_property("current_model_id"): blessing

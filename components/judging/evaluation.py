@@ -148,7 +148,7 @@ def _extractors(
     config: config_pb2.EvalConfig, models: list[Any]
 ) -> list[tfma.extractors.Extractor]:
     """TFMA's own, with the baseline's slices taken out: an author is in one slice of a feature."""
-    extractors = tfma.default_extractors(eval_config=config, eval_shared_model=models)
+    extractors: list[Any] = tfma.default_extractors(eval_config=config, eval_shared_model=models)
     stages = [extractor.stage_name for extractor in extractors]
     keep = tfma.extractors.Extractor(
         stage_name="KeepCandidateSlices", ptransform=beam.Map(_without_baseline_slices)

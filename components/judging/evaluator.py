@@ -103,7 +103,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 
 
 def _serving_path(model: types.Artifact) -> str:
-    return path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+    return str(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))
 
 
 def _require_every_head(path: str, heads: Sequence[Any]) -> None:

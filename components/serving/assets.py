@@ -1,4 +1,4 @@
-"""What a served model says of its own answers: its heads, the groups' boundaries, the separator.
+r"""What a served model says of its own answers: its heads, the groups' boundaries, the separator.
 
 Enters: a SavedModel's folder, whose `assets/heads.json`, written by `export`, is
 `{"separator": "\\x1e", "heads": [...]}`: a head as it is declared in `components.heads`, with

@@ -194,7 +194,8 @@ def check_model(
     Returns:
         What `check.json` holds.
     """
-    started, gaps = time.monotonic(), {}
+    started = time.monotonic()
+    gaps: dict[str, float] = {}
     try:
         served = read_served_heads(model)
         fault, answers = ask_in_fresh_process(model, _questions(served, examples), timeout_seconds)

@@ -2,7 +2,7 @@
 
 | signature | enters | leaves |
 |---|---|---|
-| `serving_default` | `examples`: serialized tf.Examples `[batch]` | `<head>` float32 `[batch, units]` |
+| `serving_default` | `examples`: serialized tf.Examples `[batch]` | `<head>` `[batch, units]` |
 | `posts` | `posts`: strings `[batch]`, an author's posts joined by the separator | the same |
 | `transform_features` | `examples`, labelled | labels, masks and slices, for the Evaluator |
 
@@ -13,6 +13,7 @@ each output means; the vocabulary is an asset of the transform graph. Called by 
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 from pathlib import Path
@@ -128,7 +129,7 @@ def band_names(bounds: list[float]) -> list[str]:
     """
     if not bounds:
         return ["all"]
-    inner = [f"{low:g}-{high:g}" for low, high in zip(bounds, bounds[1:], strict=False)]
+    inner = [f"{low:g}-{high:g}" for low, high in itertools.pairwise(bounds)]
     return [f"below {bounds[0]:g}", *inner, f"{bounds[-1]:g} and above"]
 
 

@@ -1,4 +1,4 @@
-"""One fit of the network: batches in, best weights and a history out; the Tuner and Trainer share it.
+"""One fit of the network, which Tuner and Trainer share: batches in, best weights and history out.
 
 Stops early on the mean skill of `eval` and restores the best weights. With a folder for
 checkpoints, a fit that was killed goes on after its last whole epoch and ends with the same

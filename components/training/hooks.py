@@ -1,4 +1,4 @@
-"""What the Tuner's and the Trainer's hooks are told, as it travels in a component's custom config."""
+"""What the hooks of Tuner and Trainer are told, as it travels in a component's custom config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 in ingest, search, training and push; the same command then goes on, and loses nothing."""
+"""kill -9 in ingest, search, training and push; the same command then goes on, losing nothing."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_the_objective_does_not_move_with_the_loss_weights(data):
 
 def test_one_head_alone_can_be_fitted(data, tmp_path):
     heads = parse_heads({"gender": DEFAULT_HEADS["gender"]})
-    examples = [row for row in (data.train_rows, data.eval_rows)]
+    examples = (data.train_rows, data.eval_rows)
     rows = [
         r.map(lambda t, y, w: (t, {"gender": y["gender"]}, {"gender": w["gender"]}))
         for r in examples
