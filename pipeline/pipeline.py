@@ -85,7 +85,8 @@ def create_pipeline(
     hyperparameters = None
     if config.hyperparameters_from:
         earlier = tfx.dsl.Importer(
-            source_uri=config.hyperparameters_from,
+            # The artifact is the folder; the file in it has the one name that TFX gives it.
+            source_uri=config.hyperparameters_from.rpartition("/")[0] or ".",
             artifact_type=standard_artifacts.HyperParameters,
         ).with_id("EarlierHyperparameters")
         components.append(earlier)

@@ -252,7 +252,7 @@ def fit(
     """
 
     def report(state: FitState) -> None:
-        logger.info(
+        logger.debug(
             "epoch %d of %d: skill on eval %.3f, best %.3f",
             state.next_epoch,
             epochs,

@@ -48,6 +48,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     finished = sum(trial.status == "COMPLETED" for trial in tuner.oracle.trials.values())
     if finished:
         LOGGER.info("resuming the search after %d trials", finished)
+        hypermodel.fits = finished
     return TunerFnResult(tuner=tuner, fit_kwargs={"verbose": 0})
 
 
@@ -135,6 +136,7 @@ class ProfileHyperModel(keras_tuner.HyperModel):
         self.data = data
         self.folder = folder
         self.fits = 0
+        """Candidates fitted, those before a resumption among them."""
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         declare_space(hp, self.settings.heads, self.settings.tuner.space, self.settings.training)
@@ -160,6 +162,13 @@ class ProfileHyperModel(keras_tuner.HyperModel):
             logger=LOGGER,
         )
         best = state.history[state.best_epoch - state.first_epoch]
+        LOGGER.info(
+            "trial %d of %d: skill on eval %.3f at epoch %d",
+            self.fits,
+            self.settings.tuner.trials,
+            state.best_skill,
+            state.best_epoch + 1,
+        )
         return {key: value for key, value in best.items() if key.endswith("skill")}
 
 

@@ -74,6 +74,14 @@ def test_a_run_killed_in_every_long_stage_goes_on_and_serves_whole_models_alone(
     (version,) = versions(out / "serving")
     assert summary["serving_path"].endswith(version)
     assert not (out / "state").exists()
+    (found,) = out.glob("artifacts/Tuner/best_hyperparameters/*/best_hyperparameters.txt")
+    words += ["--set", "training.epochs=1", "--set", f"hyperparameters_from={found}"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 3), done.stdout
+    chosen, used = summary["hyperparameters"], read_summary(out)["training"]["settings"]
+    assert used["learning_rate"] == chosen["learning_rate"]
+    assert used["loss_weights"]["gender"] == chosen["loss_weight/gender"]
+    assert used["epochs"] == 1
 
 
 def test_a_label_table_without_income_fails_at_once_naming_head_and_switch(small_sample, tmp_path):
