@@ -37,6 +37,8 @@ from pipeline.config import Config, ConfigError, ServerMetadata
 from pipeline.lineage import RunArtifacts, read_last_run
 from pipeline.pipeline import create_pipeline
 
+# What is in service may have been taken away since; pushing the same model again adds nothing.
+NEVER_REUSED = ("VersionedPusher",)
 DEFAULT_PORTS = {"mysql": 3306, "postgresql": 5432}
 
 
@@ -80,6 +82,8 @@ class ObservedDagRunner(tfx.orchestration.LocalDagRunner):
         connection = getattr(store, store.WhichOneof("connection_config"))
         for node in pipeline.nodes:
             stage = node.pipeline_node.node_info.id
+            if stage in NEVER_REUSED:
+                node.pipeline_node.execution_options.caching_options.enable_cache = False
             self.observer.stage_started(stage)
             Launcher(
                 pipeline_node=node.pipeline_node,

@@ -105,7 +105,7 @@ def predict_posts(
         set_aside = sum(spool.set_aside.values())
         if set_aside:
             causes = ", ".join(f"{count} {cause}" for cause, count in spool.set_aside.items())
-            print(f"{set_aside} lines set aside: {causes}", file=faults)
+            print(f"lines set aside: {set_aside} ({causes})", file=faults)
         model = load_model(version)
         authors = 0
         for window in windows(spool.authors()):

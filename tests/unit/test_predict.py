@@ -94,7 +94,7 @@ def test_lines_set_aside_are_named_without_their_text_and_counted(toy_model: Pat
     assert told[0] == "line 2 set aside: author_id missing"
     assert told[19:] == [
         "line 21 set aside: author_id missing",
-        "30 lines set aside: 30 author_id missing",
+        "lines set aside: 30 (30 author_id missing)",
     ]
     assert "secret" not in faults
 
