@@ -98,7 +98,7 @@ def test_a_label_table_without_income_fails_at_once_naming_head_and_switch(small
     )
     assert done.returncode == 1
     message = " ".join(done.stdout.split())
-    assert "'income' has no known label" in message
+    assert "head 'income' (field 'income') has no known label" in message
     assert "--heads age,gender" in message
     assert "Traceback" not in message
     assert not (tmp_path / "out" / "state").exists()
