@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -12,13 +13,19 @@ from rich.text import Text
 from components.ingest.checks import JoinError, check_join
 from components.ingest.summary import JoinSummary
 from pipeline.chatter import divert_output
+from pipeline.cli import describe_cause, leave
 from pipeline.config import Config
 
 
 def audit_command(config: Config) -> int:
-    """Joins, counts, writes `<out>/audit/`; returns 0 where training could start, else 1."""
+    """Joins, counts, writes `<out>/audit/`.
+
+    Returns:
+        The exit code: 0 training could start; 1 it could not, or the audit failed; 2 a pattern
+        names no file, or one that cannot be a source; 130 interrupted.
+    """
     folder = Path(config.out) / "audit"
-    with divert_output(Path(config.out) / "logs") as (terminal, _):
+    with divert_output(Path(config.out) / "logs") as (terminal, log_path):
         console = Console(file=terminal, highlight=False)
         from components.ingest.audit_sources import audit_sources
         from components.ingest.sources import SourceError
@@ -38,7 +45,13 @@ def audit_command(config: Config) -> int:
             return 2
         except KeyboardInterrupt:
             console.print("Interrupted; an earlier audit is kept as it was.")
-            return 130
+            # Beam's threads would hold the process until the join is done.
+            leave(130)
+        except Exception as error:
+            logging.getLogger(__name__).exception("the audit failed")
+            console.print(Text(f"audit failed: {describe_cause(error)}", style="red"))
+            console.print(f"The whole log: {log_path}", soft_wrap=True)
+            leave(1)
         show_summary(console, summary)
         console.print(f"Every record set aside, by file, line and cause: {folder}", soft_wrap=True)
         try:
@@ -54,8 +67,9 @@ def audit_command(config: Config) -> int:
 def show_summary(console: Console, summary: JoinSummary) -> None:
     """Files with their causes, then the splits with what is known of their authors."""
     table = Table(title="Records")
-    for name in ("file", "read", "used", "set aside", "cause", "first line"):
-        table.add_column(name, justify="left" if name in ("file", "cause") else "right")
+    table.add_column("file", overflow="fold")
+    for name in ("read", "used", "set aside", "cause", "first line"):
+        table.add_column(name, justify="left" if name == "cause" else "right")
     for file in summary.files:
         aside = file.read - file.used
         table.add_row(file.file, f"{file.read:,}", f"{file.used:,}", f"{aside:,}", "", "")

@@ -82,6 +82,7 @@ def run(**options: Any) -> None:
     """
     settings = read_config(**options)
     from pipeline.chatter import divert_output
+    from pipeline.config import ConfigError
     from pipeline.console import RunConsole, read_reachable, show_outcome
 
     try:
@@ -91,7 +92,7 @@ def run(**options: Any) -> None:
     check_sources(settings)
     with (
         divert_output(Path(settings.out) / "logs") as (terminal, log_path),
-        RunConsole(terminal) as console,
+        RunConsole(terminal, Path(settings.out) / "artifacts") as console,
     ):
         console.say(f"Log: {log_path}", "dim")
         console.waiting_for("loading TensorFlow and TFX")
@@ -110,7 +111,7 @@ def run(**options: Any) -> None:
             console.status.stop()
             console.say(f"{console.title or 'run'} failed: {describe_cause(error)}", "red")
             console.say(f"The whole log: {log_path}", "dim")
-            leave(FAILED)
+            leave(USAGE if isinstance(error, ConfigError) else FAILED)
         show_outcome(console.console, outcome, reachable)
     if not outcome.pushed:
         leave(NOT_BLESSED if not outcome.verdict["blessed"] else FAILED)
@@ -207,5 +208,13 @@ def settings() -> None:
 
 
 def main() -> None:
-    """The console command."""
-    cli(prog_name="authorprofile")
+    """The console command; an interrupt ends it with code 130 wherever it comes."""
+    try:
+        code = cli.main(prog_name="authorprofile", standalone_mode=False)
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        code = INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    sys.exit(code)

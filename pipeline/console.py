@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any, TextIO
 
+from rich import filesize
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -43,11 +45,63 @@ METRICS = {
 }
 
 
-class RunConsole(logging.Handler):
-    """Shows stages as they run; hears their log lines as a logging handler."""
+class Waiting:
+    """What a stage under way shows: its own progress, what it has written, how long it has taken.
 
-    def __init__(self, stream: TextIO):
+    A Beam pipeline on this machine gives its counters only when it has ended; the size of what it
+    has written is the one count to be had meanwhile.
+
+    Args:
+        title: of the stage.
+        folder: where it writes; None where nothing is written.
+    """
+
+    def __init__(self, title: str, folder: Path | None = None):
+        self.title = title
+        self.progress = ""
+        self.folder = folder
+        self.started = self.measured = time.monotonic()
+        self.bytes_before = self.bytes_now = folder_bytes(folder)
+
+    def __rich__(self) -> Text:
+        """The line now; measures the folder once a second at the most."""
+        now = time.monotonic()
+        if now - self.measured >= 1:
+            self.measured, self.bytes_now = now, folder_bytes(self.folder)
+        written = self.bytes_now - self.bytes_before
+        parts = [
+            self.progress,
+            f"{filesize.decimal(written)} written" if written > 0 else "",
+            f"{now - self.started:.0f} s",
+        ]
+        text = f"{self.title}: {', '.join(part for part in parts if part)}"
+        return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def folder_bytes(folder: Path | None) -> int:
+    """Bytes of all files in a folder, of which some may go meanwhile; 0 where there is none."""
+    total = 0
+    for parent, _, names in os.walk(folder) if folder else ():
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(parent, name)).st_size
+            except FileNotFoundError:
+                continue
+    return total
+
+
+class RunConsole(logging.Handler):
+    """Shows stages as they run; hears their log lines as a logging handler.
+
+    Args:
+        stream: what a person reads.
+        artifacts: folder in which each stage writes to a folder of its name.
+    """
+
+    def __init__(self, stream: TextIO, artifacts: Path | None = None):
         super().__init__(logging.DEBUG)
+        self.artifacts = artifacts
+        self.waiting = Waiting("")
         self.console = Console(file=stream, highlight=False)
         self.status = self.console.status("")
         self.started = 0.0
@@ -66,9 +120,10 @@ class RunConsole(logging.Handler):
         """One line that stays."""
         self.console.print(Text(text, style=style))
 
-    def waiting_for(self, what: str) -> None:
+    def waiting_for(self, what: str, folder: Path | None = None) -> None:
         """Shows what is being waited for, where the terminal can."""
-        self.status.update(Text(what))
+        self.waiting = Waiting(what, folder)
+        self.status.update(self.waiting)
         self.status.start()
 
     def stage_started(self, stage: str) -> None:
@@ -76,7 +131,7 @@ class RunConsole(logging.Handler):
         self.title = TITLES.get(stage, stage)
         self.started = time.monotonic()
         self.said = 0
-        self.waiting_for(self.title)
+        self.waiting_for(self.title, self.artifacts / stage if self.artifacts else None)
 
     def stage_finished(self, stage: str) -> None:
         """A stage has ended well; one that said nothing still gets its line."""
@@ -94,14 +149,14 @@ class RunConsole(logging.Handler):
         elif record.levelno >= logging.INFO:
             self._stay(text)
         elif self.console.is_terminal:
-            self.status.update(Text(f"{self.title}: {text}"))
+            self.waiting.progress = text
         else:
             self._stay(text, "dim")
 
     def _stay(self, text: str, style: str = "") -> None:
         title = self.title if not self.said else ""
         self.said += 1
-        self.console.print(Text(f"{title:12}", style="bold") + Text(text, style=style))
+        self.console.print(Text.assemble((f"{title:12}", "bold"), (text, style)))
 
 
 def show_outcome(console: Console, outcome: Any, reachable: dict[str, Any]) -> None:
@@ -137,7 +192,7 @@ def show_outcome(console: Console, outcome: Any, reachable: dict[str, Any]) -> N
                 Text(f"{head['name']} blocked: it {head['reason']}.", style="red"), soft_wrap=True
             )
     for fault in outcome.check.get("faults", []):
-        console.print(Text(f"serving check failed: {fault}", style="red"), soft_wrap=True)
+        console.print(Text(f"check failed: {fault}", style="red"), soft_wrap=True)
     if outcome.pushed:
         folder = str(Path(outcome.serving_path).parent)
         console.print(Text(f"In service: {outcome.serving_path}", style="green"), soft_wrap=True)

@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import io
 import itertools
-import json
 import operator
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from components.ingest.lines import DAMAGED, NOT_UTF8, Fault, Line, read_lines
+from components.ingest.json_lines import parse_json_line
+from components.ingest.lines import DAMAGED, Fault, Line, read_lines
 from components.ingest.matching import DUPLICATE_POST, order_posts
 from components.ingest.records import Post, RecordError, parse_post
 
@@ -145,16 +145,10 @@ def _content(line: Line | Fault) -> bytes:
 
 
 def _parse_json(line: Line | Fault) -> Post:
-    content = _content(line)
-    try:
-        record = json.loads(content.decode())
-    except UnicodeDecodeError:
-        raise RecordError(NOT_UTF8) from None
-    except (ValueError, RecursionError):
-        raise RecordError("not valid JSON") from None
-    if not isinstance(record, dict):
-        raise RecordError("not a JSON object")
-    return parse_post(record)
+    record = line if isinstance(line, Fault) else parse_json_line(*line)
+    if isinstance(record, Fault):
+        raise RecordError(record.cause)
+    return parse_post(record.fields)
 
 
 def _parse_text(line: Line | Fault) -> Post:

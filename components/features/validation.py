@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
+from ml_metadata.proto import metadata_store_pb2
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx import types
 from tfx import v1 as tfx
@@ -30,6 +31,20 @@ from components.heads import heads_from_json
 
 LOGGER = logging.getLogger("authorprofile.validation")
 DRIFT_SPLIT = "train"
+
+_ENDED_WELL = (
+    metadata_store_pb2.Execution.COMPLETE,
+    metadata_store_pb2.Execution.CACHED,
+)
+_Reason = anomalies_pb2.AnomalyInfo
+_BELOW = (_Reason.FLOAT_TYPE_SMALL_FLOAT, _Reason.INT_TYPE_SMALL_INT)
+_ABOVE = (_Reason.FLOAT_TYPE_BIG_FLOAT, _Reason.INT_TYPE_BIG_INT)
+_DRIFT = {
+    _Reason.COMPARATOR_L_INFTY_HIGH: "drift: the share of a value changed by",
+    _Reason.COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH: (
+        "drift: the labels' distribution moved (Jensen-Shannon divergence, 0 to 1) by"
+    ),
+}
 
 
 class AnomalyError(ValueError):
@@ -51,13 +66,37 @@ def find_anomalies(
 
 def describe_anomalies(split: str, anomalies: anomalies_pb2.Anomalies) -> list[str]:
     """One plain line an anomaly, without any value of the data."""
-    lines = []
-    for name, info in sorted(anomalies.anomaly_info.items()):
-        for reason in info.reason:
-            lines.append(f"{split}: {name}: {reason.short_description}: {reason.description}")
+    lines = [
+        f"{split}: {name}: {_describe(name, reason, anomalies)}"
+        for name, info in sorted(anomalies.anomaly_info.items())
+        for reason in info.reason
+    ]
     for reason in anomalies.dataset_anomaly_info.reason:
         lines.append(f"{split}: {reason.short_description}: {reason.description}")
     return lines
+
+
+def _describe(name: str, reason: Any, anomalies: anomalies_pb2.Anomalies) -> str:
+    """The reason in plain words; TFDV's own would quote labels."""
+    (feature,) = (feature for feature in anomalies.baseline.feature if feature.name == name)
+    bounds = feature.float_domain if feature.HasField("float_domain") else feature.int_domain
+    if reason.type in _BELOW:
+        return f"out of range: labels below the minimum, {bounds.min:g}"
+    if reason.type in _ABOVE:
+        return f"out of range: labels above the maximum, {bounds.max:g}"
+    if reason.type in _DRIFT:
+        (drift,) = (
+            info.drift_measurements[0]
+            for info in anomalies.drift_skew_info
+            if list(info.path.step) == [name]
+        )
+        return (
+            f"{_DRIFT[reason.type]} {drift.value:.2f} since the last span, "
+            f"validation.maximum_label_drift allows {drift.threshold:g}"
+        )
+    if reason.type == _Reason.ENUM_TYPE_UNEXPECTED_STRING_VALUES:
+        return "values other than those that the head declares"
+    return f"{reason.short_description}: {reason.description}"
 
 
 class ExamplesValidatorExecutor(BaseExecutor):
@@ -91,7 +130,8 @@ class ExamplesValidatorExecutor(BaseExecutor):
             raise AnomalyError(
                 "The examples must agree with the schema that the heads declare"
                 + (" and with the last span" if earlier else "")
-                + f". Found {len(lines)} anomalies: "
+                + f". Found {len(lines)} "
+                + ("anomalies: " if len(lines) > 1 else "anomaly: ")
                 + "; ".join(lines)
                 + ". Correct the label records, widen the head's range (heads.<name>.minimum, "
                 "heads.<name>.maximum), or, for drift, raise validation.maximum_label_drift."
@@ -158,7 +198,12 @@ class ExamplesValidator(BaseComponent):
 
 
 class LastSpanStrategy(resolver.ResolverStrategy):
-    """Resolves `previous_statistics` to those of the latest span before `statistics`."""
+    """Resolves `previous_statistics` to those of the latest sound span before `statistics`.
+
+    Statistics that stopped their run are no measure: else a drift would stop one run, and the next
+    span, drifted as far, would pass against it. Filters in Python: the metadata store of this
+    release has no query language.
+    """
 
     def resolve_artifacts(
         self, store: Any, input_dict: dict[str, list[Any]]
@@ -169,8 +214,30 @@ class LastSpanStrategy(resolver.ResolverStrategy):
             for artifact in input_dict["previous_statistics"]
             if artifact.span < current.span
         ]
-        latest = max(earlier, key=lambda artifact: (artifact.span, artifact.id), default=None)
+        sound = _validated(store, [artifact.id for artifact in earlier])
+        latest = max(
+            (artifact for artifact in earlier if artifact.id in sound),
+            key=lambda artifact: (artifact.span, artifact.id),
+            default=None,
+        )
         return {
             "statistics": [current],
             "previous_statistics": [latest] if latest else [],
         }
+
+
+def _validated(store: Any, artifact_ids: list[int]) -> set[int]:
+    """Those statistics that an ExamplesValidator has found sound."""
+    events = store.get_events_by_artifact_ids(artifact_ids) if artifact_ids else []
+    executions = store.get_executions_by_id({event.execution_id for event in events})
+    sound = {
+        execution.id
+        for execution in executions
+        if execution.last_known_state in _ENDED_WELL
+        and execution.type.rpartition(".")[2] == ExamplesValidator.__name__
+    }
+    return {
+        event.artifact_id
+        for event in events
+        if event.execution_id in sound and event.path.steps[0].key == "statistics"
+    }

@@ -55,7 +55,7 @@ def _check_share(summary: JoinSummary, kind: Kind, bound: float) -> None:
         return
     raise JoinError(
         f"At most {_percent(bound)} of the {kind} may be set aside for a fault. "
-        f"Received: {_percent(share)} of {summary.read(kind):,} {kind} read:\n"
+        f"Received: {_percent(share)} of {summary.read(kind):,} {kind} read:"
         f"{_list_causes(summary.faults(kind))}\n"
         "Correct these records (`authorprofile audit` lists every one, with file and line), "
         "or raise ingest.maximum_set_aside_share."
@@ -65,7 +65,7 @@ def _check_share(summary: JoinSummary, kind: Kind, bound: float) -> None:
 def _check_authors(summary: JoinSummary, settings: IngestSettings) -> None:
     if not summary.authors:
         causes = "".join(
-            f"\n{kind}: {summary.read(kind):,} read\n{_list_causes(summary.causes(kind))}"
+            f"\n{kind}: {summary.read(kind):,} read{_list_causes(summary.causes(kind))}"
             for kind in KINDS
         )
         raise JoinError(
@@ -117,12 +117,13 @@ def _only_value(counts: HeadCounts) -> str | None:
 
 
 def _list_causes(causes: list[CauseTotal]) -> str:
+    """One line a cause, each behind a line end."""
     shown = [
-        f"  {total.cause}: {total.records:,}, first at {total.place}"
+        f"\n  {total.cause}: {total.records:,}, first at {total.place}"
         for total in causes[:_CAUSES_SHOWN]
     ]
     more = len(causes) - len(shown)
-    return "\n".join(shown + [f"  and {more} more causes"] * (more > 0))
+    return "".join(shown + [f"\n  and {more} more causes"] * (more > 0))
 
 
 def _percent(share: float) -> str:

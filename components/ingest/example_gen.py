@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 from tfx import types
+from tfx.components.example_gen import utils
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
@@ -60,6 +61,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         settings = IngestSettings.model_validate_json(exec_properties["ingest"])
         sources = _find_sources(exec_properties)
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
+        # The driver leaves it as a custom property; StatisticsGen hands on the property proper.
+        examples.span = examples.get_int_custom_property(utils.SPAN_PROPERTY_NAME)
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
         with self._make_beam_pipeline() as pipeline:

@@ -13,6 +13,7 @@ Called by `example_gen` and by `audit_sources`. Imports Beam, not TFX.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,9 @@ TALLY = "tally"
 
 AUDIT_FILE = "audit.json"
 SET_ASIDE_PREFIX = "set_aside"
+
+_RECORDS_A_MESSAGE = 100_000
+_log = logging.getLogger("authorprofile.ingest")
 
 
 class JoinAuthors(beam.PTransform):
@@ -166,6 +170,8 @@ class _ReadSource(beam.DoFn):
         read = 0
         for record in read_records(file.path, self._settings):
             read += 1
+            if read % _RECORDS_A_MESSAGE == 0:
+                _log.debug("%s records read of %s", f"{read:,}", file.path.rpartition("/")[2])
             yield self._parse(source, file.kind, record)
         yield TaggedOutput(TALLY, tally_read(source, read))
 

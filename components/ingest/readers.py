@@ -17,14 +17,13 @@ Where a file breaks (`lines.BREAKS`), what follows cannot be told apart: the bre
 from __future__ import annotations
 
 import csv
-import json
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
 
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
+from components.ingest.json_lines import parse_json_line
 from components.ingest.lines import (
     BAD_HEADER,
     NOT_UTF8,
@@ -38,9 +37,6 @@ from components.ingest.parquet import read_parquet
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import format_of
 
-NOT_JSON = "not valid JSON"
-NOT_AN_OBJECT = "not a JSON object"
-REPEATED_FIELD = "a field is given twice"
 NOT_CSV = "not valid CSV"
 FEWER_COLUMNS = "fewer columns than the header"
 MORE_COLUMNS = "more columns than the header"
@@ -72,32 +68,7 @@ def _read_json_lines(lines: Iterator[Line | Fault]) -> Iterator[RawRecord | Faul
         if isinstance(line, Fault):
             yield line
         elif line[1].strip():
-            yield _parse_json(*line)
-
-
-class _RepeatedFieldError(Exception):
-    """An object names a field twice; which value was meant cannot be known."""
-
-
-def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise _RepeatedFieldError
-    return fields
-
-
-def _parse_json(number: int, content: bytes) -> RawRecord | Fault:
-    try:
-        fields = json.loads(content.decode("utf-8"), object_pairs_hook=_object_of_pairs)
-    except UnicodeDecodeError:
-        return Fault(number, NOT_UTF8)
-    except _RepeatedFieldError:
-        return Fault(number, REPEATED_FIELD)
-    except (ValueError, RecursionError):
-        return Fault(number, NOT_JSON)
-    if not isinstance(fields, dict):
-        return Fault(number, NOT_AN_OBJECT)
-    return RawRecord(number, fields)
+            yield parse_json_line(*line)
 
 
 class _CsvError(Exception):

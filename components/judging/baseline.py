@@ -1,4 +1,4 @@
-"""Finds the model that a candidate is judged against: the one last blessed before it.
+"""Finds the model in service, against which a candidate is judged: the other one blessed last.
 
 TFX's own LatestBlessedModelStrategy takes the candidate itself once it is blessed, so that an
 unchanged second run would judge a model against itself, and never find its work in the cache.
@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.common import resolver
 from tfx.types import artifact_utils
 
 
 class ModelBeforeStrategy(resolver.ResolverStrategy):
-    """Resolves `model` to the latest blessed one that is older than `candidate`.
+    """Resolves `model` to the one blessed last that is not `candidate`; to none where none was.
+
+    A candidate from the cache may be older than the model in service: a run with an earlier
+    configuration finds it again. So it is the latest run that blessed a model which counts, not
+    the age of the model.
 
     Input keys: `candidate` (one Model), `model` (all of them), `model_blessing` (all of them).
     Filters in Python: the metadata store of this release has no query language.
@@ -24,19 +29,27 @@ class ModelBeforeStrategy(resolver.ResolverStrategy):
         self, store: Any, input_dict: dict[str, list[Any]]
     ) -> dict[str, list[Any]]:
         candidate = artifact_utils.get_single_instance(input_dict["candidate"])
-        blessings = {
-            blessing.get_int_custom_property("current_model_id"): blessing
+        others = {model.id: model for model in input_dict["model"] if model.id != candidate.id}
+        blessings = [
+            blessing
             for blessing in input_dict["model_blessing"]
             if blessing.get_int_custom_property("blessed") == 1
-        }
-        earlier = [
-            model
-            for model in input_dict["model"]
-            if model.id < candidate.id and model.id in blessings
+            and blessing.get_int_custom_property("current_model_id") in others
         ]
-        latest = max(earlier, key=lambda model: model.id, default=None)
+        judged = _last_judgements(store, [blessing.id for blessing in blessings])
+        latest = max(blessings, key=lambda blessing: judged[blessing.id], default=None)
         return {
             "candidate": [candidate],
-            "model": [latest] if latest else [],
-            "model_blessing": [blessings[latest.id]] if latest else [],
+            "model": [others[latest.get_int_custom_property("current_model_id")]] if latest else [],
+            "model_blessing": [latest] if latest else [],
         }
+
+
+def _last_judgements(store: Any, blessing_ids: list[int]) -> dict[int, int]:
+    """By blessing, the latest execution that made it, or found it in the cache."""
+    events = store.get_events_by_artifact_ids(blessing_ids) if blessing_ids else []
+    judged = dict.fromkeys(blessing_ids, 0)
+    for event in events:
+        if event.type == metadata_store_pb2.Event.OUTPUT:
+            judged[event.artifact_id] = max(judged[event.artifact_id], event.execution_id)
+    return judged

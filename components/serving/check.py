@@ -245,11 +245,11 @@ def _record(blessing: types.Artifact, report: dict[str, Any]) -> None:
     blessing.set_int_custom_property("blessed", int(report["blessed"]))
     if report["blessed"]:
         _LOG.info(
-            "serving check: passed; %d probes, %d authors answered as in training",
+            "%d probes, %d authors answered in a fresh process as in training",
             report["probes"],
             report["authors"],
         )
         return
     blessing.set_string_custom_property("reason", "; ".join(report["faults"]))
     for fault in report["faults"]:
-        _LOG.warning("serving check: failed: %s", fault)
+        _LOG.warning("failed: %s", fault)

@@ -56,7 +56,7 @@ class VersionedPusherExecutor(stock_executor.Executor):
         pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
         if not self.CheckBlessing(input_dict):
             self._MarkNotPushed(pushed)
-            _LOG.info("push: not pushed, since the model is not blessed")
+            _LOG.info("not pushed, since the model is not blessed")
             return
         model = self.GetModelPath(input_dict)
         destination = base_directory(exec_properties)
@@ -65,7 +65,7 @@ class VersionedPusherExecutor(stock_executor.Executor):
         version = str(push.version)
         self._MarkPushed(pushed, os.path.join(destination, version), version)
         state = "pushed" if push.is_new else "already in service"
-        _LOG.info("push: %s: %s", state, os.path.join(destination, version))
+        _LOG.info("%s: %s", state, os.path.join(destination, version))
 
 
 class VersionedPusher(stock_component.Pusher):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,18 @@ def test_every_setting_is_printed_with_its_meaning_and_read_back(tmp_path):
     defaults = load_config(None, **GIVEN)
     for key in ("heads", "training", "tuner", "judging", "ingest", "network", "metadata"):
         assert getattr(printed, key) == getattr(defaults, key), key
+
+
+def test_an_interrupt_ends_any_command_without_a_traceback(tmp_path):
+    process = subprocess.Popen(
+        [COMMAND, "sample", tmp_path / "data", "--authors", "1000000"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not list(tmp_path.glob(".data-*/posts.jsonl.gz")):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate()
+    assert (process.returncode, output, errors.strip()) == (130, "", "Interrupted.")
+    assert list(tmp_path.glob(".data-*")) == []

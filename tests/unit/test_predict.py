@@ -99,6 +99,13 @@ def test_lines_set_aside_are_named_without_their_text_and_counted(toy_model: Pat
     assert "secret" not in faults
 
 
+def test_a_field_given_twice_is_set_aside_as_in_training(toy_model: Path) -> None:
+    content = b'{"author_id": "a", "text": "you"}\n{"author_id": "a", "text": "s", "text": "t"}\n'
+    answers, faults = predict(toy_model, content)
+    assert [answer["age"] for answer in answers] == [21.0]
+    assert faults.splitlines()[0] == "line 2 set aside: a field is given twice"
+
+
 def test_answers_keep_their_order_and_author_through_windows_and_batches(toy_model: Path) -> None:
     counts = [(7 * number) % 600 + 1 for number in range(600)]
     content = b"".join(

@@ -1,0 +1,127 @@
+"""`authorprofile audit` from end to end: counts, files, exit codes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import signal
+import subprocess
+import time
+
+from command import arguments, run_command
+
+HEADS = ("--heads", "age,gender", "--set", "ingest.maximum_set_aside_share=0.5")
+
+
+def write_records(folder, authors=30):
+    """Posts of some authors, one unreadable and one without a label, and the authors' labels."""
+    posts = [{"author_id": n, "text": f"secret {n}"} for n in range(authors)]
+    lines = [json.dumps(post) for post in posts]
+    lines += ['{"author_id": 0, "text": "secret', '{"author_id": "nobody", "text": "secret"}']
+    with gzip.open(folder / "posts.jsonl.gz", "wt") as file:
+        file.write("\n".join(lines))
+    labels = [f"{n},{20 + n},{'female' if n % 2 else 'male'}" for n in range(authors)]
+    (folder / "labels.csv").write_text("\n".join(["author_id,age,gender", *labels, "1,77,female"]))
+
+
+def test_the_audit_counts_every_record_by_file_and_cause_and_names_its_line(tmp_path):
+    write_records(tmp_path)
+    done = run_command(
+        "audit",
+        *("--posts", tmp_path / "posts.jsonl.gz", "--labels", tmp_path / "labels.csv"),
+        *("--out", tmp_path / "out", *HEADS),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "Training could start." in done.stdout
+    audit = json.loads((tmp_path / "out/audit/audit.json").read_text())
+    posts, labels = audit["files"]
+    assert (posts["read"], posts["used"], labels["read"], labels["used"]) == (32, 29, 31, 29)
+    assert posts["set_aside"] == {
+        "author's labels conflict": {"records": 1, "first_line": 2},
+        "no label record": {"records": 1, "first_line": 32},
+        "not valid JSON": {"records": 1, "first_line": 31},
+    }
+    assert labels["set_aside"] == {"conflicting labels": {"records": 2, "first_line": 3}}
+    assert sum(split["authors"] for split in audit["splits"].values()) == 29
+    written = [
+        line
+        for path in (tmp_path / "out/audit").glob("set_aside-*.jsonl.gz")
+        for line in gzip.decompress(path.read_bytes()).decode().splitlines()
+    ]
+    assert sorted(
+        (record["file"].rpartition("/")[2], record["line"]) for record in map(json.loads, written)
+    ) == [
+        ("labels.csv", 3),
+        ("labels.csv", 32),
+        ("posts.jsonl.gz", 2),
+        ("posts.jsonl.gz", 31),
+        ("posts.jsonl.gz", 32),
+    ]
+    assert "secret" not in "".join(written) + done.stdout
+    # Both files can be told apart, however long their folder's name is.
+    shown = "".join(character for character in done.stdout if character not in " │\n")
+    assert "labels.csv" in shown and "posts.jsonl.gz" in shown
+
+
+def test_an_empty_file_ends_the_audit_with_code_1_and_says_what_was_counted(tmp_path):
+    write_records(tmp_path)
+    (tmp_path / "none.jsonl").touch()
+    done = run_command(
+        "audit",
+        *("--posts", tmp_path / "none.jsonl", "--labels", tmp_path / "labels.csv"),
+        *("--out", tmp_path / "out", *HEADS),
+    )
+    assert done.returncode == 1
+    said = " ".join(done.stdout.split())
+    assert "At least one author must have posts and a known label. Received: none." in said
+    assert "posts: 0 read labels: 31 read no posts: 29, first at" in said
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_patterns_that_name_no_usable_file_end_the_audit_with_code_2(tmp_path):
+    write_records(tmp_path)
+    labels = ("--labels", tmp_path / "labels.csv", "--out", tmp_path / "out")
+    done = run_command("audit", "--posts", tmp_path / "gone*.jsonl", *labels)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "posts: no file matches" in done.stderr
+    (tmp_path / "posts.txt").touch()
+    done = run_command("audit", "--posts", tmp_path / "posts.txt", *labels)
+    assert done.returncode == 2
+    assert "A file's ending names its format" in done.stdout
+
+
+def test_an_audit_that_cannot_be_written_says_so_without_a_traceback(tmp_path):
+    write_records(tmp_path)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/audit").write_text("a file where the folder should be")
+    done = run_command(
+        "audit",
+        *("--posts", tmp_path / "posts.jsonl.gz", "--labels", tmp_path / "labels.csv"),
+        *("--out", tmp_path / "out", *HEADS),
+    )
+    assert done.returncode == 1
+    assert done.stdout.startswith("audit failed: ")
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_interrupt_ends_the_audit_with_code_130_and_keeps_the_earlier_one(tmp_path):
+    write_records(tmp_path, authors=100_000)
+    (tmp_path / "out/audit").mkdir(parents=True)
+    (tmp_path / "out/audit/audit.json").write_text("earlier")
+    words = arguments(
+        "audit",
+        *("--posts", tmp_path / "posts.jsonl.gz", "--labels", tmp_path / "labels.csv"),
+        *("--out", tmp_path / "out", *HEADS),
+    )
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while process.poll() is None and not list((tmp_path / "out/audit").glob("partial-*/*")):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "")
+    assert output == "Interrupted; an earlier audit is kept as it was.\n"
+    assert (tmp_path / "out/audit/audit.json").read_text() == "earlier"
+    assert [path.name for path in (tmp_path / "out/audit").iterdir()] == ["audit.json"]
