@@ -1,11 +1,16 @@
 # The same set-up as `make`, in a container: Debian 13 has the C library that the wheels need.
 #
 #   docker build -t authorprofile .
-#   docker run --rm -v "$PWD:/home/author/work" -w /home/author/work authorprofile --help
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" authorprofile --help
 
-FROM python:3.11-slim-trixie AS environment
+FROM debian:13-slim AS python
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends g++ \
+    && apt-get install --yes --no-install-recommends ca-certificates python3 \
+    && rm -rf /var/lib/apt/lists/*
+
+FROM python AS environment
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends g++ python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/authorprofile
 # Only what the environment follows from, so that a change of the code does not install it again.
@@ -13,10 +18,10 @@ COPY setup.py README.md LICENSE ./
 COPY environment environment
 COPY components/__init__.py components/
 COPY pipeline/__init__.py pipeline/
-RUN python environment/bootstrap.py && rm -rf .cache
+RUN python3 environment/bootstrap.py && rm -rf .cache .venv/tools
 
-FROM python:3.11-slim-trixie
-RUN useradd --create-home author
+FROM python
+RUN useradd --create-home author && install --directory --owner=author /work
 COPY --from=environment /opt/authorprofile /opt/authorprofile
 WORKDIR /opt/authorprofile
 COPY components components
@@ -24,5 +29,5 @@ COPY pipeline pipeline
 RUN .venv/bin/python -m compileall -q components pipeline
 ENV PATH=/opt/authorprofile/.venv/bin:$PATH
 USER author
-WORKDIR /home/author
+WORKDIR /work
 ENTRYPOINT ["authorprofile"]

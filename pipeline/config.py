@@ -44,7 +44,12 @@ class ServerMetadata(BaseModel):
     kind: Literal["mysql", "postgresql"] = Field(description="kind of the metadata store")
     host: str = Field("localhost", description="server's host")
     port: int = Field(0, ge=0, le=65535, description="server's port; 0: the kind's usual one")
-    database: str = Field("authorprofile", description="name of the database, which must exist")
+    database: str = Field(
+        "authorprofile",
+        # MLMD puts the name into its statements as it is.
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="name of the database, which must exist",
+    )
     user: str = Field("authorprofile", description="who connects")
     password_variable: str = Field(
         "AUTHORPROFILE_DB_PASSWORD", description="environment variable that holds the password"
@@ -88,7 +93,7 @@ class Config(BaseModel):
     transform_statistics: bool = Field(
         False, description="compute statistics before and after Transform too"
     )
-    network: NetworkSettings = Field(default_factory=NetworkSettings, description="widths")
+    network: NetworkSettings = Field(default_factory=NetworkSettings, description="the network")
     training: TrainingSettings = Field(default_factory=TrainingSettings, description="one fit")
     tune: bool = Field(True, description="search loss weights and settings before training")
     tuner: TunerSettings = Field(default_factory=TunerSettings, description="the search")
@@ -104,7 +109,9 @@ class Config(BaseModel):
     )
     cache: bool = Field(True, description="reuse stages whose inputs and settings did not change")
     metadata: Annotated[SqliteMetadata | ServerMetadata, Field(discriminator="kind")] = Field(
-        default_factory=SqliteMetadata, description="metadata store (MLMD)"
+        default_factory=SqliteMetadata,
+        description="metadata store (MLMD): a file in `out`, or a server: {kind: mysql or "
+        "postgresql, host, port, database, user, password_variable}",
     )
     beam: BeamSettings = Field(default_factory=BeamSettings, description="Beam runner")
     reachable: str = Field(

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
-from tfx.orchestration import metadata
 from tfx.types import artifact_utils
+
+from pipeline.store import Handle
 
 CACHED = metadata_store_pb2.Execution.CACHED
 
@@ -48,7 +49,7 @@ def read_last_run(connection: Any, pipeline_name: str) -> RunArtifacts:
     Raises:
         LookupError: the store knows no run of it.
     """
-    with metadata.Metadata(connection) as handle:
+    with Handle(connection) as handle:
         store = handle.store
         pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
         runs = store.get_children_contexts_by_context(pipeline.id) if pipeline else []

@@ -26,20 +26,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from ml_metadata.proto.metadata_store_pb2 import Execution
 from tfx import v1 as tfx
 from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
-from tfx.orchestration import metadata
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable.launcher import Launcher
 from tfx.orchestration.portable.runtime_parameter_utils import substitute_runtime_parameter
 
-from pipeline.config import Config, ConfigError, ServerMetadata
+from pipeline.config import Config
 from pipeline.lineage import RunArtifacts, read_last_run
 from pipeline.pipeline import create_pipeline
+from pipeline.store import Handle, connect_metadata
 
 # What is in service may have been taken away since; pushing the same model again adds nothing.
 NEVER_REUSED = ("VersionedPusher",)
-DEFAULT_PORTS = {"mysql": 3306, "postgresql": 5432}
 
 
 class RunInProgressError(RuntimeError):
@@ -85,15 +85,34 @@ class ObservedDagRunner(tfx.orchestration.LocalDagRunner):
             if stage in NEVER_REUSED:
                 node.pipeline_node.execution_options.caching_options.enable_cache = False
             self.observer.stage_started(stage)
-            Launcher(
+            handle = Handle(connection)
+            done = Launcher(
                 pipeline_node=node.pipeline_node,
-                mlmd_connection=metadata.Metadata(connection),
+                mlmd_connection=handle,
                 pipeline_info=pipeline.pipeline_info,
                 pipeline_runtime_spec=pipeline.runtime_spec,
                 executor_spec=runner_utils.extract_executor_spec(deployment, stage),
                 custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, stage),
             ).launch()
+            raise_where_failed(handle, done)
             self.observer.stage_finished(stage)
+
+
+def raise_where_failed(handle: Handle, done: Any) -> None:
+    """Ends a run whose stage found its inputs missing: the launcher only notes it in the store.
+
+    Raises:
+        RuntimeError: the execution is marked failed.
+    """
+    if done is None or done.execution_id is None:
+        return
+    with handle:
+        for execution in handle.store.get_executions_by_id([done.execution_id]):
+            if execution.last_known_state == Execution.FAILED:
+                raise RuntimeError(
+                    "The stage's inputs must be in the metadata store; some are not there. The log "
+                    "names them. Run again with --set cache=false to make them anew."
+                )
 
 
 @dataclass(frozen=True)
@@ -124,7 +143,7 @@ def run_local(config: Config, observer: StageObserver) -> Outcome:
 
     Raises:
         RunInProgressError: another run is at work in `config.out`.
-        ConfigError: the metadata server's password is not in its environment variable.
+        ConfigError: the metadata server cannot be used.
         Exception: of the stage that failed.
     """
     out = Path(config.out).resolve()
@@ -137,31 +156,6 @@ def run_local(config: Config, observer: StageObserver) -> Outcome:
         write_summary(outcome, out / "summary.json")
         shutil.rmtree(out / "state", ignore_errors=True)
     return outcome
-
-
-def connect_metadata(config: Config, out: Path) -> Any:
-    """MLMD's connection: one SQLite file in `out`, or the configured server."""
-    settings = config.metadata
-    if not isinstance(settings, ServerMetadata):
-        return tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(out / "metadata.sqlite")
-        )
-    password = os.environ.get(settings.password_variable)
-    if password is None:
-        raise ConfigError(
-            f"metadata.password_variable: the environment variable {settings.password_variable} "
-            "must hold the database password; it is not set"
-        )
-    port = settings.port or DEFAULT_PORTS[settings.kind]
-    connection = metadata.metadata_store_pb2.ConnectionConfig()
-    if settings.kind == "mysql":
-        server = connection.mysql
-        server.database, server.port = settings.database, port
-    else:
-        server = connection.postgresql
-        server.dbname, server.port = settings.database, str(port)
-    server.host, server.user, server.password = settings.host, settings.user, password
-    return connection
 
 
 def read_outcome(run: RunArtifacts) -> Outcome:
