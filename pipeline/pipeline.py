@@ -23,6 +23,7 @@ from components.judging.evaluator import HeadEvaluator
 from components.serving.check import ServingCheck
 from components.serving.pusher import VersionedPusher
 from components.training.hooks import HookSettings
+from components.training.search import HeadTuner
 from components.training.settings import TunerSettings
 from pipeline.config import Config
 
@@ -92,11 +93,11 @@ def create_pipeline(
         components.append(earlier)
         hyperparameters = earlier.outputs["result"]
     elif config.tune:
-        tuner = tfx.components.Tuner(
+        tuner = HeadTuner(
             tuner_fn="components.training.tuner.tuner_fn",
             custom_config=_hook_settings(config, config.tuner, state),
             **training_inputs,
-        )
+        ).with_id("Tuner")
         components.append(tuner)
         hyperparameters = tuner.outputs["best_hyperparameters"]
     trainer = tfx.components.Trainer(

@@ -26,6 +26,7 @@ from components.features.tokens import join_posts, tokenize
 from components.heads import BinaryHead, ClassesHead, RegressionHead, heads_from_json
 
 RESERVED_IDS = 2
+VOCABULARY = "tokens"
 QUANTILE_ERROR = 1e-4
 
 
@@ -72,7 +73,7 @@ def token_ids(posts: tf.SparseTensor, text: TextSettings) -> tf.SparseTensor:
         tokens.to_sparse(),
         default_value=-1,
         top_k=text.vocabulary_size - RESERVED_IDS,
-        vocab_filename="tokens",
+        vocab_filename=VOCABULARY,
     )
     return tf.SparseTensor(ids.indices, ids.values + RESERVED_IDS, ids.dense_shape)
 

@@ -32,12 +32,14 @@ class SplitSummary:
         steps: batches that `make_batches` cuts them into.
         known: known labels of each head.
         constant_losses: a head's loss under its best constant, NaN where nothing is known.
+        document_frequencies: int64 `[vocabulary]`, authors who use each token id.
     """
 
     authors: int
     steps: int
     known: dict[str, int]
     constant_losses: dict[str, float]
+    document_frequencies: np.ndarray
 
 
 def bucket_bounds(max_tokens: int) -> list[int]:
@@ -121,14 +123,21 @@ def training_batches(
 
 
 def summarise(
-    rows: tf.data.Dataset, heads: tuple[Any, ...], batch_size: int, max_tokens: int
+    rows: tf.data.Dataset,
+    heads: tuple[Any, ...],
+    vocabulary_size: int,
+    batch_size: int,
+    max_tokens: int,
 ) -> SplitSummary:
-    """Counts a split in one pass: authors, steps an epoch, known labels, constant losses."""
+    """Counts a split in one pass: authors, steps, known labels, constant losses, words."""
     steps = authors = 0
+    users = np.zeros(vocabulary_size, dtype="int64")
     known = {head.name: 0.0 for head in heads}
     sums = {head.name: np.zeros(2 if head.kind == "regression" else head.units) for head in heads}
-    for _, targets, weights in make_batches(rows, batch_size, max_tokens).as_numpy_iterator():
+    for tokens, targets, weights in make_batches(rows, batch_size, max_tokens).as_numpy_iterator():
         steps += 1
+        for author in tokens:
+            users[np.unique(author)] += 1
         authors += len(next(iter(weights.values())))
         for head in heads:
             weight = weights[head.name].astype("float64")[:, None]
@@ -144,6 +153,7 @@ def summarise(
         constant_losses={
             head.name: _constant_loss(head, known[head.name], sums[head.name]) for head in heads
         },
+        document_frequencies=users,
     )
 
 

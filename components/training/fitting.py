@@ -30,6 +30,8 @@ from components.training.dataset import (
 )
 from components.training.model import KNOWN_LOSS
 from components.training.skill import mean_skill, skill
+from components.training.windows import NO_SEPARATOR
+from components.training.words import WordFacts
 
 OBJECTIVE = "val_skill"
 
@@ -45,6 +47,12 @@ class TrainingData:
     eval: SplitSummary
     batch_size: int
     max_tokens: int
+    separator_id: int = NO_SEPARATOR
+
+    @property
+    def words(self) -> WordFacts:
+        """What the training split says of words."""
+        return WordFacts(self.train.authors, self.train.document_frequencies, self.separator_id)
 
 
 def load_data(
@@ -52,10 +60,22 @@ def load_data(
     eval_patterns: list[str],
     feature_spec: dict[str, Any],
     heads: tuple[Any, ...],
+    vocabulary_size: int,
     batch_size: int,
     max_tokens: int,
+    separator_id: int = NO_SEPARATOR,
 ) -> TrainingData:
     """Opens both splits and counts them; the records stay on disk.
+
+    Args:
+        train_patterns: files of the training split.
+        eval_patterns: files of the split that selects.
+        feature_spec: of the transformed examples.
+        heads: what is predicted.
+        vocabulary_size: token ids in all.
+        batch_size: authors a step.
+        max_tokens: longest author.
+        separator_id: id of the token between posts.
 
     Raises:
         ValueError: a head's labels do not differ in `eval`, so its skill is not defined there.
@@ -66,10 +86,13 @@ def load_data(
         return examples.map(lambda example: to_row(example, heads))
 
     train_rows, eval_rows = open_rows(train_patterns), open_rows(eval_patterns)
-    summaries = [summarise(rows, heads, batch_size, max_tokens) for rows in (train_rows, eval_rows)]
-    mean_skill(dict.fromkeys(summaries[1].constant_losses, 0.0), summaries[1].constant_losses)
+    train, selecting = (
+        summarise(rows, heads, vocabulary_size, batch_size, max_tokens)
+        for rows in (train_rows, eval_rows)
+    )
+    mean_skill(dict.fromkeys(selecting.constant_losses, 0.0), selecting.constant_losses)
     return TrainingData(
-        heads, train_rows, eval_rows, summaries[0], summaries[1], batch_size, max_tokens
+        heads, train_rows, eval_rows, train, selecting, batch_size, max_tokens, separator_id
     )
 
 

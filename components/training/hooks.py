@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tensorflow_transform as tft
+from tfx.components.trainer.fn_args_utils import FnArgs
+
 from components.features.settings import TextSettings
+from components.features.tokens import POST
+from components.features.transform import RESERVED_IDS, VOCABULARY
 from components.heads import heads_from_json, heads_to_json
 from components.judging.settings import JudgingSettings
+from components.training.fitting import TrainingData, load_data
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
+from components.training.windows import NO_SEPARATOR
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,27 @@ class HookSettings:
             tuner=TunerSettings.model_validate_json(config["tuner"]),
             judging=JudgingSettings.model_validate_json(config["judging"]),
             state=config["state"],
+        )
+
+    def open_data(
+        self, fn_args: FnArgs, transform: tft.TFTransformOutput, batch_size: int
+    ) -> TrainingData:
+        """The splits of a hook's arguments; the reference network's vocabulary is the configured
+        one, the wide network's as large as the training split's."""
+        tokens = [name.decode("utf-8") for name in transform.vocabulary_by_name(VOCABULARY)]
+        size = self.text.vocabulary_size
+        if self.network.kind == "wide":
+            size = min(size, len(tokens) + RESERVED_IDS)
+        separator = tokens.index(POST) + RESERVED_IDS if POST in tokens else NO_SEPARATOR
+        return load_data(
+            fn_args.train_files,
+            fn_args.eval_files,
+            transform.transformed_feature_spec(),
+            self.heads,
+            size,
+            batch_size,
+            self.text.max_tokens,
+            separator,
         )
 
     def state_folder(self, work: str, fn_args: Any, otherwise: str) -> Path:

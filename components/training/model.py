@@ -6,8 +6,9 @@ Enters: heads, widths, dropout. Leaves: a Keras model, token ids -> one output a
 |---|---|
 | `tokens` int32 `[batch, tokens]`, 0 = padding | `<head>` float32 `[batch, head.units]` |
 
-The defaults are the reference network of 14,146,316 parameters. Called by the Tuner and the
-Trainer. Knows nothing of TFX.
+Two kinds: `reference`, the trunk of five convolutions with 14,146,316 parameters at the default
+widths; `wide`, the same trunk beside a linear model of words. Called by the Tuner and the Trainer.
+Knows nothing of TFX.
 """
 
 from __future__ import annotations
@@ -20,6 +21,13 @@ import keras
 
 from components.training.layers import OwnGlobalMaxPooling1D, PadTokens, TokenDropout
 from components.training.settings import MINIMUM_TOKENS, NetworkSettings
+from components.training.windows import (
+    NO_SEPARATOR,
+    CutWindows,
+    FlattenWindows,
+    MeanOfWindows,
+)
+from components.training.words import LinearWords, WordFacts, WordWeights
 
 ACTIVATIONS = {"regression": "linear", "classes": "softmax", "binary": "sigmoid"}
 LOSSES = {
@@ -40,31 +48,73 @@ def build_model(
     vocabulary_size: int,
     network: NetworkSettings,
     *,
+    words: WordFacts | None = None,
+    loss_weights: Mapping[str, float] | None = None,
     dropout: float = 0.0,
     token_dropout: float = 0.0,
     seed: int | None = None,
     precision: str = "float32",
 ) -> keras.Model:
-    """Builds the network; dropout adds no parameter.
+    """Builds the network; dropout and windows add no parameter.
 
     Args:
         heads: what is predicted, one output each.
         vocabulary_size: token ids in all, padding and unknown among them.
-        network: widths.
+        network: kind, widths, windows.
+        words: what the training split says of words; 'wide' needs it.
+        loss_weights: of the heads, 1 where not named; the penalty of the linear model follows
+            them, so that its optimum does not.
         dropout: share of the features dropped before the last shared layer and the heads.
-        token_dropout: share of the tokens replaced by the unknown token in training.
-        seed: of the initial weights and of dropout.
+        token_dropout: share of the trunk's tokens replaced by the unknown token in training.
+        seed: of the initial weights, of windows and of dropout.
         precision: 'float32' or 'bfloat16' (matrix work; weights and answers stay float32).
 
     Returns:
         An uncompiled model, `tokens` int32 `[batch, tokens]` -> {head: float32 `[batch, units]`}.
+
+    Raises:
+        ValueError: a wide network without `words`, or with words of another vocabulary.
     """
     if seed is not None:
         keras.utils.set_random_seed(seed)
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
     tokens = keras.Input((None,), dtype="int32", name="tokens")
-    padded = PadTokens(MINIMUM_TOKENS, name="padded")(tokens)
-    kept = TokenDropout(token_dropout, seed=seed, name="token_dropout")(padded)
+    padded = PadTokens(network.window_tokens, name="padded")(tokens)
+    windows = CutWindows(
+        network.window_tokens,
+        network.windows,
+        words.separator_id if words else NO_SEPARATOR,
+        seed=seed,
+        name="windows",
+    )(padded)
+    ids = FlattenWindows(name="window_ids")(windows)
+    kept = TokenDropout(token_dropout, seed=seed, name="token_dropout")(ids)
+    x = _read_windows(kept, ids, vocabulary_size, network, policy)
+    x = MeanOfWindows(dtype=policy, name="mean_of_windows")(x, windows)
+    x = keras.layers.Dropout(dropout, seed=seed, dtype=policy, name="pool_dropout")(x)
+    x = keras.layers.Dense(network.dense_width, "relu", dtype=policy, name="shared")(x)
+    x = keras.layers.Dropout(dropout, seed=seed, dtype=policy, name="shared_dropout")(x)
+    if network.kind == "reference":
+        outputs = {
+            head.name: keras.layers.Dense(
+                head.units, ACTIVATIONS[head.kind], dtype="float32", name=head.name
+            )(x)
+            for head in heads
+        }
+    else:
+        outputs = _add_words(heads, padded, x, vocabulary_size, network, words, loss_weights or {})
+    return keras.Model(tokens, outputs, name="authorprofile")
+
+
+def _read_windows(
+    kept: Any, ids: Any, vocabulary_size: int, network: NetworkSettings, policy: str
+) -> Any:
+    """The trunk of DESIGN's table, up to the global pool: int `[rows, tokens]` -> `[rows, filters]`.
+
+    Args:
+        kept: ids after token dropout, which are read.
+        ids: the same before it, which lengths are counted by.
+    """
     x = keras.layers.Embedding(
         vocabulary_size, network.embedding_width, dtype=policy, name="embedding"
     )(kept)
@@ -75,17 +125,57 @@ def build_model(
     x = keras.layers.MaxPooling1D(5, dtype=policy, name="pool_2")(x)
     x = _convolution(network.filters, 4, policy)(x)
     x = _convolution(network.filters, 5, policy)(x)
-    x = OwnGlobalMaxPooling1D(MINIMUM_TOKENS, dtype=policy, name="global_pool")(x, padded)
-    x = keras.layers.Dropout(dropout, seed=seed, dtype=policy, name="pool_dropout")(x)
-    x = keras.layers.Dense(network.dense_width, "relu", dtype=policy, name="shared")(x)
-    x = keras.layers.Dropout(dropout, seed=seed, dtype=policy, name="shared_dropout")(x)
-    outputs = {
-        head.name: keras.layers.Dense(
-            head.units, ACTIVATIONS[head.kind], dtype="float32", name=head.name
-        )(x)
-        for head in heads
-    }
-    return keras.Model(tokens, outputs, name="authorprofile")
+    return OwnGlobalMaxPooling1D(MINIMUM_TOKENS, dtype=policy, name="global_pool")(x, ids)
+
+
+def _add_words(
+    heads: tuple[Any, ...],
+    padded: Any,
+    features: Any,
+    vocabulary_size: int,
+    network: NetworkSettings,
+    words: WordFacts | None,
+    loss_weights: Mapping[str, float],
+) -> dict[str, Any]:
+    """The trunk's features and the linear model of words, added before each head's activation."""
+    if words is None or len(words.document_frequencies) != vocabulary_size:
+        raise ValueError(
+            "A wide network needs the document frequency of each of its ids. Received: "
+            f"{'none' if words is None else len(words.document_frequencies)} for a vocabulary of "
+            f"{vocabulary_size}. Count them on the training split, or set network.kind=reference."
+        )
+    weigh = WordWeights(vocabulary_size, name="word_weights")
+    weighed = weigh(padded)
+    weigh.rarities.assign(words.inverse_document_frequencies())
+    outputs = {}
+    for head in heads:
+        trunk = keras.layers.Dense(head.units, dtype="float32", name=f"{head.name}_trunk")(features)
+        penalty = (
+            network.ridge
+            * _curvature(head)
+            * float(loss_weights.get(head.name, 1.0))
+            / max(words.authors, 1)
+        )
+        linear = LinearWords(vocabulary_size, head.units, penalty, name=f"{head.name}_words")
+        total = keras.layers.Add(dtype="float32", name=f"{head.name}_sum")(
+            [trunk, linear(*weighed)]
+        )
+        outputs[head.name] = keras.layers.Activation(
+            ACTIVATIONS[head.kind], dtype="float32", name=head.name
+        )(total)
+    return outputs
+
+
+def _curvature(head: Any) -> float:
+    """Second derivative of a head's loss by its output, at the share of an even split.
+
+    A penalty in proportion to it weighs the same against each kind of loss: 1 for a standardised
+    number makes ridge regression of that strength, and an eighth of it, for a binary head, the
+    logistic regression that corresponds.
+    """
+    if head.kind == "regression":
+        return 2.0
+    return 0.25 if head.kind == "binary" else float(1 / head.units)
 
 
 def _convolution(filters: int, number: int, policy: str) -> keras.layers.Layer:
@@ -97,20 +187,38 @@ def compile_model(
     heads: tuple[Any, ...],
     loss_weights: Mapping[str, float],
     learning_rate: float,
+    steps: int | None = None,
 ) -> None:
     """Compiles with a loss a head; `known_loss` of each is its mean over known labels alone.
+
+    The step size rises in the first tenth of `steps` and then falls to 0 along a cosine; without
+    `steps` it stays.
 
     A label's sample weight of 0 leaves its head out of the gradient. The loss itself is averaged
     over the whole batch, which would understate it by the share of unknown labels; the metric
     divides by the known ones and carries no loss weight, so the objective can be built from it.
     """
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
+        optimizer=keras.optimizers.Adam(step_sizes(learning_rate, steps)),
         loss={head.name: LOSSES[head.kind]() for head in heads},
         loss_weights={head.name: float(loss_weights.get(head.name, 1.0)) for head in heads},
         weighted_metrics={
             head.name: [KNOWN_LOSS_METRICS[head.kind](name=KNOWN_LOSS)] for head in heads
         },
+    )
+
+
+def step_sizes(peak: float, steps: int | None) -> Any:
+    """Adam's step size over a training: up in a tenth of it, down along a cosine.
+
+    Loshchilov and Hutter, "SGDR", 2017; warm-up as in Goyal et al., "Accurate, Large Minibatch
+    SGD", 2017.
+    """
+    if steps is None:
+        return peak
+    rising = max(steps // 10, 1)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(steps - rising, 1), warmup_target=peak, warmup_steps=rising
     )
 
 

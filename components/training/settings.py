@@ -10,9 +10,29 @@ MINIMUM_TOKENS = 269
 
 
 class NetworkSettings(BaseModel):
-    """Widths of the network; the defaults are the reference of 14,146,316 parameters."""
+    """The network; `kind: reference` at these widths has exactly 14,146,316 parameters."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["wide", "reference"] = Field(
+        "wide",
+        description="'reference': the convolutional trunk alone; 'wide': beside it a linear model "
+        "of the author's distinct words, added to the trunk's answer",
+    )
+    window_tokens: int = Field(
+        300,
+        ge=MINIMUM_TOKENS,
+        description="tokens the trunk reads at once; the answer for a longer author is made of "
+        "the mean over windows",
+    )
+    windows: int = Field(
+        2, ge=1, description="windows cut anew from each longer author in an epoch of training"
+    )
+    ridge: float = Field(
+        0.5,
+        gt=0,
+        description="strength of the penalty on the linear model's weights, 'wide' alone",
+    )
 
     embedding_width: int = Field(256, ge=1, description="width of the embedding")
     first_filters: int = Field(128, ge=1, description="filters of the first convolution")

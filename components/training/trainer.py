@@ -22,7 +22,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.serving.export import ServedModel, export
 from components.training.dataset import read_examples
-from components.training.fitting import FitState, TrainingData, fit, load_data
+from components.training.fitting import FitState, TrainingData, fit
 from components.training.hooks import HookSettings
 from components.training.model import choose_precision
 from components.training.settings import TrainingSettings
@@ -40,17 +40,10 @@ def run_fn(fn_args: FnArgs) -> None:
     values = (fn_args.hyperparameters or {}).get("values", {})
     training = apply_hyperparameters(settings.training, values, settings.heads)
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    data = load_data(
-        fn_args.train_files,
-        fn_args.eval_files,
-        transform.transformed_feature_spec(),
-        settings.heads,
-        training.batch_size,
-        settings.text.max_tokens,
-    )
+    data = settings.open_data(fn_args, transform, training.batch_size)
     # The same seed gives the same network: no op may depend on the order of threads.
     tf.config.experimental.enable_op_determinism()
-    model = build_candidate(settings, training)
+    model = build_candidate(settings, training, data, training.epochs)
     state = fit(
         model,
         data,

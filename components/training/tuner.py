@@ -21,7 +21,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
-from components.training.fitting import OBJECTIVE, TrainingData, fit, load_data
+from components.training.fitting import OBJECTIVE, TrainingData, fit
 from components.training.hooks import HookSettings
 from components.training.model import build_model, choose_precision, compile_model
 from components.training.settings import FloatRange, SearchSpace, TrainingSettings, TunerSettings
@@ -34,14 +34,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     """The hook of the Tuner component: the tuner and what its `search` is called with."""
     settings = HookSettings.from_custom_config(fn_args.custom_config)
     output = tft.TFTransformOutput(fn_args.transform_graph_path)
-    data = load_data(
-        fn_args.train_files,
-        fn_args.eval_files,
-        output.transformed_feature_spec(),
-        settings.heads,
-        settings.training.batch_size,
-        settings.text.max_tokens,
-    )
+    data = settings.open_data(fn_args, output, settings.training.batch_size)
     folder = settings.state_folder("search", fn_args, fn_args.working_dir)
     hypermodel = ProfileHyperModel(settings, data, folder / "fits")
     tuner = make_tuner(hypermodel, settings.tuner, settings.training.seed, folder)
@@ -141,7 +134,7 @@ class ProfileHyperModel(keras_tuner.HyperModel):
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         declare_space(hp, self.settings.heads, self.settings.tuner.space, self.settings.training)
         training = apply_hyperparameters(self.settings.training, hp.values, self.settings.heads)
-        return build_candidate(self.settings, training)
+        return build_candidate(self.settings, training, self.data, self.settings.tuner.epochs)
 
     def fit(
         self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any
@@ -172,16 +165,26 @@ class ProfileHyperModel(keras_tuner.HyperModel):
         return {key: value for key, value in best.items() if key.endswith("skill")}
 
 
-def build_candidate(settings: HookSettings, training: TrainingSettings) -> keras.Model:
-    """The compiled network of these training settings."""
+def build_candidate(
+    settings: HookSettings, training: TrainingSettings, data: TrainingData, epochs: int
+) -> keras.Model:
+    """The compiled network of these training settings, for a training of so many epochs."""
     model = build_model(
         settings.heads,
-        settings.text.vocabulary_size,
+        len(data.train.document_frequencies),
         settings.network,
+        words=data.words,
+        loss_weights=training.loss_weights,
         dropout=training.dropout,
         token_dropout=training.token_dropout,
         seed=training.seed,
         precision=choose_precision(training.precision),
     )
-    compile_model(model, settings.heads, training.loss_weights, training.learning_rate)
+    compile_model(
+        model,
+        settings.heads,
+        training.loss_weights,
+        training.learning_rate,
+        data.train.steps * epochs,
+    )
     return model

@@ -23,6 +23,7 @@ from components.training.settings import NetworkSettings
 
 HEADS = parse_heads(DEFAULT_HEADS)
 SMALL = NetworkSettings(embedding_width=6, first_filters=5, filters=7, dense_width=4)
+STEPS = 40
 LOGGER = logging.getLogger("authorprofile.test")
 SPEC = {
     "tokens": tf.io.VarLenFeature(tf.int64),
@@ -60,12 +61,21 @@ def data(tmp_path_factory) -> TrainingData:
             for number in range(authors):
                 out.write(example(random, age_known=number % 4 != 0))
     patterns = [[str(folder / f"{split}.gz")] for split in ("train", "eval")]
-    return load_data(*patterns, SPEC, HEADS, 8, 500)
+    return load_data(*patterns, SPEC, HEADS, 50, 8, 500)
 
 
-def new_model(weights=None):
-    model = build_model(HEADS, 50, SMALL, seed=3, dropout=0.3, token_dropout=0.2)
-    compile_model(model, HEADS, weights or {}, 1e-2)
+def new_model(data, weights=None):
+    model = build_model(
+        HEADS,
+        50,
+        SMALL,
+        words=data.words,
+        loss_weights=weights,
+        seed=3,
+        dropout=0.3,
+        token_dropout=0.2,
+    )
+    compile_model(model, HEADS, weights or {}, 1e-2, STEPS)
     return model
 
 
@@ -106,10 +116,10 @@ def test_epochs_differ_in_order_and_repeat_with_the_seed(data):
 
 
 def test_a_fit_that_stopped_half_way_ends_like_an_uninterrupted_one(data, tmp_path):
-    whole = new_model()
+    whole = new_model(data)
     expected = run_fit(whole, data, tmp_path / "whole", 4)
-    run_fit(new_model(), data, tmp_path / "killed", 2)
-    resumed = new_model()
+    run_fit(new_model(data), data, tmp_path / "killed", 2)
+    resumed = new_model(data)
     state = run_fit(resumed, data, tmp_path / "killed", 4)
     assert state.next_epoch == expected.next_epoch == 4
     np.testing.assert_allclose(
@@ -122,17 +132,17 @@ def test_a_fit_that_stopped_half_way_ends_like_an_uninterrupted_one(data, tmp_pa
 
 
 def test_a_kill_while_a_checkpoint_is_written_leaves_the_last_whole_epoch(data, tmp_path):
-    run_fit(new_model(), data, tmp_path, 2)
+    run_fit(new_model(data), data, tmp_path, 2)
     (tmp_path / "state.json.partial").write_text('{"next_ep')
     (tmp_path / "epoch-0002.weights.h5").write_bytes(b"half")
-    state = run_fit(new_model(), data, tmp_path, 3)
+    state = run_fit(new_model(data), data, tmp_path, 3)
     assert state.next_epoch == 3
 
 
 def test_the_objective_does_not_move_with_the_loss_weights(data):
     skills, losses = [], []
     for scale in (1.0, 100.0):
-        model = new_model({"age": scale, "income": 2 * scale, "gender": scale})
+        model = new_model(data, {"age": scale, "income": 2 * scale, "gender": scale})
         logs = model.evaluate(make_batches(data.eval_rows, 8, 500), verbose=0, return_dict=True)
         logs = {f"val_{name}": value for name, value in logs.items()}
         MeanSkill(data.eval.constant_losses).on_epoch_end(0, logs)
@@ -149,17 +159,17 @@ def test_one_head_alone_can_be_fitted(data, tmp_path):
         r.map(lambda t, y, w: (t, {"gender": y["gender"]}, {"gender": w["gender"]}))
         for r in examples
     ]
-    summaries = [summarise(r, heads, 8, 500) for r in rows]
+    summaries = [summarise(r, heads, 50, 8, 500) for r in rows]
     alone = TrainingData(heads, rows[0], rows[1], summaries[0], summaries[1], 8, 500)
-    model = build_model(heads, 50, SMALL, seed=3)
+    model = build_model(heads, 50, SMALL, words=alone.words, seed=3)
     compile_model(model, heads, {}, 1e-2)
     state = run_fit(model, alone, tmp_path, 1)
     assert np.isfinite(state.best_skill)
 
 
 def test_a_loss_that_is_not_finite_ends_with_what_to_do(data, tmp_path):
-    model = new_model()
-    model.optimizer.learning_rate = 1e20
+    model = new_model(data)
+    compile_model(model, HEADS, {}, 1e20)
     with pytest.raises(ValueError, match="learning_rate"):
         run_fit(model, data, tmp_path, 2)
 

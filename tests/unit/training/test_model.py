@@ -14,7 +14,14 @@ from components.training.model import build_model, choose_precision, compile_mod
 from components.training.settings import NetworkSettings
 
 HEADS = parse_heads(DEFAULT_HEADS)
-SMALL = NetworkSettings(embedding_width=6, first_filters=5, filters=7, dense_width=4)
+SMALL = NetworkSettings(
+    kind="reference",
+    window_tokens=700,
+    embedding_width=6,
+    first_filters=5,
+    filters=7,
+    dense_width=4,
+)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +61,7 @@ def numpy_forward(model, ids):
 
 
 def test_the_reference_network_has_the_documented_parameters():
-    model = build_model(HEADS, 50_000, NetworkSettings())
+    model = build_model(HEADS, 50_000, NetworkSettings(kind="reference"))
     assert model.count_params() == 14_146_316
     assert {layer.name: layer.count_params() for layer in model.layers if layer.weights} == {
         "embedding": 12_800_000,

@@ -1,0 +1,115 @@
+"""Windows: which an author has, how they are averaged, and that the batch changes nothing."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from components.heads import DEFAULT_HEADS, parse_heads
+from components.training.dataset import bucket_bounds
+from components.training.model import build_model
+from components.training.settings import NetworkSettings
+from components.training.windows import CutWindows, MeanOfWindows
+from components.training.words import WordFacts
+
+HEADS = parse_heads(DEFAULT_HEADS)
+NETWORK = NetworkSettings(
+    window_tokens=300, embedding_width=6, first_filters=5, filters=7, dense_width=4
+)
+
+
+@pytest.fixture(scope="module")
+def wide() -> keras.Model:
+    random = np.random.default_rng(0)
+    words = WordFacts(40, random.integers(0, 41, 50))
+    model = build_model(HEADS, 50, NETWORK, words=words, seed=3)
+    for variable in model.trainable_variables:
+        variable.assign(random.normal(0, 0.4, variable.shape))
+    return model
+
+
+def ids_of(*lengths, width=None):
+    """Rows of ascending ids from 1, so that a token says where it stood."""
+    width = width or max(lengths)
+    return np.array(
+        [[*range(1, length + 1), *[0] * (width - length)] for length in lengths], dtype="int32"
+    )
+
+
+def starts_of(windows):
+    """First token of each window, minus 1: where it was cut."""
+    return (np.array(windows)[:, :, 0] - 1).tolist()
+
+
+def test_answering_windows_are_spread_evenly_and_follow_from_the_authors_own_length():
+    layer = CutWindows(300, windows=2)
+    windows = layer(ids_of(700, 301, 300, 20), training=False)
+    assert windows.shape == (4, 3, 300)
+    # A window that an author does not have starts with padding.
+    assert starts_of(windows) == [[0, 200, 400], [0, 1, -1], [0, -1, -1], [0, -1, -1]]
+    np.testing.assert_array_equal(windows[0, 2], np.arange(401, 701))
+    np.testing.assert_array_equal(windows[3, 0], [*range(1, 21), *[0] * 280])
+
+
+def test_every_token_of_an_author_is_in_a_window():
+    for length in (1, 299, 300, 301, 599, 600, 601, 1500):
+        width = max(length, 300)
+        windows = CutWindows(300, windows=1)(ids_of(length, width=width), training=False)
+        assert set(np.unique(windows)) - {0} == set(range(1, length + 1)), length
+
+
+def test_training_windows_are_drawn_anew_whole_and_at_most_so_many():
+    layer = CutWindows(300, windows=2, seed=1)
+    ids = ids_of(1000, 400, 300)
+    draws = [np.array(layer(ids, training=True)) for _ in range(20)]
+    assert {draw.shape for draw in draws} == {(3, 2, 300)}
+    starts = {tuple(starts_of(draw)[0]) for draw in draws}
+    assert len(starts) > 15
+    assert min(map(min, starts)) < 150 and max(map(max, starts)) > 550
+    for draw in draws:
+        assert (draw[:2] > 0).all(), "no window of a long author holds padding"
+        np.testing.assert_array_equal(np.diff(draw[0], axis=1), 1)
+        assert starts_of(draw)[2] == [0, -1]
+
+
+def test_training_windows_begin_at_a_post_where_one_is_near():
+    ids = np.full((1, 2000), 7, dtype="int32")
+    ids[0, 49::50] = 5
+    layer = CutWindows(300, windows=4, separator_id=5, seed=2)
+    for _ in range(5):
+        windows = np.array(layer(ids, training=True))[0]
+        # A post is 49 words and the separator, so every window begins with 49 words.
+        assert (windows[:, :49] == 7).all()
+        assert (windows[:, 49] == 5).all()
+    # One border alone, before token 5: far from it the cut is as drawn.
+    starts = [starts_of(layer(ids_of(2000), training=True))[0] for _ in range(5)]
+    assert len(np.unique(starts)) > 15
+
+
+def test_the_mean_is_over_an_authors_own_windows():
+    windows = CutWindows(300, windows=2)(ids_of(700, 300, 0, width=700), training=False)
+    features = np.arange(9, dtype="float32")[:, None]
+    means = MeanOfWindows()(features, windows)
+    # Rows 0 to 2 are the first author's; of the others only the first window counts.
+    np.testing.assert_array_equal(means, [[1.0], [3.0], [6.0]])
+
+
+def test_an_authors_answer_is_that_of_the_mean_over_single_windows(wide):
+    ids = np.random.default_rng(1).integers(1, 50, (1, 700)).astype("int32")
+    pooled = keras.Model(wide.input, wide.get_layer("mean_of_windows").output)
+    alone = [pooled(ids[:, start : start + 300]) for start in (0, 200, 400)]
+    np.testing.assert_allclose(pooled(ids), np.mean(alone, axis=0), atol=1e-5)
+
+
+def test_an_author_of_several_windows_is_answered_alike_in_every_batch(wide):
+    random = np.random.default_rng(1)
+    for tokens in (0, 1, 269, 300, 301, 650, 1500):
+        ids = random.integers(1, 50, tokens)
+        alone = wide(ids[None].astype("int32"), training=False)
+        for bound in [bound for bound in bucket_bounds(2500) if bound >= tokens]:
+            batch = random.integers(1, 50, (3, bound)).astype("int32")
+            batch[1] = np.pad(ids, (0, bound - tokens))
+            together = wide(batch, training=False)
+            for name in alone:
+                np.testing.assert_allclose(together[name][1], alone[name][0], atol=1e-5)
