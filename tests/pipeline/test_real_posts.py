@@ -31,7 +31,6 @@ def test_a_run_on_real_essays_ends_and_blesses_only_what_beats_the_constant(tmp_
     )
     assert done.returncode in (0, 3), done.stdout
     summary = read_summary(tmp_path)
-    assert summary["training"]["parameters"] == 14_146_316
     assert sum(summary["training"]["authors"].values()) + summary["verdict"]["authors"] == 531
     for head in summary["verdict"]["heads"]:
         assert head["blessed"] == (head["skill"]["lower"] > 0), head["name"]
