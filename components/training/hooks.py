@@ -70,8 +70,11 @@ class HookSettings:
     def open_data(
         self, fn_args: FnArgs, transform: tft.TFTransformOutput, batch_size: int
     ) -> TrainingData:
-        """The splits of a hook's arguments; the reference network's vocabulary is the configured
-        one, the wide network's as large as the training split's."""
+        """The splits of a hook's arguments, counted.
+
+        The reference network's vocabulary is as large as configured, the wide network's as large
+        as the training split's.
+        """
         tokens = [name.decode("utf-8") for name in transform.vocabulary_by_name(VOCABULARY)]
         size = self.text.vocabulary_size
         if self.network.kind == "wide":

@@ -109,11 +109,10 @@ def build_model(
 def _read_windows(
     kept: Any, ids: Any, vocabulary_size: int, network: NetworkSettings, policy: str
 ) -> Any:
-    """The trunk of DESIGN's table, up to the global pool: int `[rows, tokens]` -> `[rows, filters]`.
+    """The trunk up to the global pool: int `[rows, tokens]` -> `[rows, filters]`.
 
-    Args:
-        kept: ids after token dropout, which are read.
-        ids: the same before it, which lengths are counted by.
+    `kept` are the ids after token dropout, which are read; `ids` those before it, which lengths are
+    counted by.
     """
     x = keras.layers.Embedding(
         vocabulary_size, network.embedding_width, dtype=policy, name="embedding"

@@ -98,8 +98,10 @@ class CutWindows(keras.layers.Layer):
 
 
 def _gather(ids: Any, starts: Any, length: int) -> Any:
-    """Slices of `length` from each start: int `[batch, tokens]`, `[batch, windows]` -> `[batch,
-    windows, length]`."""
+    """Slices of `length` from each start of each row.
+
+    int `[batch, tokens]`, int `[batch, windows]` -> int `[batch, windows, length]`.
+    """
     rows, tokens = ops.shape(ids)[0], ops.shape(ids)[1]
     offsets = ops.arange(rows)[:, None, None] * tokens
     positions = starts[:, :, None] + ops.arange(length)[None, None, :]
