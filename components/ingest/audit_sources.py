@@ -24,6 +24,8 @@ from components.ingest.summary import JoinSummary
 # Without a named mode the DirectRunner first tries to download another runner.
 LOCAL_BEAM_ARGUMENTS = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
 
+PARTIAL_PREFIX = "partial-"
+
 _log = logging.getLogger("authorprofile.ingest")
 
 
@@ -37,14 +39,16 @@ def audit_sources(
 ) -> JoinSummary:
     """Joins, counts and writes the audit; an earlier audit in the folder gives way only then.
 
-    Bounds are not checked here: `checks.check_join` does that with the summary.
+    Bounds are not checked here: `checks.check_join` does that with the summary. One audit a folder
+    at a time: what an interrupted one has left unfinished there is deleted.
 
     Raises:
         SourceError: a pattern names no file, or a file that cannot be a source.
     """
     sources = _find_sources(posts, labels)
     folder = absolute_pattern(out_folder).rstrip("/")
-    partial = f"{folder}/partial-{uuid.uuid4().hex}"
+    _delete_unfinished(folder)
+    partial = f"{folder}/{PARTIAL_PREFIX}{uuid.uuid4().hex}"
     try:
         with beam.Pipeline(options=PipelineOptions(list(beam_arguments))) as pipeline:
             _ = pipeline | IngestSources(sources, heads, settings, partial)
@@ -82,6 +86,14 @@ def _find_sources(posts: Sequence[str], labels: Sequence[str]) -> tuple[SourceFi
 
         posts, labels = fill_spans(posts, labels)
     return find_sources(posts, labels)
+
+
+def _delete_unfinished(folder: str) -> None:
+    start = len(folder) + 1
+    files = _paths(f"{folder}/{PARTIAL_PREFIX}**")
+    unfinished = {f"{folder}/{path[start:].partition('/')[0]}" for path in files}
+    if unfinished:
+        FileSystems.delete(sorted(unfinished))
 
 
 def _replace_audit(partial: str, folder: str) -> None:

@@ -70,22 +70,15 @@ class HookSettings:
     def open_data(
         self, fn_args: FnArgs, transform: tft.TFTransformOutput, batch_size: int
     ) -> TrainingData:
-        """The splits of a hook's arguments, counted.
-
-        The reference network's vocabulary is as large as configured, the wide network's as large
-        as the training split's.
-        """
+        """The splits of a hook's arguments, counted."""
         tokens = [name.decode("utf-8") for name in transform.vocabulary_by_name(VOCABULARY)]
-        size = self.text.vocabulary_size
-        if self.network.kind == "wide":
-            size = min(size, len(tokens) + RESERVED_IDS)
         separator = tokens.index(POST) + RESERVED_IDS if POST in tokens else NO_SEPARATOR
         return load_data(
             fn_args.train_files,
             fn_args.eval_files,
             transform.transformed_feature_spec(),
             self.heads,
-            size,
+            len(tokens) + RESERVED_IDS,
             batch_size,
             self.text.max_tokens,
             separator,

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MINIMUM_TOKENS = 269
+NetworkKind = Literal["reference", "wide"]
 
 
 class NetworkSettings(BaseModel):
@@ -14,8 +15,8 @@ class NetworkSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["wide", "reference"] = Field(
-        "wide",
+    kind: NetworkKind = Field(
+        "reference",
         description="'reference': the convolutional trunk alone; 'wide': beside it a linear model "
         "of the author's distinct words, added to the trunk's answer",
     )
@@ -100,6 +101,9 @@ class SearchSpace(BaseModel):
         FloatRange(minimum=3e-4, maximum=3e-3), description="Adam's peak step size"
     )
     dropout: list[float] = Field([0.2, 0.4], description="values tried; empty: not searched")
+    network: list[NetworkKind] = Field(
+        ["reference", "wide"], description="kinds tried; empty: not searched"
+    )
 
 
 class TunerSettings(BaseModel):

@@ -38,12 +38,13 @@ def run_fn(fn_args: FnArgs) -> None:
     started = time.monotonic()
     settings = HookSettings.from_custom_config(fn_args.custom_config)
     values = (fn_args.hyperparameters or {}).get("values", {})
-    training = apply_hyperparameters(settings.training, values, settings.heads)
+    settings = apply_hyperparameters(settings, values)
+    training = settings.training
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     data = settings.open_data(fn_args, transform, training.batch_size)
     # The same seed gives the same network: no op may depend on the order of threads.
     tf.config.experimental.enable_op_determinism()
-    model = build_candidate(settings, training, data, training.epochs)
+    model = build_candidate(settings, data, training.epochs)
     state = fit(
         model,
         data,
@@ -60,7 +61,7 @@ def run_fn(fn_args: FnArgs) -> None:
     _write_json(
         run_folder / "answers.json", in_memory_answers(served, fn_args, transform, training)
     )
-    record = training_record(model, data, state, training, time.monotonic() - started)
+    record = training_record(model, data, state, settings, time.monotonic() - started)
     _write_json(run_folder / "training.json", record)
     LOGGER.info(
         "%s parameters, %d epochs, best skill on eval %.3f at epoch %d",
@@ -98,14 +99,15 @@ def training_record(
     model: keras.Model,
     data: TrainingData,
     state: FitState,
-    training: TrainingSettings,
+    settings: HookSettings,
     seconds: float,
 ) -> dict[str, Any]:
     """What a reader wants to know of a training."""
     return {
         "parameters": model.count_params(),
-        "settings": training.model_dump(),
-        "precision": choose_precision(training.precision),
+        "network": settings.network.model_dump(),
+        "settings": settings.training.model_dump(),
+        "precision": choose_precision(settings.training.precision),
         "authors": {"train": data.train.authors, "eval": data.eval.authors},
         "known_labels": {"train": data.train.known, "eval": data.eval.known},
         "best_epoch": state.best_epoch + 1,

@@ -12,11 +12,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
+import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
@@ -35,6 +37,8 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     settings = HookSettings.from_custom_config(fn_args.custom_config)
     output = tft.TFTransformOutput(fn_args.transform_graph_path)
     data = settings.open_data(fn_args, output, settings.training.batch_size)
+    # The same seed finds the same trials: no op may depend on the order of threads.
+    tf.config.experimental.enable_op_determinism()
     folder = settings.state_folder("search", fn_args, fn_args.working_dir)
     hypermodel = ProfileHyperModel(settings, data, folder / "fits")
     tuner = make_tuner(hypermodel, settings.tuner, settings.training.seed, folder)
@@ -85,6 +89,8 @@ def declare_space(
     _declare_log(hp, "learning_rate", space.learning_rate, training.learning_rate)
     if space.dropout:
         hp.Choice("dropout", space.dropout)
+    if space.network:
+        hp.Choice("network", space.network)
 
 
 def _declare_log(
@@ -97,10 +103,9 @@ def _declare_log(
     hp.Float(name, bounds.minimum, bounds.maximum, sampling="log", default=default)
 
 
-def apply_hyperparameters(
-    training: TrainingSettings, values: dict[str, Any], heads: tuple[Any, ...]
-) -> TrainingSettings:
-    """The training settings with searched values in place of the configured ones."""
+def apply_hyperparameters(settings: HookSettings, values: dict[str, Any]) -> HookSettings:
+    """The settings with searched values in place of the configured ones."""
+    heads = settings.heads
     weights = {
         head.name: float(values[WEIGHT_PREFIX + head.name])
         for head in heads
@@ -111,7 +116,10 @@ def apply_hyperparameters(
     }
     if weights:
         changes["loss_weights"] = {heads[0].name: 1.0, **weights}
-    return training.model_copy(update=changes)
+    network = settings.network
+    if "network" in values:
+        network = network.model_copy(update={"kind": values["network"]})
+    return replace(settings, training=settings.training.model_copy(update=changes), network=network)
 
 
 class ProfileHyperModel(keras_tuner.HyperModel):
@@ -133,8 +141,8 @@ class ProfileHyperModel(keras_tuner.HyperModel):
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         declare_space(hp, self.settings.heads, self.settings.tuner.space, self.settings.training)
-        training = apply_hyperparameters(self.settings.training, hp.values, self.settings.heads)
-        return build_candidate(self.settings, training, self.data, self.settings.tuner.epochs)
+        chosen = apply_hyperparameters(self.settings, hp.values)
+        return build_candidate(chosen, self.data, self.settings.tuner.epochs)
 
     def fit(
         self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any
@@ -165,14 +173,18 @@ class ProfileHyperModel(keras_tuner.HyperModel):
         return {key: value for key, value in best.items() if key.endswith("skill")}
 
 
-def build_candidate(
-    settings: HookSettings, training: TrainingSettings, data: TrainingData, epochs: int
-) -> keras.Model:
-    """The compiled network of these training settings, for a training of so many epochs."""
+def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> keras.Model:
+    """The compiled network of these settings, for a training of so many epochs.
+
+    The reference network has a row for each id of the configured vocabulary, used or not; the wide
+    one a row for each id that the training split uses.
+    """
+    training, network = settings.training, settings.network
+    used = len(data.train.document_frequencies)
     model = build_model(
         settings.heads,
-        len(data.train.document_frequencies),
-        settings.network,
+        used if network.kind == "wide" else settings.text.vocabulary_size,
+        network,
         words=data.words,
         loss_weights=training.loss_weights,
         dropout=training.dropout,

@@ -32,11 +32,11 @@ heads:
   age: {kind: regression, unit: years}
   income: {kind: classes, classes: 10, given_as: amount, unit: dollars a year}
   gender: {kind: binary, positive: female, negative: male}
-# Narrower than the default network of 14,146,316 parameters: it learns these few words in minutes.
-network: {embedding_width: 64, first_filters: 64, filters: 64, dense_width: 64}
+# Narrower than the default trunk of 14,146,316 parameters: it learns these few words in minutes.
+network: {kind: wide, embedding_width: 64, first_filters: 64, filters: 64, dense_width: 64}
 text: {vocabulary_size: 8000}
 training: {epochs: 10, patience: 4, batch_size: 16}
-tuner: {trials: 3, epochs: 2}
+tuner: {trials: 3, epochs: 2, space: {network: [wide]}}
 """
 
 _log = logging.getLogger("authorprofile.sample")

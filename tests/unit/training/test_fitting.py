@@ -22,7 +22,7 @@ from components.training.model import build_model, compile_model
 from components.training.settings import NetworkSettings
 
 HEADS = parse_heads(DEFAULT_HEADS)
-SMALL = NetworkSettings(embedding_width=6, first_filters=5, filters=7, dense_width=4)
+SMALL = NetworkSettings(kind="wide", embedding_width=6, first_filters=5, filters=7, dense_width=4)
 STEPS = 40
 LOGGER = logging.getLogger("authorprofile.test")
 SPEC = {

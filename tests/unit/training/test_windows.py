@@ -15,7 +15,7 @@ from components.training.words import WordFacts
 
 HEADS = parse_heads(DEFAULT_HEADS)
 NETWORK = NetworkSettings(
-    window_tokens=300, embedding_width=6, first_filters=5, filters=7, dense_width=4
+    kind="wide", window_tokens=300, embedding_width=6, first_filters=5, filters=7, dense_width=4
 )
 
 

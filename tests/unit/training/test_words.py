@@ -15,7 +15,9 @@ from components.training.settings import NetworkSettings
 from components.training.words import STEP_SCALE, LinearWords, WordFacts, WordWeights
 
 HEADS = parse_heads(DEFAULT_HEADS)
-SMALL = NetworkSettings(embedding_width=6, first_filters=5, filters=7, dense_width=4, ridge=0.5)
+SMALL = NetworkSettings(
+    kind="wide", embedding_width=6, first_filters=5, filters=7, dense_width=4, ridge=0.5
+)
 
 
 def weights_by_id(layer, ids):
