@@ -2,11 +2,13 @@
 # make test   sets up what is missing, runs the tests
 # make lint | types | lock | clean
 #
-# Settings: PYTHON (3.11 to 3.13), AUTHORS (size of the sample), TESTS (what pytest gets).
+# Settings: PYTHON (3.11 to 3.13), AUTHORS (size of the sample), TESTS (what pytest gets),
+# WORKERS (processes that test side by side, each a file at a time; 0: one after the other).
 
 AUTHORS ?= 3000
 SAMPLE := runs/sample
 TESTS ?= tests
+WORKERS ?= 2
 BIN := .venv/bin
 SOURCES := components pipeline environment setup.py
 
@@ -36,7 +38,7 @@ $(SAMPLE)/data/config.yaml: | environment
 	@$(BIN)/authorprofile sample $(SAMPLE)/data --authors $(AUTHORS)
 
 test: environment
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 lint: environment
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -33,7 +33,7 @@ setup(
         "tfx==1.21.0",
     ],
     extras_require={
-        "dev": ["hypothesis", "mypy", "pytest", "ruff", "types-PyYAML"],
+        "dev": ["hypothesis", "mypy", "pytest", "pytest-xdist", "ruff", "types-PyYAML"],
     },
     entry_points={"console_scripts": ["authorprofile=pipeline.cli:main"]},
 )
