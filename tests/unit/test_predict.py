@@ -17,17 +17,16 @@ from typing import Any
 
 import pytest
 
-from components.serving.assets import ServedHeads
-from pipeline.predict import (
+from components.serving.answering import (
+    Author,
     ModelError,
     answer_window,
     find_model,
     load_model,
-    predict_command,
-    predict_posts,
     windows,
 )
-from pipeline.spool import Author
+from components.serving.assets import ServedHeads
+from pipeline.predict import predict_command, predict_posts
 
 INCOME_3 = {
     "group": 3,
