@@ -173,6 +173,48 @@ def predict(model: Path, file: Path | None) -> None:
 
 
 @cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--rebuild", is_flag=True, help="Draw it anew from report.json in the folder.")
+@click.option("--open", "open_browser", is_flag=True, help="Show it in the browser.")
+def report(run: Path, rebuild: bool, open_browser: bool) -> None:
+    """Print where the report of a run is, drawn anew where that is asked for or needed.
+
+    RUN is the folder of a run that has ended, the --out of `authorprofile run`.
+    """
+    from pipeline.report import report_command
+
+    sys.exit(report_command(run, rebuild, open_browser))
+
+
+@cli.command()
+@click.option(
+    "--model",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of served versions, which is watched, or one version.",
+)
+@click.option("--host", help="Address to listen on; 127.0.0.1 unless given.")
+@click.option("--port", type=int, help="Port of HTTP and the page; 8501 unless given.")
+@click.option("--grpc-port", type=int, help="Port of gRPC; 8500 unless given.")
+@click.option(
+    "assignments",
+    "--set",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A bound, such as max_body_bytes=1000000. Repeatable; a wrong key lists them all.",
+)
+def serve(model: Path, assignments: tuple[str, ...], **options: Any) -> None:
+    """Answer over the network: a page, REST and gRPC, until a signal ends it.
+
+    Speaks TensorFlow Serving's protocol and the Open Inference Protocol v2. A newer version that
+    is pushed to the folder takes over without a failed request.
+    """
+    from pipeline.serve import serve_command
+
+    sys.exit(serve_command(model, assignments, **options))
+
+
+@cli.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option(
     "--authors",

@@ -37,7 +37,9 @@ def test_wrong_usage_ends_with_code_2(words, said):
     assert said in done.stderr
 
 
-@pytest.mark.parametrize("command", ["--help", "run --help", "run", "settings"])
+@pytest.mark.parametrize(
+    "command", ["--help", "run --help", "run", "serve --help", "serve", "settings"]
+)
 def test_help_and_usage_errors_import_no_tensorflow(command):
     code = (
         "import sys\nfrom pipeline.cli import cli\n"
