@@ -38,6 +38,20 @@ def test_it_listens_on_loopback_alone(server: ServerProcess) -> None:
     assert listening[server.grpc_port] in ("0100007F", "0000000000000000FFFF00000100007F")
 
 
+def test_headers_are_bounded_and_no_http_at_all_gets_400(server: ServerProcess) -> None:
+    many = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: a\r\n" % i for i in range(30_000))
+    for sent in (many, b"\x16\x03\x01\x00\xff" * 9 + b"\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.settimeout(60)
+            try:
+                client.sendall(sent)
+                answer = client.recv(12)
+            except (BrokenPipeError, ConnectionResetError):
+                # It stopped reading and closed before all was sent.
+                continue
+        assert answer == b"HTTP/1.1 400"
+
+
 def test_no_text_reaches_the_log(server: ServerProcess) -> None:
     server.ask(PREDICT, {"instances": [{"posts": [SECRET]}]})
     server.ask(PREDICT, {"instances": [SECRET]})

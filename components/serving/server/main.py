@@ -22,6 +22,7 @@ from components.serving.server.service import AuthorDataPlane, AuthorModel
 from components.serving.server.settings import ServerSettings
 
 _log = logging.getLogger("authorprofile.serving")
+_MOST_HEADER_BYTES = 64 * 1024
 
 
 class AuthorServer(ModelServer):
@@ -67,6 +68,9 @@ class AuthorServer(ModelServer):
             server_header=False,
             lifespan="off",
             ws="none",
+            # Of uvicorn's two parsers the one that bounds headers; the other takes any number.
+            http="h11",
+            h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
             timeout_graceful_shutdown=settings.grace_seconds,
         )
         _log.info("http://%s:%d, gRPC %d", settings.host, settings.port, settings.grpc_port)

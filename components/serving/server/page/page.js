@@ -46,8 +46,8 @@ function sureness(answer) {
 }
 
 function drawRegression(head, answer) {
-  const low = head.minimum ?? 0;
   const interval = answer.interval;
+  const low = head.minimum ?? Math.min(0, interval ? interval.lower : answer.value);
   const high = Math.min(head.maximum ?? Infinity, Math.max(100, interval ? interval.upper : answer.value));
   const x = (value) => 20 + 360 * Math.min(1, Math.max(0, (value - low) / (high - low)));
   const unit = answer.unit || "";
@@ -56,6 +56,7 @@ function drawRegression(head, answer) {
     : "This model was exported without an interval.";
   const shapes = [shape("line", { x1: 20, y1: 50, x2: 380, y2: 50, class: "axis" })];
   if (interval) shapes.push(shape("rect", { x: x(interval.lower), y: 26, width: x(interval.upper) - x(interval.lower), height: 20, rx: 4, class: "band" }));
+  if (interval) shapes.push(shape("text", { x: x(interval.lower) - 6, y: 41, "text-anchor": "end", class: "soft" }, number(interval.lower, 0)), shape("text", { x: x(interval.upper) + 6, y: 41, class: "soft" }, number(interval.upper, 0)));
   shapes.push(shape("circle", { cx: x(answer.value), cy: 36, r: 9, class: "top" }));
   for (let step = 0; step <= 4; step += 1) {
     const value = low + ((high - low) * step) / 4;
@@ -109,7 +110,7 @@ function drawBinary(head, answer) {
     shape("text", { x: 200, y: 72, "text-anchor": "middle", class: "soft" }, "even"),
     shape("text", { x: 20, y: 72 }, `${head.positive} ${percent(share)}`),
     shape("text", { x: 380, y: 72, "text-anchor": "end" }, `${head.negative} ${percent(1 - share)}`));
-  return { headline: likelier, said, svg };
+  return { headline: `${likelier}, ${percent(Math.max(share, 1 - share))}`, said, svg };
 }
 
 const DRAW = { regression: drawRegression, classes: drawClasses, binary: drawBinary };
@@ -157,7 +158,7 @@ function showWords(explanation) {
         element("td", { class: "effect" }, effectBar(word.effect, most)),
         element("td", { class: "number" }, shown)));
     }
-    const heading = element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "word"), element("th", { scope: "col" }, "lowers | raises"), element("th", { scope: "col", class: "number" }, "effect")));
+    const heading = element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "word"), element("th", { scope: "col", class: "effect" }, "lowers | raises"), element("th", { scope: "col", class: "number" }, "effect")));
     const caption = element("caption", {}, effectOf(head, told.of));
     return element("article", { class: "card", "data-words": head.name }, element("h3", {}, `Words for ${head.name}`), element("table", {}, caption, heading, body));
   });
