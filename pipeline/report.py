@@ -115,12 +115,12 @@ def rebuild_report(run: Path) -> None:
         FileNotFoundError: the folder has no record.
         ValueError: record or comparison hold something else.
     """
-    from components.report.card import card_markdown
-    from components.report.page import render_page
-
     record = RunRecord.model_validate_json((run / RECORD_FILE).read_bytes())
     comparison = run / COMPARISON_FILE
     if comparison.exists():
         record = record.with_comparison(comparison.read_text(encoding="utf-8"))
+    from components.report.card import card_markdown
+    from components.report.page import render_page
+
     _write(run / CARD_FILE, card_markdown(record))
     _write(run / PAGE_FILE, render_page(record))

@@ -101,9 +101,10 @@ class RunReportExecutor(base_executor.BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         record = gather(input_dict, exec_properties)
         folder = artifact_utils.get_single_uri(output_dict["report"])
-        for name, text in render_files(record).items():
+        files = render_files(record)
+        for name, text in files.items():
             io_utils.write_string_file(os.path.join(folder, name), text)
-        LOGGER.info("report: %s", os.path.join(folder, PAGE_FILE))
+        LOGGER.info("drawn: %s", ", ".join(files))
 
 
 class RunReport(base_component.BaseComponent):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
+import yaml
 from command import read_summary, run_command, versions
 
 
@@ -29,6 +31,34 @@ def test_every_head_is_above_the_constant_and_the_model_is_pushed(sample_run):
     assert "best reachable" in console or "reachable" in console
     assert "authorprofile predict --model" in console
     assert set(summary["hyperparameters"]) >= {"loss_weight/income", "loss_weight/gender"}
+
+
+def test_a_run_leaves_its_report_its_card_and_its_configuration(sample_run):
+    out, console = sample_run
+    page = (out / "report.html").read_text()
+    assert read_summary(out)["report"] == str(out / "report.html")
+    assert str(out / "report.html") in console.replace("\n", "")
+    for section in ("outcome", "worth", "search", "data", "training", "quality", "card"):
+        assert f'<section id="{section}"' in page.replace("'", '"')
+    record = json.loads((out / "report.json").read_text())
+    for part in ("trials", "audit", "data", "answers", "vocabulary", "history", "reachable"):
+        assert record[part], part
+    card = (out / "model_card.md").read_text()
+    assert "- Data: Apache-2.0" in card
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    assert config["posts"] == [str(out / "data/posts.jsonl.gz")]
+
+
+def test_no_author_and_no_text_is_in_what_explains_a_run(sample_run):
+    out, _ = sample_run
+    files = ("report.html", "report.json", "model_card.md", "config.yaml", "summary.json")
+    told = "\n".join((out / name).read_text() for name in files)
+    with gzip.open(out / "data/posts.jsonl.gz", "rt", encoding="utf-8", errors="replace") as lines:
+        posts = [json.loads(line) for line in lines if line.startswith("{") and '"text": "' in line]
+    assert len(posts) > 10_000
+    # A shorter text may be a word of Plotly's own script.
+    assert [post["text"] for post in posts if len(post["text"]) > 30 and post["text"] in told] == []
+    assert [post["author_id"] for post in posts if str(post["author_id"]) in told] == []
 
 
 def test_libraries_chatter_is_in_the_log_alone(sample_run):

@@ -29,6 +29,8 @@ def run_command(*words):
         (["run", "--posts", "none*", "--labels", "none"], "no file matches none*"),
         (["sample", "x", "--authors", "0"], "--authors"),
         (["predict"], "--model"),
+        (["predict", "--model", "x", "--output", "a.csv"], "--output needs FILEs"),
+        (["predict", "--model", "x", "--force", "p.csv"], "--force replaces an --output"),
     ],
 )
 def test_wrong_usage_ends_with_code_2(words, said):
@@ -38,7 +40,8 @@ def test_wrong_usage_ends_with_code_2(words, said):
 
 
 @pytest.mark.parametrize(
-    "command", ["--help", "run --help", "run", "serve --help", "serve", "settings"]
+    "command",
+    ["--help", "run --help", "run", "serve --help", "serve", "settings", "report nowhere"],
 )
 def test_help_and_usage_errors_import_no_tensorflow(command):
     code = (

@@ -7,8 +7,11 @@ import logging
 import os
 import pty
 from pathlib import Path
+from types import SimpleNamespace
 
-from pipeline.console import RunConsole, Waiting
+from rich.console import Console
+
+from pipeline.console import RunConsole, Waiting, show_outcome
 
 INGEST = logging.getLogger("authorprofile.ingest")
 
@@ -59,3 +62,20 @@ def test_a_log_file_keeps_every_line_with_its_stage_once(tmp_path: Path) -> None
         "ingest      100,000 records read",
         "            posts.jsonl:7: damaged",
     ]
+
+
+def test_the_last_line_says_where_the_report_is_whether_pushed_or_not(tmp_path: Path) -> None:
+    report = str(tmp_path / "a folder with a long name" / "of a run" / "report.html")
+    verdict = {"confidence": 0.95, "authors": 43, "split": "test", "heads": []}
+    for pushed in (True, False):
+        stream = io.StringIO()
+        outcome = SimpleNamespace(
+            verdict=verdict,
+            hyperparameters={},
+            check={},
+            pushed=pushed,
+            serving_path="/s/1",
+            report=report,
+        )
+        show_outcome(Console(file=stream, width=60), outcome, {})
+        assert stream.getvalue().splitlines()[-1] == f"Report:     {report}"
