@@ -161,15 +161,39 @@ def audit(**options: Any) -> None:
     type=click.Path(path_type=Path),
     help="Folder of served versions, or one version.",
 )
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-def predict(model: Path, file: Path | None) -> None:
-    """Predict every author of FILE: posts as JSON Lines, or raw text of one author.
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of answers: .jsonl, .csv or .parquet. Appears when it is whole.",
+)
+@click.option("--force", is_flag=True, help="Replace the output, or work left by another call.")
+@click.argument("files", nargs=-1, metavar="[FILE]...")
+def predict(model: Path, output: Path | None, force: bool, files: tuple[str, ...]) -> None:
+    """Predict every author of FILEs: posts as JSON Lines, CSV or Parquet, plain or compressed.
 
-    Without FILE, reads standard input. Writes one JSON line an author.
+    FILE is a path or a glob. One FILE of JSON Lines, or of raw text of one author, is answered at
+    once, as is standard input without FILE. With --output, several FILEs or a table it goes
+    through Beam, shard by shard; killed and called again, it goes on where it was. What cannot be
+    read is counted, and listed without its text in OUTPUT.set_aside.jsonl.
+
+    Answers are in the order in which authors are first met: one JSON line an author, or a row with
+    author_id and, for the usual heads, age; income_group (0 is the lowest), income_p0, income_p1,
+    ... (each group's probability); gender_female, gender_male (probabilities). The groups'
+    boundaries are in JSON Lines alone.
+
+    Exit codes: 0 answered, 1 failed, 2 wrong usage, or the output exists.
     """
+    if output is not None and not files:
+        raise click.UsageError("--output needs FILEs; standard input is answered on the terminal.")
+    if force and output is None:
+        raise click.UsageError("--force replaces an --output; none is given.")
+    from pipeline.bulk import bulk_command, is_bulk
+
+    if is_bulk(files, output):
+        sys.exit(bulk_command(model, files, output, force))
     from pipeline.predict import predict_command
 
-    sys.exit(predict_command(model, file))
+    sys.exit(predict_command(model, Path(files[0]) if files else None))
 
 
 @cli.command()

@@ -1,7 +1,8 @@
 r"""Predicts authors' attributes from their posts with a served model.
 
 Enters: a model's folder and posts. Leaves: one JSON line an author, in the order first seen. Called
-by `authorprofile predict`. Needs TensorFlow and none of TFX; imports it once the input is read.
+by `authorprofile predict` for one file or standard input; `pipeline.bulk` takes all else. Needs
+TensorFlow and none of TFX; imports it once the input is read.
 
     {"author_id": "a", "text": "I went home."}
     -> {"author_id": "a", "age": 31.2, "gender": {"female": 0.71, "male": 0.29},
@@ -34,7 +35,6 @@ from components.serving.assets import read_served_heads
 from pipeline.spool import InputError, Spool, read_posts
 
 FAULTS_SHOWN = 20
-_OTHER_FORMATS = frozenset({".csv", ".tsv", ".parquet"})
 
 
 class Summary(NamedTuple):
@@ -55,11 +55,6 @@ def predict_command(model_folder: Path, file: Path | None) -> int:
     try:
         if file is not None and not file.is_file():
             raise FileNotFoundError(f"FILE must be a file of posts; {file} is none.")
-        if file is not None and not _OTHER_FORMATS.isdisjoint(file.suffixes):
-            raise FileNotFoundError(
-                f"FILE must hold JSON Lines or raw text; {file} is named for another format. "
-                "Convert it to JSON Lines."
-            )
         with file.open("rb") if file else open(0, "rb", closefd=False) as source:
             predict_posts(model_folder, source, sys.stdout, sys.stderr)
             sys.stdout.flush()

@@ -15,6 +15,7 @@ model was trained on groups.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -81,6 +82,12 @@ def load_model(version: Path) -> Model:
         return {name: value.numpy() for name, value in signature(posts=tf.constant(texts)).items()}
 
     return answer
+
+
+@functools.lru_cache(maxsize=1)
+def load_model_once(version: Path) -> Model:
+    """As `load_model`; the last model stays, through one Beam pipeline after another."""
+    return load_model(version)
 
 
 @contextlib.contextmanager

@@ -17,12 +17,11 @@ from __future__ import annotations
 import heapq
 import json
 import os
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -42,7 +41,7 @@ from components.serving.bulk.spread import (
     posts_folder,
 )
 from components.serving.bulk.tables import write_answers
-from components.serving.bulk.work import claim_work, describe_job
+from components.serving.bulk.work import claim_work, delete_work, describe_job, mark_finished
 
 SET_ASIDE_SUFFIX = ".set_aside.jsonl"
 
@@ -67,7 +66,7 @@ class BulkSummary(NamedTuple):
         ]
 
 
-class Progress:
+class Progress(Protocol):
     """Told how far the work is; what Beam runs tells more through `authorprofile.predict`."""
 
     def reading(self, files: int, finished: int) -> None:
@@ -86,8 +85,8 @@ def predict_files(
     sources: Sequence[SourceFile],
     output: Path,
     format_name: str,
+    progress: Progress,
     force: bool = False,
-    progress: Progress | None = None,
 ) -> BulkSummary:
     """Answers every author of the files.
 
@@ -97,15 +96,14 @@ def predict_files(
         sources: files of posts; their order is part of the posts' order.
         output: gets the answers.
         format_name: of `tables.check_format`.
-        force: whether an output, or unfinished work of another job, gives way.
         progress: is told how far it is.
+        force: whether an output, or unfinished work of another job, gives way.
 
     Raises:
         OutputTaken: see `work.claim_work`.
         NoPosts: not one post can be read.
         OSError: a file cannot be read or written.
     """
-    progress = progress or Progress()
     settings = IngestSettings()
     job = describe_job(
         version, sources, format=format_name, record_bytes=settings.maximum_record_bytes
@@ -117,7 +115,7 @@ def predict_files(
         progress.writing()
         summary = _summarise(sources, read, shards, work)
         _write_output(served, shards, work, output, format_name, sources)
-        shutil.rmtree(work)
+        delete_work(work)
     return summary
 
 
@@ -140,7 +138,7 @@ def _spread(
         found = f"none of their {records:,} records can be read" if records else "they are empty"
         causes = Counter(cause for _, _, cause in _unread(len(sources), work))
         listed = "".join(f"\n  {cause}: {count:,}" for cause, count in causes.most_common())
-        shutil.rmtree(work)
+        delete_work(work)
         raise NoPosts(f"the files must hold at least one post; {found}.{listed}")
     return counts
 
@@ -154,12 +152,22 @@ def _answer(
     progress: Progress,
 ) -> None:
     finished = [s for s in range(shards) if answers_file(work, s).is_file()]
-    counts = [read_counts(answers_file(work, shard)) for shard in finished]
-    finished_posts = sum(sum(count["used"].values()) for count in counts)
-    progress.answering(posts, finished_posts, sum(count["authors"] for count in counts))
+    used, authors = _add_up(finished, work)
+    progress.answering(posts, used.total(), authors)
     for shard in sorted(set(range(shards)) - set(finished)):
         with _pipeline() as pipeline:
             _ = pipeline | PredictShard(work, shard, version, served)
+
+
+def _add_up(shards: Iterable[int], work: Path) -> tuple[Counter[int], int]:
+    """Posts used of each file, and authors, in finished shards."""
+    used: Counter[int] = Counter()
+    authors = 0
+    for shard in shards:
+        counts = read_counts(answers_file(work, shard))
+        used.update({int(source): posts for source, posts in counts["used"].items()})
+        authors += counts["authors"]
+    return used, authors
 
 
 def _pipeline() -> beam.Pipeline:
@@ -169,13 +177,13 @@ def _pipeline() -> beam.Pipeline:
 def _summarise(
     sources: Sequence[SourceFile], read: list[dict[str, int]], shards: int, work: Path
 ) -> BulkSummary:
-    counts = [read_counts(answers_file(work, shard)) for shard in range(shards)]
+    used, authors = _add_up(range(shards), work)
     files = [
         FileCounts(
             kind="posts",
             file=file.path,
             read=read[source]["read"],
-            used=sum(count["used"].get(str(source), 0) for count in counts),
+            used=used[source],
             set_aside={},
         )
         for source, file in enumerate(sources)
@@ -192,7 +200,7 @@ def _summarise(
                 f"records read must be used or set aside; of {file.file}, {file.read} were read, "
                 f"{file.used} used, {aside} set aside. Delete {work} and call it again."
             )
-    return BulkSummary(files, sum(count["authors"] for count in counts))
+    return BulkSummary(files, authors)
 
 
 def _unread(sources: int, work: Path) -> Iterator[tuple[int, int, str]]:
@@ -235,6 +243,7 @@ def _write_output(
     else:
         aside.unlink(missing_ok=True)
     write_answers(_merged(shards, work), work / "output", format_name, served)
+    mark_finished(work, work / "output")
     _move(work / "output", output)
 
 

@@ -10,7 +10,6 @@ Called by `shards`. Imports Beam; TensorFlow comes with the model.
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +27,7 @@ from components.serving.answering import (
     Author,
     Model,
     answer_window,
-    load_model,
+    load_model_once,
 )
 from components.serving.assets import ServedHeads
 
@@ -40,8 +39,6 @@ _AUTHORS = "authors"
 AuthorRow = tuple[str, tuple[int, int], tuple[str, ...]]
 """Author, source and line of the first post read, posts in order."""
 
-# Weak references alone would let the model go between one shard's pipeline and the next one's.
-load_once = functools.lru_cache(maxsize=1)(load_model)
 _log = logging.getLogger("authorprofile.predict")
 
 
@@ -99,7 +96,7 @@ class AuthorModel(ModelHandler[AuthorRow, tuple[int, int, dict[str, Any]], Model
         self._served = served
 
     def load_model(self) -> Model:
-        return load_once(Path(self._version))
+        return load_model_once(Path(self._version))
 
     def run_inference(
         self,

@@ -24,9 +24,10 @@ from components.ingest.sources import SourceFile
 
 JOB_FILE = "job.json"
 WORK_SUFFIX = ".unfinished"
+FINISHED_FILE = "finished"
 _LOCK_FILE = ".lock"
-_READ_AGAIN = 1
-"""Raised where another version of this code could not go on with the folder."""
+# Raised where the folder changes its form, so that no other version of this code goes on with it.
+_FORM = 1
 
 Job = dict[str, Any]
 
@@ -45,7 +46,7 @@ def describe_job(version: Path, sources: Sequence[SourceFile], **settings: Any) 
     """
     model = sorted(path for path in version.rglob("*") if path.is_file())
     return {
-        "form": _READ_AGAIN,
+        "form": _FORM,
         "files": [[source.path, source.size_bytes, _changed(source.path)] for source in sources],
         "model": [str(version.resolve()), [[p.name, *_stat(p)] for p in model]],
         "settings": settings,
@@ -85,12 +86,9 @@ def claim_work(output: Path, job: Mapping[str, Any], force: bool) -> Iterator[Pa
     Raises:
         OutputTaken: the output exists, another call is writing it, or the folder is of another job.
     """
-    if output.exists() and not force:
-        raise OutputTaken(
-            f"the output must not exist yet; {output} does. Give another path, or --force to "
-            "replace it."
-        )
     folder = work_folder(output)
+    if output.exists() and not force and not folder.exists():
+        raise _taken(output)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(folder / _LOCK_FILE, "ab") as lock:
         try:
@@ -100,11 +98,57 @@ def claim_work(output: Path, job: Mapping[str, Any], force: bool) -> Iterator[Pa
                 f"an output is written by one call at a time; another is writing {output}. Wait "
                 "for it, or give another path."
             ) from None
-        _begin_or_go_on(output, folder, job, force)
+        if _is_leftover(output, folder):
+            _clear(folder)
+            if not force:
+                shutil.rmtree(folder)
+        if output.exists() and not force:
+            raise _taken(output)
+        _begin_or_go_on(folder, job, force)
         yield folder
 
 
-def _begin_or_go_on(output: Path, folder: Path, job: Mapping[str, Any], force: bool) -> None:
+def _taken(output: Path) -> OutputTaken:
+    return OutputTaken(
+        f"the output must not exist yet; {output} does. Give another path, or --force to replace "
+        "it."
+    )
+
+
+def mark_finished(folder: Path, whole: Path) -> None:
+    """Notes which file is about to become the output: with it there, the folder is a leftover."""
+    (folder / FINISHED_FILE).write_text(str(whole.stat().st_ino), encoding="ascii")
+
+
+def _is_leftover(output: Path, folder: Path) -> bool:
+    """Whether the folder's call was killed after its output had appeared."""
+    mark = folder / FINISHED_FILE
+    if not mark.is_file() or not output.exists():
+        return False
+    return mark.read_text(encoding="ascii") == str(output.stat().st_ino)
+
+
+def delete_work(folder: Path) -> None:
+    """Deletes the folder of work that is done."""
+    _clear(folder)
+    shutil.rmtree(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Empties the folder but for the lock; killed on the way, it is not gone on with.
+
+    Without `job.json` no call takes what is there for its own; with the mark of its end it is a
+    leftover. So the one goes first and the other last.
+    """
+    names = {entry.name for entry in folder.iterdir()} - {JOB_FILE, FINISHED_FILE, _LOCK_FILE}
+    for name in (JOB_FILE, *sorted(names), FINISHED_FILE):
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+        else:
+            (folder / name).unlink(missing_ok=True)
+
+
+def _begin_or_go_on(folder: Path, job: Mapping[str, Any], force: bool) -> None:
     others = _differences(folder / JOB_FILE, job)
     if others and not force:
         raise OutputTaken(
@@ -112,11 +156,7 @@ def _begin_or_go_on(output: Path, folder: Path, job: Mapping[str, Any], force: b
             f"other {' and '.join(others)}. Call it as then, or with --force to begin anew."
         )
     if others or not (folder / JOB_FILE).is_file():
-        for entry in folder.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            elif entry.name != _LOCK_FILE:
-                entry.unlink()
+        _clear(folder)
         partial = folder / f"{JOB_FILE}.partial"
         partial.write_text(json.dumps(job), encoding="utf-8")
         partial.rename(folder / JOB_FILE)
