@@ -61,6 +61,46 @@ def test_no_author_and_no_text_is_in_what_explains_a_run(sample_run):
     assert [post["author_id"] for post in posts if str(post["author_id"]) in told] == []
 
 
+def calibration_error(reliability):
+    """Expected calibration error: mean gap, over authors, between the stated and what came true."""
+    authors = sum(count for count, _, _ in reliability)
+    return sum(abs(stated - true) for _, stated, true in reliability) / authors
+
+
+def test_what_was_fitted_on_eval_holds_on_test(sample_run):
+    out, _ = sample_run
+    answers = json.loads((out / "report.json").read_text())["answers"]
+    assert answers["split"] == "test"
+    known, inside = answers["heads"]["age"]["arrays"]["coverage"]
+    assert known > 250
+    assert 0.75 <= inside / known <= 0.85
+    for name in ("income", "gender"):
+        arrays = answers["heads"][name]["arrays"]
+        before = calibration_error(arrays["reliability_before"])
+        # A hundredth is what the cut into twenty bins moves where the temperature is near 1.
+        assert calibration_error(arrays["reliability"]) <= before + 0.01, name
+
+
+def test_the_pushed_version_says_how_sure_and_how_good_it_is(sample_run):
+    out, _ = sample_run
+    summary = read_summary(out)
+    (version,) = (out / "serving").glob("[0-9]*")
+    heads = json.loads((version / "assets/heads.json").read_text())["heads"]
+    fitted = summary["training"]["calibration"]
+    assert heads[0]["interval"] == {"coverage": 0.8, "half_width": fitted["age"]["half_width"]}
+    assert [head["temperature"] for head in heads[1:]] == [
+        fitted[name]["temperature"] for name in ("income", "gender")
+    ]
+    quality = json.loads((version / "assets.extra/quality.json").read_text())
+    assert {name: told["metric"] for name, told in quality.items()} == {
+        "age": "mae",
+        "income": "accuracy",
+        "gender": "auc",
+    }
+    mae = summary["verdict"]["heads"][0]["metrics"]["mae"]
+    assert quality["age"] == {"metric": "mae", **mae}
+
+
 def test_libraries_chatter_is_in_the_log_alone(sample_run):
     out, console = sample_run
     (log,) = (out / "logs").glob("*.log")
