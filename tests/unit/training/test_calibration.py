@@ -77,12 +77,16 @@ def test_a_network_that_is_always_right_is_not_made_certain() -> None:
 @pytest.mark.parametrize(
     ("residuals", "coverage", "half_width"),
     [
-        ([5, 1, 4, 2, 3, 9, 7, 8, 6], 0.8, 8),  # rank 10 * 0.8 of nine, not 9 * 0.8
-        ([1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0.8, 9),  # rank of 8.8, rounded up
+        ([5, 1, 4, 2, 3, 9, 7, 8, 6], 0.8, 8),  # rank 8 of nine, in any order
+        (
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+            0.8,
+            9,
+        ),  # rank 8.8 of ten, rounded up; 8 would be 10 * 0.8
         ([1, 2, 3, 4], 0.8, 4),  # rank 4 of four
         ([1, 2, 3], 0.8, None),  # rank 4 of three
         ([], 0.8, None),
-        ([1, 2, 3, 4, 5, 6, 7, 8, 9], 0.7, 7),  # 10 * 0.7 is a hair above 7 in binary
+        (list(range(1, 25)), 0.28, 7),  # 25 * 0.28 is a hair above 7 in floating point
     ],
 )
 def test_a_half_width_is_the_residual_of_the_finite_samples_rank(
