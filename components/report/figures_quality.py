@@ -7,6 +7,7 @@ level of intervals. Leaves: Plotly figures. Called by `sections_quality`.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -38,7 +39,7 @@ def joint_figure(head: Json) -> go.Figure:
         y=edges,
         z=counts.T,
         colorscale=DENSITY,
-        colorbar={"title": {"text": "authors"}},
+        colorbar=_colorbar("authors"),
         hovertemplate="true %{x}, predicted %{y}: %{z} authors<extra></extra>",
     )
     drawn.add_scatter(
@@ -123,7 +124,7 @@ def confusion_figure(head: Json) -> go.Figure:
         text=[[f"{count:.0f}" if count else "" for count in row] for row in counts],
         colorscale=DENSITY,
         texttemplate="%{text}" if written else "",
-        colorbar={"title": {"text": "share of<br>the row"}, "tickformat": ".0%"},
+        colorbar=_colorbar("share of the row", ".0%"),
         hovertemplate="true %{y}, answered %{x}: %{text} authors, %{z:.0%} of them<extra></extra>",
     )
     drawn.update_xaxes(type="category", tickangle=-40, showgrid=False)
@@ -216,3 +217,8 @@ def cross_figure(head: Json, other: Json, level: float) -> go.Figure | None:
         tickangle=-40 if len(groups) > 5 else 0,
     )
     return drawn.update_yaxes(rangemode="tozero", tickformat="" if number else ".0%")
+
+
+def _colorbar(title: str, tickformat: str = "") -> dict[str, Any]:
+    heading = {"text": title, "side": "right", "font": {"size": 13}}
+    return {"title": heading, "tickformat": tickformat, "thickness": 16}

@@ -184,8 +184,8 @@ def tradeoff_figure(trials: Sequence[Json], names: Sequence[str], x: str, y: str
     efficient = efficient_trials(trials, names)
     drawn = figure(f"skill of {x} on eval", f"skill of {y} on eval", hovermode="closest")
     for title, colour, symbol, member in (
-        ("another trial is as good or better in each head", GREY, "circle", False),
-        ("efficient: no other trial is", BLUE, "diamond", True),
+        ("another trial is no worse in any head", GREY, "circle", False),
+        ("efficient: none is", BLUE, "diamond", True),
     ):
         group = [trial for trial in trials if (trial["trial"] in efficient) is member]
         drawn.add_scatter(

@@ -46,8 +46,8 @@ def outcome(record: RunRecord) -> Html:
             plot(
                 "outcome skill",
                 intervals_figure(_skill_groups(record), "skill on test", "best constant"),
-                "Skill of each head on test with its interval, beside the model in service. A "
-                "head is blessed only where its whole interval lies right of the dashed line.",
+                f"Skill of each head on test with its interval{_beside(record)}. A head is "
+                "blessed only where its whole interval lies right of the dashed line.",
             ),
             subsection("What changed since the last run", changes(record)),
         ]
@@ -66,9 +66,17 @@ def headline(record: RunRecord) -> str:
     return f"Every head is blessed, and the model is in service: {record.pushed}"
 
 
+def _in_service(record: RunRecord) -> bool:
+    return any(head["comparison"]["baseline_skill"] for head in record.verdict["heads"])
+
+
+def _beside(record: RunRecord) -> str:
+    return ", beside the model in service" if _in_service(record) else ""
+
+
 def _scores(record: RunRecord) -> Html:
     rows = []
-    in_service = any(head["comparison"]["baseline_skill"] for head in record.verdict["heads"])
+    in_service = _in_service(record)
     for head in record.verdict["heads"]:
         best = record.reachable.get(head["name"], {})
         scores = {**head["metrics"], "skill": head["skill"]}
