@@ -4,7 +4,7 @@ Enters: a SavedModel's folder, whose `assets/heads.json`, written by `export`, i
 `{"separator": "\\x1e", "heads": [...]}`: a head as it is declared in `components.heads`, with
 `boundaries` where its groups were cut from an amount, `temperature` or `interval` where it was
 calibrated. A pushed version also says how good it measured, in `assets.extra/quality.json`:
-`{"age": {"metric": "MAE", "value": 5.96, "lower": 5.4, "upper": 6.52}, ...}`; it becomes the head's
+`{"age": {"metric": "mae", "value": 5.96, "lower": 5.4, "upper": 6.52}, ...}`; it becomes the head's
 `quality`. Called by `check`, `pipeline.predict` and the server. Knows nothing of TFX or TensorFlow.
 """
 

@@ -24,7 +24,7 @@ sys.meta_path.insert(0, HiddenModules({ABSENT}))
 from pipeline.cli import main
 main()
 """
-QUALITY = {"metric": "MAE", "value": 5.96, "lower": 5.4, "upper": 6.52}
+QUALITY = {"metric": "mae", "value": 5.96, "lower": 5.4, "upper": 6.52}
 LONGEST_START_SECONDS = 180
 
 

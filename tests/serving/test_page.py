@@ -72,6 +72,8 @@ def predict(page: Any) -> None:
 def test_posts_become_three_pictures_that_say_what_they_show(open_page: Any) -> None:
     page = open_page()
     assert "model version 7" in page.locator("header").inner_text()
+    age = page.locator("#quality tbody tr").first.inner_text().split("\t")
+    assert age == ["age", "mean absolute error, years", "5.96 [5.4, 6.52]"]
     predict(page)
     assert page.get_by_role("img").evaluate_all("all => all.map(e => e.ariaLabel)") == [
         "age: 23 years. In 80 % of cases between 19 and 27 years.",
@@ -80,6 +82,7 @@ def test_posts_become_three_pictures_that_say_what_they_show(open_page: Any) -> 
         "for this server.",
     ]
     assert page.locator("[data-head=age] .answer").inner_text() == "23 years"
+    assert page.locator("[data-head=age] .soft").all_text_contents()[:2] == ["19", "27"]
     assert page.locator("[data-head=gender] .answer").inner_text() == "no answer"
     band = page.locator("[data-head=age] .band")
     # 360 units of the picture are 100 years.

@@ -11,7 +11,7 @@ import pytest
 from components.serving.assets import read_served_heads
 
 HEADS = [{"name": "age", "kind": "regression"}, {"name": "mood", "kind": "binary"}]
-AGE = {"metric": "MAE", "value": 5.96, "lower": 5.4, "upper": 6.52}
+AGE = {"metric": "mae", "value": 5.96, "lower": 5.4, "upper": 6.52}
 
 
 def write(folder: Path, file: str, content: Any) -> Path:
@@ -38,7 +38,7 @@ def test_the_quality_beside_a_pushed_version_joins_its_heads(version: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "content", [[], {"age": 5.96}, {"age": {"metric": "MAE"}}, {"age": {**AGE, "value": "good"}}]
+    "content", [[], {"age": 5.96}, {"age": {"metric": "mae"}}, {"age": {**AGE, "value": "good"}}]
 )
 def test_quality_that_cannot_be_read_is_told(version: Path, content: Any) -> None:
     write(version, "assets.extra/quality.json", content)

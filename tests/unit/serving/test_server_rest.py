@@ -30,7 +30,7 @@ SECRET = "the secret of an author"
 PREDICT = "/v1/models/authorprofile:predict"
 EXPLAIN = "/v1/models/authorprofile:explain"
 INFER = "/v2/models/authorprofile/infer"
-QUALITY = {"metric": "MAE", "value": 5.96, "lower": 5.4, "upper": 6.52}
+QUALITY = {"metric": "mae", "value": 5.96, "lower": 5.4, "upper": 6.52}
 # Words 3, bytes 12: see the toy model in conftest.py.
 HOME = {"posts": ["I went", "home."]}
 HOME_TENSORS = {"age": [23.0], "gender": [0.75], "income": [0.7, 0.1, 0.1, 0.1]}

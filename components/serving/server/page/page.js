@@ -4,6 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const EXAMPLE = "had such a lovely day at the sea with the grandchildren\n\nback at the office, the new " +
   "contract is signed\n\nlooking forward to retirement and long walks";
 const MOST_WORDS_A_HEAD = 10;
+const METRICS = { mae: "mean absolute error", rmse: "root mean squared error", accuracy: "accuracy", auc: "area under the ROC curve" };
 const state = { model: "", heads: [], posts: [] };
 const $ = (id) => document.getElementById(id);
 
@@ -28,6 +29,7 @@ function picture(width, height, title, ...shapes) {
 }
 
 const number = (value, digits = 1) => value.toLocaleString("en", { maximumFractionDigits: digits });
+const short = (value) => value.toLocaleString("en", { maximumSignificantDigits: 3 });
 const signed = (value) => (value > 0 ? "+" : "") + Number(value.toPrecision(2)).toLocaleString("en", { maximumSignificantDigits: 2 });
 const percent = (value) => `${number(100 * value, 0)} %`;
 
@@ -168,13 +170,18 @@ function showWords(explanation) {
   $("words").focus();
 }
 
+function metricName(head, metric) {
+  const inUnits = (metric === "mae" || metric === "rmse") && head.unit;
+  return (METRICS[metric] ?? metric) + (inUnits ? `, ${head.unit}` : "");
+}
+
 function showQuality(heads) {
   const rows = heads.map((head) => {
     const quality = head.quality;
     const measured = quality
-      ? `${number(quality.value, 3)}${quality.lower === undefined ? "" : ` [${number(quality.lower, 3)}, ${number(quality.upper, 3)}]`}`
+      ? `${short(quality.value)}${quality.lower === undefined ? "" : ` [${short(quality.lower)}, ${short(quality.upper)}]`}`
       : "not in this export";
-    return element("tr", {}, element("th", { scope: "row" }, head.name), element("td", {}, quality ? quality.metric : "–"), element("td", { class: "number" }, measured));
+    return element("tr", {}, element("th", { scope: "row" }, head.name), element("td", {}, quality ? metricName(head, quality.metric) : "–"), element("td", { class: "number" }, measured));
   });
   const heading = element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "attribute"), element("th", { scope: "col" }, "metric"), element("th", { scope: "col", class: "number" }, "value [95 % interval]")));
   $("quality").replaceChildren(element("table", {}, heading, element("tbody", {}, ...rows)));
