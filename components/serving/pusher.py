@@ -31,6 +31,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, proto_utils
 
+from components.serving.assets import QUALITY_FILE
 from components.serving.versions import (
     MODEL_FILE,
     NOTHING_BESIDE,
@@ -40,7 +41,6 @@ from components.serving.versions import (
     version_numbers,
 )
 
-QUALITY_FILE = "assets.extra/quality.json"
 VERDICT_FILE = "verdict.json"
 # What people know best of each kind of head; the first of the others where it has no interval.
 LEADING_METRICS = {"regression": "mae", "classes": "accuracy", "binary": "auc"}
