@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli import describe_cause
 from pipeline.config import ConfigError, load_config, settings_as_yaml
 
 GIVEN = {"posts": ["posts.jsonl"], "labels": ["labels.csv"]}
 COMMAND = str(Path(sys.executable).parent / "authorprofile")
 
 
-def run_command(*words):
-    return subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False)
+def run_command(*words, **options):
+    return subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, **options)
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,67 @@ def test_wrong_usage_ends_with_code_2(words, said):
     done = run_command(*words)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"posts": "posts.txt"}, "A file's ending names its format"),
+        ({"posts": "labels.csv"}, "is named as both"),
+        ({"posts": "folder"}, "posts: no file matches folder"),
+        ({"out": "labels.csv/out"}, "out: must be a folder that can be written"),
+        ({"hyperparameters_from": "gone/best_hyperparameters.txt"}, "hyperparameters_from: must"),
+        ({"hyperparameters_from": "labels.csv"}, "hyperparameters_from: must be the file"),
+        ({"reachable": "gone.json"}, "reachable: gone.json cannot be read"),
+    ],
+)
+def test_what_is_not_there_to_be_read_or_written_is_wrong_usage(tmp_path, changes, said):
+    (tmp_path / "folder").mkdir()
+    for name in ("posts.jsonl", "posts.txt", "labels.csv"):
+        (tmp_path / name).touch()
+    given = {"posts": "posts.jsonl", "labels": "labels.csv", "out": "out", **changes}
+    words = [
+        word
+        for key, value in given.items()
+        for word in (
+            (f"--{key}", value)
+            if key in ("posts", "labels", "out")
+            else ("--set", f"{key}={value}")
+        )
+    ]
+    done = run_command("run", *words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("age: the rule [while running 'Read/ReadFile']", "age: the rule"),
+        ("Rule.\n  empty text: 3\nDo this.", "Rule.\n  empty text: 3\nDo this."),
+        (
+            "Traceback (most recent call last):\n"
+            '  File "worker.py", line 7, in process\n    yield parse(line)\n          ^^^^^\n'
+            "OSError: old\n\nDuring handling of the above exception, another occurred:\n\n"
+            "Traceback (most recent call last):\n"
+            '  File "join.py", line 9, in run\n    raise error\n'
+            "components.ingest.checks.JoinError: The rule.\n  a cause: 3 [while running 'Join']\n",
+            "The rule.\n  a cause: 3",
+        ),
+        (
+            "Graph execution error:\n\nDetected at node embedding defined at (most recent call "
+            'last):\n  File "runpy.py", line 196, in _run\n\n  File "tuner.py", line 88, in fit'
+            "\n\nindices[0,2] = 61 is not in [0, 50)\n\t [[{{node embedding}}]] [Op:__f_1]",
+            "indices[0,2] = 61 is not in [0, 50)",
+        ),
+        ("", "ValueError"),
+    ],
+)
+def test_an_error_is_told_by_its_cause_without_the_engines_frames(message, cause):
+    outer = RuntimeError("the engine's")
+    outer.__cause__ = ValueError(message)
+    assert describe_cause(outer) == cause
 
 
 @pytest.mark.parametrize("command", ["--help", "run --help", "run", "settings"])
@@ -58,6 +120,11 @@ def test_help_and_usage_errors_import_no_tensorflow(command):
         ("ingest.splits.train=0.5", "train + eval + test must be 1; they are 0.7"),
         ("judging.accept=[foo]", "judging.accept names ['foo']; the heads are ['age'"),
         ("heads.gender.positive=male", "positive and negative must differ"),
+        ("heads.age.maximum=.nan", "minimum 0.0 must be below maximum nan"),
+        ("judging.age_bands=[50, 25]", "judging.age_bands: must ascend; got [50, 25]"),
+        ("judging.age_bands=[.nan]", "judging.age_bands: must ascend"),
+        ("tuner.space.dropout=[0.2, 1]", "tuner.space.dropout.1: Input should be less than 1"),
+        ("training.loss_weights.age=.inf", "loss weight of age must be above 0 and finite"),
         ("heads={age: null, income: null, gender: null}", "at least one head"),
         ("nonsense", "--set takes key=value"),
     ],
