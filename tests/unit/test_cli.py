@@ -99,6 +99,54 @@ def test_an_error_is_told_by_its_cause_without_the_engines_frames(message, cause
     assert describe_cause(outer) == cause
 
 
+# The command itself, with a run that ends as the test says in place of one that takes minutes.
+ENDED = """
+import sys, types
+local = types.ModuleType("pipeline.local")
+def run_local(config, observer):
+    observer.stage_started("Trainer")
+    if END == "error":
+        raise RuntimeError("the frame") from ValueError("the rule, what came, what to do")
+    head = dict(name="age", kind="regression", metrics={}, constant={}, accepted=False,
+                skill={"value": None}, blessed=END != "unblessed", reason="falls short")
+    verdict = dict(blessed=END != "unblessed", confidence=0.95, authors=9, split="test",
+                   heads=[head])
+    return types.SimpleNamespace(verdict=verdict, check={}, hyperparameters={},
+                                 pushed=END == "pushed", serving_path="serving/1")
+local.run_local = run_local
+sys.modules["pipeline.local"] = local
+from pipeline.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [
+        ("pushed", 0, "In service: serving/1"),
+        ("unblessed", 3, "age blocked: it falls short."),
+        ("unsound", 1, "Not pushed"),
+        ("error", 1, "training failed: the rule, what came, what to do"),
+    ],
+)
+def test_the_exit_code_tells_how_a_run_ended(tmp_path, end, code, said):
+    for name in ("posts.jsonl", "labels.csv"):
+        (tmp_path / name).touch()
+    words = ["run", "--posts", "posts.jsonl", "--labels", "labels.csv", "--out", "out"]
+    done = subprocess.run(
+        [sys.executable, "-c", f"END = {end!r}\n{ENDED}", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (code, "")
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout
+    (log,) = (tmp_path / "out/logs").iterdir()
+    assert ("Traceback" in log.read_text()) == (end == "error")
+
+
 @pytest.mark.parametrize("command", ["--help", "run --help", "run", "settings"])
 def test_help_and_usage_errors_import_no_tensorflow(command):
     code = (
