@@ -24,6 +24,7 @@ setup(
         "keras>=3.15,<3.16",
         "keras-tuner==1.4.8",
         "numpy",
+        "plotly>=7.1,<8",
         "pyarrow",
         "pydantic>=2.10,<3",
         "pyyaml>=6",
@@ -32,8 +33,22 @@ setup(
         "tensorflow>=2.21,<2.22",
         "tfx==1.21.0",
     ],
+    package_data={
+        "components.report": ["page.css", "page.js"],
+        "components.serving.server": ["page/*"],
+    },
     extras_require={
-        "dev": ["hypothesis", "mypy", "pytest", "pytest-xdist", "ruff", "types-PyYAML"],
+        "serving": ["kserve==0.21.0"],
+        "dev": [
+            "hypothesis",
+            "mypy",
+            "playwright",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "tensorflow-serving-api",
+            "types-PyYAML",
+        ],
     },
     entry_points={"console_scripts": ["authorprofile=pipeline.cli:main"]},
 )

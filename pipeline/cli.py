@@ -218,15 +218,81 @@ def audit(**options: Any) -> None:
     type=click.Path(path_type=Path),
     help="Folder of served versions, or one version.",
 )
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-def predict(model: Path, file: Path | None) -> None:
-    """Predict every author of FILE: posts as JSON Lines, or raw text of one author.
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of answers: .jsonl, .csv or .parquet. Appears when it is whole.",
+)
+@click.option("--force", is_flag=True, help="Replace the output, or work left by another call.")
+@click.argument("files", nargs=-1, metavar="[FILE]...")
+def predict(model: Path, output: Path | None, force: bool, files: tuple[str, ...]) -> None:
+    """Predict every author of FILEs: posts as JSON Lines, CSV or Parquet, plain or compressed.
 
-    Without FILE, reads standard input. Writes one JSON line an author.
+    FILE is a path or a glob. One FILE of JSON Lines, or of raw text of one author, is answered at
+    once, as is standard input without FILE. With --output, several FILEs or a table it goes
+    through Beam, shard by shard; killed and called again, it goes on where it was. What cannot be
+    read is counted, and listed without its text in OUTPUT.set_aside.jsonl.
+
+    Answers are in the order in which authors are first met: one JSON line an author, or a row with
+    author_id and, for the usual heads, age; income_group (0 is the lowest), income_p0, income_p1,
+    ... (each group's probability); gender_female, gender_male (probabilities). The groups'
+    boundaries are in JSON Lines alone.
+
+    Exit codes: 0 answered, 1 failed, 2 wrong usage, or the output exists.
     """
+    if output is not None and not files:
+        raise click.UsageError("--output needs FILEs; standard input is answered on the terminal.")
+    if force and output is None:
+        raise click.UsageError("--force replaces an --output; none is given.")
+    from pipeline.bulk import bulk_command, is_bulk
+
+    if is_bulk(files, output):
+        sys.exit(bulk_command(model, files, output, force))
     from pipeline.predict import predict_command
 
-    sys.exit(predict_command(model, file))
+    sys.exit(predict_command(model, Path(files[0]) if files else None))
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--rebuild", is_flag=True, help="Draw it anew from report.json in the folder.")
+@click.option("--open", "open_browser", is_flag=True, help="Show it in the browser.")
+def report(run: Path, rebuild: bool, open_browser: bool) -> None:
+    """Print where the report of a run is, drawn anew where that is asked for or needed.
+
+    RUN is the folder of a run that has ended, the --out of `authorprofile run`.
+    """
+    from pipeline.report import report_command
+
+    sys.exit(report_command(run, rebuild, open_browser))
+
+
+@cli.command()
+@click.option(
+    "--model",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of served versions, which is watched, or one version.",
+)
+@click.option("--host", help="Address to listen on; 127.0.0.1 unless given.")
+@click.option("--port", type=int, help="Port of HTTP and the page; 8501 unless given.")
+@click.option("--grpc-port", type=int, help="Port of gRPC; 8500 unless given.")
+@click.option(
+    "assignments",
+    "--set",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A bound, such as max_body_bytes=1000000. Repeatable; a wrong key lists them all.",
+)
+def serve(model: Path, assignments: tuple[str, ...], **options: Any) -> None:
+    """Answer over the network: a page, REST and gRPC, until a signal ends it.
+
+    Speaks TensorFlow Serving's protocol and the Open Inference Protocol v2. A newer version that
+    is pushed to the folder takes over without a failed request.
+    """
+    from pipeline.serve import serve_command
+
+    sys.exit(serve_command(model, assignments, **options))
 
 
 @cli.command()

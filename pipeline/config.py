@@ -19,6 +19,7 @@ from components.features.settings import TextSettings, ValidationSettings
 from components.heads import DEFAULT_HEADS, Head, parse_heads
 from components.ingest.settings import IngestSettings
 from components.judging.settings import JudgingSettings
+from components.report.settings import CardSettings
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
 
 PATH_KEYS = ("posts", "labels", "out", "push", "reachable", "hyperparameters_from")
@@ -116,6 +117,10 @@ class Config(BaseModel):
     beam: BeamSettings = Field(default_factory=BeamSettings, description="Beam runner")
     reachable: str = Field(
         "", description="JSON file of best reachable scores, where known, shown beside the result"
+    )
+    card: CardSettings = Field(
+        default_factory=CardSettings,
+        description="model card: what it must state and no run can know",
     )
 
     @field_validator("posts", "labels")

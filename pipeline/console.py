@@ -33,6 +33,9 @@ TITLES = {
     "HeadEvaluator": "judging",
     "ServingCheck": "check",
     "VersionedPusher": "push",
+    "DataProfile": "data counts",
+    "AnswersProfile": "answers",
+    "RunReport": "report",
 }
 METRICS = {
     "regression": (("mae", "MAE"), ("rmse", "RMSE")),
@@ -201,6 +204,7 @@ def show_outcome(console: Console, outcome: Any, reachable: dict[str, Any]) -> N
         )
     else:
         console.print("Not pushed; what was in service stays there.")
+    console.print(Text(f"Report:     {outcome.report}"), soft_wrap=True)
 
 
 def _chosen(value: float | str) -> str:

@@ -8,6 +8,9 @@ Enters: a `Config`, an observer of stages. Leaves: an `Outcome`; under `config.o
 | `metadata.sqlite` | MLMD, where it is not on a server |
 | `serving/` | the pushed versions |
 | `state/` | work in progress; deleted when a run ends well |
+| `report.html` | the last run explained; `report.json`, from which it is drawn anew |
+| `model_card.md` | the model card |
+| `config.yaml` | the whole configuration, which repeats the run |
 | `summary.json` | how the last run ended |
 
 Called by the command line.
@@ -36,10 +39,12 @@ from tfx.orchestration.portable.runtime_parameter_utils import substitute_runtim
 from pipeline.config import Config
 from pipeline.lineage import RunArtifacts, read_last_run
 from pipeline.pipeline import create_pipeline
+from pipeline.report import place_report, settings_path, write_config
 from pipeline.store import Handle, connect_metadata
 
-# What is in service may have been taken away since; pushing the same model again adds nothing.
-NEVER_REUSED = ("VersionedPusher",)
+# What is in service may have been taken away since; pushing the same model again adds nothing. A
+# report tells of its own run.
+NEVER_REUSED = ("VersionedPusher", "RunReport")
 
 
 class RunInProgressError(RuntimeError):
@@ -127,6 +132,7 @@ class Outcome:
         hyperparameters: those the Tuner chose, empty without a search.
         training: content of the Trainer's `training.json`.
         reused: stages whose work was found in the cache.
+        report: path of `report.html`.
     """
 
     pushed: bool
@@ -136,6 +142,7 @@ class Outcome:
     hyperparameters: dict[str, Any]
     training: dict[str, Any]
     reused: list[str]
+    report: str
 
 
 def run_local(config: Config, observer: StageObserver) -> Outcome:
@@ -150,16 +157,22 @@ def run_local(config: Config, observer: StageObserver) -> Outcome:
     out.mkdir(parents=True, exist_ok=True)
     connection = connect_metadata(config, out)
     with _only_run_in(out):
-        pipeline = create_pipeline(config, str(out / "artifacts"), str(out / "state"), connection)
+        settings = settings_path(out)
+        pipeline = create_pipeline(
+            config, str(out / "artifacts"), str(out / "state"), str(settings), connection
+        )
         ObservedDagRunner(observer).run(pipeline)
-        outcome = read_outcome(read_last_run(connection, config.name))
+        run = read_last_run(connection, config.name)
+        write_config(config, settings)
+        page = place_report(run.path("RunReport", "report"), out)
+        outcome = read_outcome(run, str(page))
         write_summary(outcome, out / "summary.json")
         shutil.rmtree(out / "state", ignore_errors=True)
     return outcome
 
 
-def read_outcome(run: RunArtifacts) -> Outcome:
-    """What the artifacts of a run say of its end."""
+def read_outcome(run: RunArtifacts, report: str) -> Outcome:
+    """What the artifacts of a run say of its end, whose report was placed at `report`."""
     pushed = run.artifact("VersionedPusher", "pushed_model")
     is_pushed = bool(pushed.get_int_custom_property("pushed"))
     hyperparameters = {}
@@ -174,6 +187,7 @@ def read_outcome(run: RunArtifacts) -> Outcome:
         hyperparameters=hyperparameters,
         training=_read_json(run.path("Trainer", "model_run") / "training.json"),
         reused=run.reused,
+        report=report,
     )
 
 

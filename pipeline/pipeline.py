@@ -5,6 +5,7 @@ same for every runner.
 
     posts, labels -> PostsExampleGen -> StatisticsGen, HeadsSchema -> ExamplesValidator
         -> Transform -> Tuner -> Trainer -> HeadEvaluator, ServingCheck -> VersionedPusher
+        -> DataProfile, AnswersProfile -> RunReport
 """
 
 from __future__ import annotations
@@ -21,18 +22,22 @@ from components.heads import heads_to_json
 from components.ingest.example_gen import PostsExampleGen
 from components.judging.baseline import ModelBeforeStrategy
 from components.judging.evaluator import HeadEvaluator
+from components.report.profiles import AnswersProfile, DataProfile
+from components.report.run_report import RunReport
 from components.serving.check import ServingCheck
 from components.serving.pusher import VersionedPusher
 from components.training.hooks import HookSettings
 from components.training.search import HeadTuner
 from components.training.settings import TunerSettings
 from pipeline.config import Config
+from pipeline.console import TITLES
 
 
 def create_pipeline(
     config: Config,
     root: str,
     state: str = "",
+    settings_file: str = "",
     metadata_connection: metadata.metadata_store_pb2.ConnectionConfig | None = None,
 ) -> tfx.dsl.Pipeline:
     """Wires the components.
@@ -41,6 +46,7 @@ def create_pipeline(
         config: of the run.
         root: folder or bucket of the artifacts.
         state: folder where a search or a fit outlives a kill; empty: nowhere.
+        settings_file: that repeats the run, for the commands in its report; empty: unknown.
         metadata_connection: MLMD; None where the platform brings its own.
     """
     heads = heads_to_json(config.head_list)
@@ -84,7 +90,7 @@ def create_pipeline(
         "eval_args": tfx.proto.EvalArgs(splits=["eval"]),
     }
     components = [ingest, statistics, schema, last_span, validator, transform]
-    hyperparameters = None
+    hyperparameters = tuner_results = None
     if config.hyperparameters_from:
         earlier = tfx.dsl.Importer(
             # The artifact is the folder; the file in it has the one name that TFX gives it.
@@ -101,6 +107,7 @@ def create_pipeline(
         ).with_id("Tuner")
         components.append(tuner)
         hyperparameters = tuner.outputs["best_hyperparameters"]
+        tuner_results = tuner.outputs["tuner_results"]
     trainer = tfx.components.Trainer(
         run_fn="components.training.trainer.run_fn",
         # The search's settings are no input of the fit: changing them must not repeat it.
@@ -135,7 +142,40 @@ def create_pipeline(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.serving_folder)
         ),
     )
-    components += [trainer, in_service, evaluator, check, pusher]
+    data = DataProfile(
+        examples=ingest.outputs["examples"],
+        transformed_examples=transform.outputs["transformed_examples"],
+        statistics=statistics.outputs["statistics"],
+        heads=heads,
+        max_tokens=config.text.max_tokens,
+    )
+    answers = AnswersProfile(
+        examples=ingest.outputs["examples"],
+        model=trainer.outputs["model"],
+        statistics=statistics.outputs["statistics"],
+        heads=heads,
+    )
+    # What only explains a run must not hold up its push.
+    data.add_upstream_node(pusher)
+    answers.add_upstream_node(pusher)
+    report = RunReport(
+        heads=heads,
+        card=config.card,
+        titles=TITLES,
+        config=settings_file,
+        reachable=config.reachable,
+        blessing=evaluator.outputs["blessing"],
+        infra_blessing=check.outputs["infra_blessing"],
+        pushed_model=pusher.outputs["pushed_model"],
+        model_run=trainer.outputs["model_run"],
+        audit=ingest.outputs["audit"],
+        data=data.outputs["profile"],
+        answers=answers.outputs["profile"],
+        anomalies=validator.outputs["anomalies"],
+        transform_graph=transform.outputs["transform_graph"],
+        tuner_results=tuner_results,
+    )
+    components += [trainer, in_service, evaluator, check, pusher, data, answers, report]
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=root,

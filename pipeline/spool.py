@@ -20,12 +20,12 @@ import operator
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from components.ingest.json_lines import parse_json_line
 from components.ingest.lines import DAMAGED, Fault, Line, read_lines
 from components.ingest.matching import DUPLICATE_POST, order_posts
 from components.ingest.records import Post, RecordError, parse_post
+from components.serving.answering import Author
 
 MAXIMUM_LINE_BYTES = 4 * 1024 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -45,13 +45,6 @@ _RAW_TEXT = ""
 
 class InputError(ValueError):
     """The input as a whole cannot be read; the message holds the rule."""
-
-
-class Author(NamedTuple):
-    """An author and the posts in order; no id where the input was raw text."""
-
-    author_id: str | None
-    posts: list[str]
 
 
 class Spool:

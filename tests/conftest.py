@@ -1,11 +1,24 @@
-"""What every test rests on: that an interrupt reaches the commands which are started."""
+"""What every test rests on: that an interrupt reaches the commands which are started.
+
+What a test measures, such as a throughput, it records as a property; the summary lists those.
+"""
 
 from __future__ import annotations
 
 import signal
+
+import pytest
 
 
 def pytest_configure() -> None:
     """A shell starts background jobs with interrupts ignored, which every child would inherit."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Lists what tests measured, also those of other processes."""
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "call" and report.user_properties:
+            told = ", ".join(f"{name} {value}" for name, value in report.user_properties)
+            terminalreporter.write_line(f"{report.location[2]}: {told}")

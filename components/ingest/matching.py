@@ -75,7 +75,7 @@ def match_author(posts: list[PostRow], labels: list[LabelRow]) -> Outcome:
         return _not_used([], [first], "", NO_POSTS, duplicates)
     if all(value is None for value in values):
         return _not_used(posts, [first], NO_KNOWN_LABEL, NO_KNOWN_LABEL, duplicates)
-    kept, repeated = _split_repeated(sorted(posts, key=_read_order))
+    kept, repeated = split_repeated(posts)
     return Outcome(
         texts=tuple(post[4] for post in order_posts(kept)),
         values=values,
@@ -98,11 +98,12 @@ def order_posts(posts: list[PostRow]) -> list[PostRow]:
     return [posts[place] for place in sorted(range(len(posts)), key=keys.__getitem__)]
 
 
-def _split_repeated(posts: list[PostRow]) -> tuple[list[PostRow], tuple[SetAside, ...]]:
+def split_repeated(posts: list[PostRow]) -> tuple[list[PostRow], tuple[SetAside, ...]]:
+    """The posts as read, and those set aside whose post_id the author has already."""
     seen: set[str] = set()
     kept: list[PostRow] = []
     repeated: list[SetAside] = []
-    for post in posts:
+    for post in sorted(posts, key=_read_order):
         source, line, _, post_id, _ = post
         if post_id in seen:
             repeated.append((source, line, DUPLICATE_POST))

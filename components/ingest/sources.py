@@ -2,7 +2,8 @@
 
 Enters: paths or globs of posts and of labels, local or on an object store (`gs://...`). Leaves:
 the `SourceFile`s they name, sorted, each once, and the folder all patterns share. Called by
-`example_gen` and `audit_sources`. Knows nothing of TFX; Beam is imported for object stores alone.
+`example_gen`, `audit_sources` and `serving.bulk`. Knows nothing of TFX; Beam is imported for object
+stores alone.
 """
 
 from __future__ import annotations
@@ -58,6 +59,20 @@ def find_sources(posts: Sequence[str], labels: Sequence[str]) -> tuple[SourceFil
                 )
             format_of(path)
             found[path] = SourceFile(kind, path, size_bytes)
+    return tuple(found.values())
+
+
+def find_posts(patterns: Sequence[str]) -> tuple[SourceFile, ...]:
+    """The files of posts that the patterns name, sorted by path within each, each file once.
+
+    Raises:
+        SourceError: a pattern without a file, or an unknown ending.
+    """
+    found: dict[str, SourceFile] = {}
+    for pattern in patterns:
+        for path, size_bytes in sorted(_find_files("posts", [pattern]).items()):
+            format_of(path)
+            found.setdefault(path, SourceFile("posts", path, size_bytes))
     return tuple(found.values())
 
 

@@ -2,8 +2,10 @@ r"""What a served model says of its own answers: its heads, the groups' boundari
 
 Enters: a SavedModel's folder, whose `assets/heads.json`, written by `export`, is
 `{"separator": "\\x1e", "heads": [...]}`: a head as it is declared in `components.heads`, with
-`boundaries` where its groups were cut from an amount. Called by `check` and by `pipeline.predict`.
-Knows nothing of TFX or TensorFlow.
+`boundaries` where its groups were cut from an amount, `temperature` or `interval` where it was
+calibrated. A pushed version also says how good it measured, in `assets.extra/quality.json`:
+`{"age": {"metric": "mae", "value": 5.96, "lower": 5.4, "upper": 6.52}, ...}`; it becomes the head's
+`quality`. Called by `check`, `pipeline.predict` and the server. Knows nothing of TFX or TensorFlow.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 HEADS_FILE = "assets/heads.json"
+QUALITY_FILE = "assets.extra/quality.json"
 
 
 class ServedHeads(NamedTuple):
@@ -27,7 +30,7 @@ def read_served_heads(model: Path) -> ServedHeads:
     """Reads what the model says of its answers.
 
     Raises:
-        ValueError: the asset is missing or is not what it should be.
+        ValueError: the asset is missing, or it or the quality is not what it should be.
     """
     rule = f"a served model must describe its answers in {HEADS_FILE}"
     try:
@@ -41,7 +44,36 @@ def read_served_heads(model: Path) -> ServedHeads:
         raise ValueError(
             f"{rule}; it cannot be read ({type(error).__name__}: {error}). Export the model again."
         ) from None
-    return served
+    quality = _read_quality(model)
+    measured = [
+        {**head, "quality": quality[head["name"]]} if head["name"] in quality else head
+        for head in served.heads
+    ]
+    return ServedHeads(tuple(measured), served.separator)
+
+
+def _read_quality(model: Path) -> dict[str, dict[str, Any]]:
+    """How good each head measured; empty where nobody said."""
+    path = model / QUALITY_FILE
+    if not path.is_file():
+        return {}
+    try:
+        quality = json.loads(path.read_text(encoding="utf-8"))
+        return {name: _measured(**told) for name, told in quality.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{QUALITY_FILE} must give each head's metric, value, lower and upper; it cannot be "
+            f"read ({type(error).__name__}: {error}). Push the model again."
+        ) from None
+
+
+def _measured(metric: str, value: float, lower: float, upper: float, **_: Any) -> dict[str, Any]:
+    return {
+        "metric": str(metric),
+        "value": float(value),
+        "lower": float(lower),
+        "upper": float(upper),
+    }
 
 
 def head_units(head: Mapping[str, Any]) -> int:

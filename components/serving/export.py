@@ -7,8 +7,9 @@
 | `transform_features` | `examples`, labelled | labels, masks and slices, for the Evaluator |
 
 Answers are in natural units: a regression head in its own unit, a classes head as the groups'
-probabilities, a binary head as the probability of its positive value. `assets/heads.json` says what
-each output means; the vocabulary is an asset of the transform graph. Called by the Trainer.
+probabilities, a binary head as the probability of its positive value; a classifier's logits are
+divided by its temperature. `assets/heads.json` says what each output means and how sure it is; the
+vocabulary is an asset of the transform graph. Called by the Trainer.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from __future__ import annotations
 import itertools
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -27,6 +30,7 @@ from components.features.tokens import SEPARATOR
 
 ASSET = "heads.json"
 UNKNOWN = "unknown"
+SMALLEST_PROBABILITY = 1e-7
 _STRINGS = tf.TensorSpec([None], tf.string)
 
 
@@ -41,6 +45,9 @@ class ServedModel(tf.Module):
         transform: of the Transform component.
         heads: what is predicted.
         band_bounds: bounds of the bands that regression heads are sliced by.
+        certainty: by head, what is fitted once the network is trained: of a classifier
+            `temperature`, of a number `interval`, `{"coverage": 0.8, "half_width": 6.2}`; it
+            joins the head's entry in `assets/heads.json`. A head not in it is answered as it is.
     """
 
     def __init__(
@@ -49,6 +56,7 @@ class ServedModel(tf.Module):
         transform: tft.TFTransformOutput,
         heads: tuple[Any, ...],
         band_bounds: list[float],
+        certainty: Mapping[str, Mapping[str, Any]] | None = None,
     ):
         super().__init__(name="authorprofile")
         self.network = network
@@ -56,13 +64,20 @@ class ServedModel(tf.Module):
         self.raw_spec = transform.raw_feature_spec()
         self.heads = heads
         self.band_bounds = band_bounds
+        # A plain dict would become one of TensorFlow's own, which tracks what is in it.
+        self.certainty = MappingProxyType(dict(certainty or {}))
 
     def answer(self, features: dict[str, Any]) -> dict[str, tf.Tensor]:
         """Transformed features to answers in natural units, {head: float32 `[batch, units]`}."""
         outputs = self.network(
             tf.cast(tf.sparse.to_dense(features["tokens"]), tf.int32), training=False
         )
-        return {head.name: self._natural(head, outputs[head.name], features) for head in self.heads}
+        answers = {
+            head.name: self._natural(head, outputs[head.name], features) for head in self.heads
+        }
+        for name, certainty in self.certainty.items():
+            answers[name] = divide_logits(answers[name], certainty.get("temperature", 1.0))
+        return answers
 
     def _natural(self, head: Any, value: tf.Tensor, features: dict[str, Any]) -> tf.Tensor:
         value = tf.cast(value, tf.float32)
@@ -97,6 +112,10 @@ class ServedModel(tf.Module):
                 labels[f"{head.name}_slice"] = tf.where(known > 0, bands, UNKNOWN)
         return labels
 
+    def label_facts(self) -> dict[str, tf.Tensor]:
+        """What the training split says of labels, such as `age_deviation`, one row each."""
+        return self._transform_posts(tf.constant([""]))
+
     def _bands(self, values: tf.Tensor) -> tf.Tensor:
         names = band_names(self.band_bounds)
         return tf.gather(names, tf.searchsorted(self.band_bounds, values[:, 0], side="right"))[
@@ -119,6 +138,23 @@ class ServedModel(tf.Module):
         }
         raw["posts"] = tf.strings.split(posts, SEPARATOR).to_sparse()
         return dict(self.transform(raw))
+
+
+def divide_logits(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
+    """Probabilities with their logits divided by a temperature; one column is that of two values.
+
+    p ** (1 / T), scaled to a sum of 1: float32 `[batch, units]` -> the same. A temperature of 1
+    leaves them untouched.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, section 4.2.
+    """
+    if temperature == 1.0:
+        return probabilities
+    if probabilities.shape[1] == 1:
+        both = tf.concat([1.0 - probabilities, probabilities], axis=1)
+        return divide_logits(both, temperature)[:, 1:]
+    logits = tf.math.log(tf.clip_by_value(probabilities, SMALLEST_PROBABILITY, 1.0))
+    return tf.nn.softmax(logits / temperature)
 
 
 def band_names(bounds: list[float]) -> list[str]:
@@ -151,13 +187,14 @@ def export(served: ServedModel, folder: str) -> None:
 
 
 def describe_heads(served: ServedModel) -> dict[str, Any]:
-    """What each output means: declarations, group boundaries, the separator of posts."""
-    features = served._transform_posts(tf.constant([""]))
+    """What each output means: declarations, boundaries, certainty, the separator of posts."""
+    features = served.label_facts()
     heads = []
     for head in served.heads:
         description = head.model_dump()
         if f"{head.name}_boundaries" in features:
             boundaries = features[f"{head.name}_boundaries"].numpy()[0]
             description["boundaries"] = [float(boundary) for boundary in boundaries]
+        description.update(served.certainty.get(head.name, {}))
         heads.append(description)
     return {"separator": SEPARATOR, "heads": heads}

@@ -1,8 +1,11 @@
 """The Pusher, with versions that appear whole or not at all.
 
-Enters: a model and its blessings. Leaves: a new version in the destination folder, and a
-PushedModel with the stock properties `pushed`, `pushed_destination`, `pushed_version`. Run by the
-pipeline as its last stage.
+Enters: a model and its blessings. Leaves: a new version in the destination folder, with how good
+each head measured on `test` in `assets.extra/quality.json`, a folder that TensorFlow leaves alone;
+and a PushedModel with the stock properties `pushed`, `pushed_destination`, `pushed_version`. Run by
+the pipeline.
+
+    quality.json: {"age": {"metric": "mae", "value": 4.1, "lower": 3.8, "upper": 4.5}}
 
 On a file system the version appears by one rename. A bucket has no atomic rename: there
 `saved_model.pb` is copied last, a version folder without it is no version, and two pushes to one
@@ -11,9 +14,11 @@ bucket must not run at the same time.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +33,17 @@ from tfx.utils import io_utils, proto_utils
 
 from components.serving.versions import (
     MODEL_FILE,
+    NOTHING_BESIDE,
     Push,
     next_version,
     push_version,
     version_numbers,
 )
 
+QUALITY_FILE = "assets.extra/quality.json"
+VERDICT_FILE = "verdict.json"
+# What people know best of each kind of head; the first of the others where it has no interval.
+LEADING_METRICS = {"regression": "mae", "classes": "accuracy", "binary": "auc"}
 _LOG = logging.getLogger("authorprofile.serving")
 _CHUNK_BYTES = 1 << 20
 
@@ -60,7 +70,7 @@ class VersionedPusherExecutor(stock_executor.Executor):
             return
         model = self.GetModelPath(input_dict)
         destination = base_directory(exec_properties)
-        push = push_model(model, destination)
+        push = push_model(model, destination, beside_model(input_dict))
         io_utils.copy_dir(model, pushed.uri)
         version = str(push.version)
         self._MarkPushed(pushed, os.path.join(destination, version), version)
@@ -91,47 +101,94 @@ def base_directory(exec_properties: dict[str, Any]) -> str:
     return str(filesystem.base_directory)
 
 
-def push_model(model: str, destination: str) -> Push:
-    """Makes the model the newest version of the destination, a path or a bucket's address."""
+def beside_model(input_dict: dict[str, list[types.Artifact]]) -> dict[str, bytes]:
+    """The quality file by its path; nothing where the model was blessed without a verdict."""
+    blessings = input_dict.get("model_blessing") or []
+    path = os.path.join(blessings[0].uri, VERDICT_FILE) if blessings else ""
+    if not path or not fileio.exists(path):
+        return {}
+    quality = measured_quality(json.loads(_read(path)))
+    return {QUALITY_FILE: json.dumps(quality, indent=1).encode()}
+
+
+def measured_quality(verdict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """How good each head measured: one metric with its interval, from the Evaluator's verdict.
+
+    A head of which no metric could be told with an interval is left out.
+    """
+    quality = {}
+    for head in verdict["heads"]:
+        leading = LEADING_METRICS[head["kind"]]
+        names = [leading, *sorted(set(head["metrics"]) - {leading})]
+        told = (name for name in names if head["metrics"].get(name, {}).get("lower") is not None)
+        name = next(told, None)
+        if name is not None:
+            estimate = head["metrics"][name]
+            ends = {key: estimate[key] for key in ("value", "lower", "upper")}
+            quality[head["name"]] = {"metric": name, **ends}
+    return quality
+
+
+def push_model(model: str, destination: str, beside: Mapping[str, bytes] = NOTHING_BESIDE) -> Push:
+    """Makes the model the newest version of the destination, a path or a bucket's address.
+
+    Args:
+        model: folder of a SavedModel, a path or an address.
+        destination: folder of versions.
+        beside: content of further files of the version by path in it.
+    """
     if "://" in destination:
-        return _push_to_bucket(model, destination)
+        return _push_to_bucket(model, destination, beside)
     if "://" not in model:
-        return push_version(Path(model), Path(destination))
+        return push_version(Path(model), Path(destination), beside)
     with tempfile.TemporaryDirectory(prefix="push-") as scratch:
         local = os.path.join(scratch, "model")
         io_utils.copy_dir(model, local)
-        return push_version(Path(local), Path(destination))
+        return push_version(Path(local), Path(destination), beside)
 
 
-def _push_to_bucket(model: str, destination: str) -> Push:
+def _push_to_bucket(model: str, destination: str, beside: Mapping[str, bytes]) -> Push:
     """Copies everything, then the file that makes it a version."""
     fileio.makedirs(destination)
     numbers = version_numbers(name.rstrip("/") for name in fileio.listdir(destination))
     versions = {number: os.path.join(destination, str(number)) for number in numbers}
     whole = [n for n in numbers if fileio.exists(os.path.join(versions[n], MODEL_FILE))]
-    if whole and _same_files(model, versions[whole[-1]]):
+    if whole and _holds(versions[whole[-1]], model, beside):
         return Push(whole[-1], is_new=False)
     version = next_version(numbers)
     target = os.path.join(destination, str(version))
     io_utils.copy_dir(model, target, deny_regex_patterns=[r"/saved_model\.pb$"])
+    for name, content in beside.items():
+        fileio.makedirs(os.path.dirname(os.path.join(target, name)))
+        with fileio.open(os.path.join(target, name), "wb") as file:
+            file.write(content)
     io_utils.copy_file(os.path.join(model, MODEL_FILE), os.path.join(target, MODEL_FILE))
     return Push(version, is_new=True)
 
 
 def _files(folder: str) -> list[str]:
-    return sorted(
+    return [
         os.path.relpath(os.path.join(parent, name), folder)
         for parent, _, names in fileio.walk(folder)
         for name in names
-    )
+    ]
 
 
-def _same_files(one: str, other: str) -> bool:
-    """Whether two folders hold the same files, byte for byte; stops at the first difference."""
-    names = _files(one)
-    return names == _files(other) and all(
-        _same_bytes(os.path.join(one, name), os.path.join(other, name)) for name in names
-    )
+def _holds(version: str, model: str, beside: Mapping[str, bytes]) -> bool:
+    """Whether a version holds the model and what belongs beside it; stops at a difference."""
+    names = _files(model)
+    if sorted(_files(version)) != sorted([*names, *beside]):
+        return False
+    if not all(
+        _same_bytes(os.path.join(model, name), os.path.join(version, name)) for name in names
+    ):
+        return False
+    return all(_read(os.path.join(version, name)) == content for name, content in beside.items())
+
+
+def _read(path: str) -> bytes:
+    with fileio.open(path, "rb") as file:
+        return bytes(file.read())
 
 
 def _same_bytes(one: str, other: str) -> bool:

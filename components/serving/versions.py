@@ -4,7 +4,8 @@
     DESTINATION/.partial-1754000001/            a push under way, or one that was killed
     DESTINATION/.push-lock                      held by the push under way
 
-Enters: a model's folder. Leaves: a new version, which appears whole, by one rename. Called by
+Enters: a model's folder, and what else belongs to the version. Leaves: a new version, which appears
+whole, by one rename. Called by
 `pusher` and, to find what serves, by `pipeline.predict`. Knows nothing of TFX or TensorFlow.
 """
 
@@ -16,11 +17,13 @@ import filecmp
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 MODEL_FILE = "saved_model.pb"
+NOTHING_BESIDE: Mapping[str, bytes] = MappingProxyType({})
 _PARTIAL = ".partial-"
 _LOCK = ".push-lock"
 
@@ -52,16 +55,19 @@ def next_version(existing: Iterable[int]) -> int:
     return max(int(time.time()), max(existing, default=0) + 1)
 
 
-def push_version(model: Path, destination: Path) -> Push:
+def push_version(
+    model: Path, destination: Path, beside: Mapping[str, bytes] = NOTHING_BESIDE
+) -> Push:
     """Makes the model the newest version of the destination, all of it at once or not at all.
 
     A kill at any moment leaves the versions as they were or with the new one whole; what a killed
-    push left half-written goes at the next push. A model that the newest version already holds,
-    byte for byte, is not pushed again, so a push may be repeated at will.
+    push left half-written goes at the next push. What the newest version already holds, byte for
+    byte, is not pushed again, so a push may be repeated at will.
 
     Args:
         model: folder of a SavedModel.
         destination: folder of versions on a local file system; made where it is missing.
+        beside: content of further files of the version by path in it; no file of the model.
 
     Raises:
         FileNotFoundError: the folder holds no SavedModel.
@@ -74,11 +80,14 @@ def push_version(model: Path, destination: Path) -> Push:
         for leftover in destination.glob(f"{_PARTIAL}*"):
             shutil.rmtree(leftover)
         newest = newest_version(destination)
-        if newest is not None and _same_files(model, destination / str(newest)):
+        if newest is not None and _holds(destination / str(newest), model, beside):
             return Push(newest, is_new=False)
         version = next_version(version_numbers(os.listdir(destination)))
         partial = destination / f"{_PARTIAL}{version}"
         shutil.copytree(model, partial, copy_function=shutil.copyfile)
+        for name, content in beside.items():
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
+            (partial / name).write_bytes(content)
         _flush_tree(partial)
         partial.rename(destination / str(version))
         _flush(destination)
@@ -93,15 +102,17 @@ def _locked(destination: Path) -> Iterator[None]:
         yield
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+def _files(folder: Path) -> list[str]:
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
 
 
-def _same_files(one: Path, other: Path) -> bool:
-    """Whether two folders hold the same files, byte for byte."""
-    names = _files(one)
-    return names == _files(other) and all(
-        filecmp.cmp(one / name, other / name, shallow=False) for name in names
+def _holds(version: Path, model: Path, beside: Mapping[str, bytes]) -> bool:
+    """Whether a version holds the model and what belongs beside it, byte for byte, and no more."""
+    names = _files(model)
+    return (
+        sorted(_files(version)) == sorted([*names, *beside])
+        and all(filecmp.cmp(model / name, version / name, shallow=False) for name in names)
+        and all((version / name).read_bytes() == content for name, content in beside.items())
     )
 
 

@@ -64,6 +64,9 @@ class TrainingSettings(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="'auto': bfloat16 where the processor multiplies it, else float32"
     )
+    interval_coverage: float = Field(
+        0.8, gt=0, lt=1, description="share of authors that a number's interval is to hold"
+    )
     seed: int = Field(20_231, ge=0, description="seed of initial weights, order and dropout")
 
     @model_validator(mode="after")

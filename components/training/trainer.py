@@ -1,9 +1,9 @@
-"""Trains the network on the chosen settings and exports it.
+"""Trains the network on the chosen settings, calibrates it on `eval` and exports it.
 
 Enters: transformed `train` and `eval` examples, the transform graph, hyperparameters. Leaves: the
-SavedModel; in the model run `training.json` (settings, epochs, counts), `answers.json` (what the
-network in memory says of some `eval` authors, for the serving check) and TensorBoard logs. Called
-by the Trainer component through `run_fn`.
+SavedModel; in the model run `training.json` (settings, epochs, counts, calibration), `answers.json`
+(what the network in memory says of some `eval` authors, calibrated, for the serving check) and
+TensorBoard logs. Called by the Trainer component through `run_fn`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import itertools
 import json
 import logging
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.serving.export import ServedModel, export
+from components.training.calibration import Calibration, calibrate
 from components.training.dataset import read_examples
 from components.training.fitting import FitState, TrainingData, fit
 from components.training.hooks import HookSettings
@@ -55,13 +57,14 @@ def run_fn(fn_args: FnArgs) -> None:
         callbacks=(keras.callbacks.TensorBoard(log_dir=fn_args.model_run_dir),),
         logger=LOGGER,
     )
-    served = ServedModel(model, transform, settings.heads, settings.judging.age_bands)
+    served, calibrations = calibrated_model(model, data, transform, settings)
     export(served, fn_args.serving_model_dir)
     run_folder = Path(fn_args.model_run_dir)
     _write_json(
         run_folder / "answers.json", in_memory_answers(served, fn_args, transform, training)
     )
-    record = training_record(model, data, state, settings, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    record = training_record(model, data, state, settings, calibrations, seconds)
     _write_json(run_folder / "training.json", record)
     LOGGER.info(
         "%s parameters, %d epochs, best skill on eval %.3f at epoch %d",
@@ -70,6 +73,27 @@ def run_fn(fn_args: FnArgs) -> None:
         state.best_skill,
         state.best_epoch + 1,
     )
+
+
+def calibrated_model(
+    model: keras.Model,
+    data: TrainingData,
+    transform: tft.TFTransformOutput,
+    settings: HookSettings,
+) -> tuple[ServedModel, dict[str, Calibration]]:
+    """The model as it will be served, and what was fitted on `eval` for it, by head."""
+    heads, bands = settings.heads, settings.judging.age_bands
+    facts = ServedModel(model, transform, heads, bands).label_facts()
+    deviations = {
+        head.name: float(facts[f"{head.name}_deviation"].numpy()[0, 0])
+        for head in heads
+        if head.kind == "regression"
+    }
+    fitted = calibrate(model, data, deviations, settings.training.interval_coverage)
+    for name, calibration in fitted.items():
+        LOGGER.debug("calibrated %s on %d labels of eval", name, calibration.labels)
+    certainty = {name: calibration.description() for name, calibration in fitted.items()}
+    return ServedModel(model, transform, heads, bands, certainty), fitted
 
 
 def in_memory_answers(
@@ -100,6 +124,7 @@ def training_record(
     data: TrainingData,
     state: FitState,
     settings: HookSettings,
+    calibrations: dict[str, Calibration],
     seconds: float,
 ) -> dict[str, Any]:
     """What a reader wants to know of a training."""
@@ -113,6 +138,7 @@ def training_record(
         "best_epoch": state.best_epoch + 1,
         "best_skill": state.best_skill,
         "epochs": state.history,
+        "calibration": {name: asdict(fitted) for name, fitted in calibrations.items()},
         "seconds": round(seconds, 1),
     }
 

@@ -37,6 +37,13 @@ network: {kind: wide, embedding_width: 64, first_filters: 64, filters: 64, dense
 text: {vocabulary_size: 8000}
 training: {epochs: 10, patience: 4, batch_size: 16}
 tuner: {trials: 3, epochs: 2, space: {network: [wide]}}
+card:
+  title: Profile of made-up authors
+  intended_use: Seeing the pipeline work. It knows nothing of people who exist.
+  data_source: Made up by authorprofile sample.
+  data_consent: The authors do not exist.
+  data_licence: Apache-2.0
+  model_licence: Apache-2.0
 """
 
 _log = logging.getLogger("authorprofile.sample")

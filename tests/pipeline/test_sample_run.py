@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 
 import pytest
+import yaml
 from command import read_summary, run_command, versions
 
 
@@ -52,6 +54,74 @@ def test_the_training_leaves_curves_for_tensorboard(sample_run):
     out, _ = sample_run
     assert list(out.glob("artifacts/Trainer/model_run/*/train/events.out.tfevents.*"))
     assert list(out.glob("artifacts/Trainer/model_run/*/validation/events.out.tfevents.*"))
+
+
+def test_a_run_leaves_its_report_its_card_and_its_configuration(sample_run):
+    out, console = sample_run
+    page = (out / "report.html").read_text()
+    assert read_summary(out)["report"] == str(out / "report.html")
+    assert str(out / "report.html") in console.replace("\n", "")
+    for section in ("outcome", "worth", "search", "data", "training", "quality", "card"):
+        assert f'<section id="{section}"' in page.replace("'", '"')
+    record = json.loads((out / "report.json").read_text())
+    for part in ("trials", "audit", "data", "answers", "vocabulary", "history", "reachable"):
+        assert record[part], part
+    card = (out / "model_card.md").read_text()
+    assert "- Data: Apache-2.0" in card
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    assert config["posts"] == [str(out / "data/posts.jsonl.gz")]
+
+
+def test_no_author_and_no_text_is_in_what_explains_a_run(sample_run):
+    out, _ = sample_run
+    files = ("report.html", "report.json", "model_card.md", "config.yaml", "summary.json")
+    told = "\n".join((out / name).read_text() for name in files)
+    with gzip.open(out / "data/posts.jsonl.gz", "rt", encoding="utf-8", errors="replace") as lines:
+        posts = [json.loads(line) for line in lines if line.startswith("{") and '"text": "' in line]
+    assert len(posts) > 10_000
+    # A shorter text may be a word of Plotly's own script.
+    assert [post["text"] for post in posts if len(post["text"]) > 30 and post["text"] in told] == []
+    assert [post["author_id"] for post in posts if str(post["author_id"]) in told] == []
+
+
+def calibration_error(reliability):
+    """Expected calibration error: mean gap, over authors, between the stated and what came true."""
+    authors = sum(count for count, _, _ in reliability)
+    return sum(abs(stated - true) for _, stated, true in reliability) / authors
+
+
+def test_what_was_fitted_on_eval_holds_on_test(sample_run):
+    out, _ = sample_run
+    answers = json.loads((out / "report.json").read_text())["answers"]
+    assert answers["split"] == "test"
+    known, inside = answers["heads"]["age"]["arrays"]["coverage"]
+    assert known > 250
+    assert 0.75 <= inside / known <= 0.85
+    for name in ("income", "gender"):
+        arrays = answers["heads"][name]["arrays"]
+        before = calibration_error(arrays["reliability_before"])
+        # A hundredth is what the cut into twenty bins moves where the temperature is near 1.
+        assert calibration_error(arrays["reliability"]) <= before + 0.01, name
+
+
+def test_the_pushed_version_says_how_sure_and_how_good_it_is(sample_run):
+    out, _ = sample_run
+    summary = read_summary(out)
+    (version,) = (out / "serving").glob("[0-9]*")
+    heads = json.loads((version / "assets/heads.json").read_text())["heads"]
+    fitted = summary["training"]["calibration"]
+    assert heads[0]["interval"] == {"coverage": 0.8, "half_width": fitted["age"]["half_width"]}
+    assert [head["temperature"] for head in heads[1:]] == [
+        fitted[name]["temperature"] for name in ("income", "gender")
+    ]
+    quality = json.loads((version / "assets.extra/quality.json").read_text())
+    assert {name: told["metric"] for name, told in quality.items()} == {
+        "age": "mae",
+        "income": "accuracy",
+        "gender": "auc",
+    }
+    mae = summary["verdict"]["heads"][0]["metrics"]["mae"]
+    assert quality["age"] == {"metric": "mae", **mae}
 
 
 def test_libraries_chatter_is_in_the_log_alone(sample_run):

@@ -30,6 +30,8 @@ def run_command(*words, **options):
         (["run", "--posts", "none*", "--labels", "none"], "no file matches none*"),
         (["sample", "x", "--authors", "0"], "--authors"),
         (["predict"], "--model"),
+        (["predict", "--model", "x", "--output", "a.csv"], "--output needs FILEs"),
+        (["predict", "--model", "x", "--force", "p.csv"], "--force replaces an --output"),
     ],
 )
 def test_wrong_usage_ends_with_code_2(words, said):
@@ -112,7 +114,8 @@ def run_local(config, observer):
     verdict = dict(blessed=END != "unblessed", confidence=0.95, authors=9, split="test",
                    heads=[head])
     return types.SimpleNamespace(verdict=verdict, check={}, hyperparameters={},
-                                 pushed=END == "pushed", serving_path="serving/1")
+                                 pushed=END == "pushed", serving_path="serving/1",
+                                 report="report.html")
 local.run_local = run_local
 sys.modules["pipeline.local"] = local
 from pipeline.cli import main
@@ -147,7 +150,10 @@ def test_the_exit_code_tells_how_a_run_ended(tmp_path, end, code, said):
     assert ("Traceback" in log.read_text()) == (end == "error")
 
 
-@pytest.mark.parametrize("command", ["--help", "run --help", "run", "settings"])
+@pytest.mark.parametrize(
+    "command",
+    ["--help", "run --help", "run", "serve --help", "serve", "settings", "report nowhere"],
+)
 def test_help_and_usage_errors_import_no_tensorflow(command):
     code = (
         "import sys\nfrom pipeline.cli import cli\n"

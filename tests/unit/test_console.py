@@ -95,6 +95,7 @@ def shown(heads: list[dict[str, Any]], reachable: dict[str, Any], **changes: Any
     """Lines of the outcome as a person sees them, table cells parted by single blanks."""
     verdict = {"confidence": 0.9, "authors": 43, "split": "test", "heads": heads}
     outcome = {"verdict": verdict, "hyperparameters": {}, "check": {}, "pushed": False}
+    outcome["report"] = "report.html"
     stream = io.StringIO()
     show_outcome(Console(file=stream, width=120), SimpleNamespace(**outcome | changes), reachable)
     bare = stream.getvalue().translate(str.maketrans("│┃", "  "))
@@ -120,7 +121,7 @@ def test_a_model_in_service_is_shown_with_its_scores_and_how_to_use_it() -> None
     assert "skill 0.500 [0.400, 0.600] 0.000 0.810 blessed" in lines
     assert any(line.startswith("On 43 authors of `test`") and "at 90%" in line for line in lines)
     assert "Chosen by the search: weight of income 0.716, network wide." in lines
-    assert lines[-2:] == [
+    assert lines[-3:-1] == [
         "In service: runs/mine/serving/1700000000",
         "Use it: echo 'a post' | authorprofile predict --model runs/mine/serving",
     ]
@@ -131,7 +132,7 @@ def test_a_head_that_blocked_is_named_with_how_much_it_falls_short() -> None:
     assert "head metric score constant verdict" in lines
     assert "gender AUC unknown 0.500" in lines
     assert "skill 0.500 [0.400, 0.600] 0.000 not blessed" in lines
-    assert lines[-3:] == [
+    assert lines[-4:-1] == [
         "gender blocked: it falls short by 0.026: the lower end is -0.026.",
         "check failed: the model does not load",
         "Not pushed; what was in service stays there.",
@@ -142,3 +143,20 @@ def test_a_head_accepted_by_the_settings_is_not_called_blessed() -> None:
     lines = shown([{**GENDER, "blessed": True, "accepted": True}], {}, pushed=True, serving_path="")
     assert "skill 0.500 [0.400, 0.600] 0.000 accepted" in lines
     assert not any("blocked" in line for line in lines)
+
+
+def test_the_last_line_says_where_the_report_is_whether_pushed_or_not(tmp_path: Path) -> None:
+    report = str(tmp_path / "a folder with a long name" / "of a run" / "report.html")
+    verdict = {"confidence": 0.95, "authors": 43, "split": "test", "heads": []}
+    for pushed in (True, False):
+        stream = io.StringIO()
+        outcome = SimpleNamespace(
+            verdict=verdict,
+            hyperparameters={},
+            check={},
+            pushed=pushed,
+            serving_path="/s/1",
+            report=report,
+        )
+        show_outcome(Console(file=stream, width=60), outcome, {})
+        assert stream.getvalue().splitlines()[-1] == f"Report:     {report}"

@@ -17,17 +17,16 @@ from typing import Any
 
 import pytest
 
-from components.serving.assets import ServedHeads
-from pipeline.predict import (
+from components.serving.answering import (
+    Author,
     ModelError,
     answer_window,
     find_model,
     load_model,
-    predict_command,
-    predict_posts,
     windows,
 )
-from pipeline.spool import Author
+from components.serving.assets import ServedHeads
+from pipeline.predict import predict_command, predict_posts
 
 INCOME_3 = {
     "group": 3,
@@ -175,15 +174,13 @@ def test_a_model_without_its_description_or_signature_is_an_error(
 def test_exit_codes_and_messages_tell_a_wrong_path_from_a_wrong_input(
     toy_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table, damaged = tmp_path / "posts.csv.gz", tmp_path / "posts.jsonl.gz"
-    table.write_bytes(gzip.compress(b"author_id,text\n"))
+    damaged = tmp_path / "posts.jsonl.gz"
     damaged.write_bytes(gzip.compress(b"text")[:-3])
     (tmp_path / "empty").touch()
     cases = [
         (tmp_path, damaged, 2, "model folder must hold saved_model.pb or versions"),
         (tmp_path / "none", damaged, 2, "is no folder"),
         (toy_model, tmp_path / "none", 2, "FILE must be a file of posts"),
-        (toy_model, table, 2, "named for another format"),
         (toy_model, tmp_path / "empty", 1, "it is empty"),
         (toy_model, damaged, 1, "gzip input must be whole"),
     ]

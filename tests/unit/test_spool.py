@@ -9,7 +9,8 @@ from collections import Counter
 
 import pytest
 
-from pipeline.spool import MAXIMUM_LINE_BYTES, Author, InputError, Spool, read_posts
+from components.serving.answering import Author
+from pipeline.spool import MAXIMUM_LINE_BYTES, InputError, Spool, read_posts
 
 
 def read(content: bytes) -> tuple[list[Author], Counter[str], list[tuple[int, str]]]:

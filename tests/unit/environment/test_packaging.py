@@ -32,16 +32,17 @@ def build_wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)
 
 
-def test_the_wheel_holds_every_module_of_pipeline_and_components_and_nothing_else(
+def test_the_wheel_holds_every_module_and_page_of_pipeline_and_components_and_nothing_else(
     wheel: zipfile.ZipFile,
 ) -> None:
-    modules = {
+    sources = {
         path.relative_to(CLONE).as_posix()
         for name in ("pipeline", "components")
-        for path in (CLONE / name).rglob("*.py")
+        for path in (CLONE / name).rglob("*")
+        if path.suffix in (".py", ".css", ".html", ".js")
     }
     packaged = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert packaged == modules
+    assert packaged == sources
 
 
 def test_the_wheel_installs_the_command_and_carries_the_license(wheel: zipfile.ZipFile) -> None:

@@ -14,7 +14,12 @@ from tfx.components import Pusher
 from tfx.components.pusher import executor as stock_executor
 from tfx.types import standard_artifacts
 
-from components.serving.pusher import VersionedPusher, VersionedPusherExecutor, push_model
+from components.serving.pusher import (
+    VersionedPusher,
+    VersionedPusherExecutor,
+    measured_quality,
+    push_model,
+)
 
 
 def write_model(folder: Path, weights: str) -> Path:
@@ -126,3 +131,57 @@ def test_a_model_on_a_bucket_is_pushed_to_a_folder(tmp_path: Path) -> None:
     assert (tmp_path / "serving" / str(version) / "variables" / "data").read_text() == (
         "variables/data"
     )
+
+
+def head(name: str, kind: str, **metrics: Any) -> dict[str, Any]:
+    """A head of a verdict, as far as a push looks at it."""
+    return {
+        "name": name,
+        "kind": kind,
+        "metrics": {
+            metric: {"value": value, "lower": lower, "upper": upper}
+            for metric, (value, lower, upper) in metrics.items()
+        },
+    }
+
+
+VERDICT = {
+    "heads": [
+        head("age", "regression", bias=(0.1, 0.0, 0.2), mae=(4.1, 3.8, 4.5)),
+        head("income", "classes", accuracy=(0.2, None, None), top_2=(0.4, 0.3, 0.5)),
+        head("gender", "binary", auc=(None, None, None)),
+    ]
+}
+QUALITY = {
+    "age": {"metric": "mae", "value": 4.1, "lower": 3.8, "upper": 4.5},
+    "income": {"metric": "top_2", "value": 0.4, "lower": 0.3, "upper": 0.5},
+}
+
+
+def test_a_head_measured_by_its_leading_metric_or_the_first_that_has_an_interval() -> None:
+    assert measured_quality(VERDICT) == QUALITY
+
+
+def test_a_version_says_how_good_it_measured_and_loads_as_before(
+    toy_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "Format-Serving").symlink_to(toy_model)
+    (tmp_path / "model" / "verdict.json").write_text(json.dumps(VERDICT))
+    serving = tmp_path / "serving"
+    pushed = push(tmp_path / "model", str(serving), tmp_path / "archive", 1, 1)
+    version = Path(pushed.get_string_custom_property("pushed_destination"))
+    assert json.loads((version / "assets.extra" / "quality.json").read_text()) == QUALITY
+    answers = tf.saved_model.load(str(version)).signatures["posts"](posts=tf.constant(["a b"]))
+    assert answers["age"].numpy().tolist() == [[22.0]]
+
+
+def test_a_version_in_a_bucket_says_it_too(tmp_path: Path) -> None:
+    model = str(write_model(tmp_path / "model", "one") / "Format-Serving")
+    beside = {"assets.extra/quality.json": b"good"}
+    version = push_model(model, "ram://quality/serving", beside).version
+    with tf.io.gfile.GFile(f"ram://quality/serving/{version}/assets.extra/quality.json") as file:
+        assert file.read() == "good"
+    assert push_model(model, "ram://quality/serving", beside) == (version, False)
+    beside = {"assets.extra/quality.json": b"fair"}
+    assert push_model(model, "ram://quality/serving", beside).is_new

@@ -148,3 +148,16 @@ def test_a_killed_push_leaves_only_whole_versions_and_the_next_one_completes_it(
     (version,) = versions_in(serving)
     assert sorted(os.listdir(serving)) == sorted([".push-lock", str(version)])
     assert content(serving / str(version)) == content(model)
+
+
+def test_what_is_beside_the_model_belongs_to_the_version(tmp_path: Path) -> None:
+    model, serving = write_model(tmp_path / "model", b"one"), tmp_path / "serving"
+    first = push_version(model, serving, {"assets.extra/quality.json": b"good"})
+    assert content(serving / str(first.version)) == {
+        "saved_model.pb": b"graph",
+        "variables/variables.data-00000": b"one",
+        "assets.extra/quality.json": b"good",
+    }
+    assert not push_version(model, serving, {"assets.extra/quality.json": b"good"}).is_new
+    assert push_version(model, serving, {"assets.extra/quality.json": b"fair"}).is_new
+    assert push_version(model, serving).is_new

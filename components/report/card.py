@@ -1,0 +1,123 @@
+"""The model card: what the model is for, how good it is, what it must not be used for.
+
+Enters: a `RunRecord`. Leaves: Markdown (`model_card.md`), and the same as HTML for the page. The
+headings follow Mitchell et al., Model Cards for Model Reporting, 2019. Called by `page` and
+`run_report`.
+"""
+
+from __future__ import annotations
+
+from components.report.markup import METRIC_TITLES, Html, element, estimate, joined, moment, number
+from components.report.record import Json, RunRecord
+
+NOT_STATED = "not stated (section card of the configuration)."
+ETHICS = (
+    "The model infers personal attributes of people from what they wrote. It can be wrong about "
+    "any single person, and being right can harm as well: an attribute that somebody chose not to "
+    "tell is told.",
+    "Its answers repeat the labels' categories and their flaws. A head with two values knows no "
+    "third; people outside of them are answered all the same, and wrongly.",
+    "Groups differ in how often the model errs about them; the report's slices and cross-head "
+    "errors show by how much. Look at them before use.",
+    "In many countries such inferences are personal data, some of them of a protected kind: have "
+    "a legal ground, tell the people concerned, and let them object.",
+)
+LIMITS = (
+    "It was trained and measured on the posts described below and on nothing else: other places, "
+    "times, languages and topics may give other answers. Measure anew before moving it.",
+    "Few posts give poor answers; it says so only as far as its confidence is calibrated.",
+    "Labels were taken as they came; nobody checked that people told the truth.",
+)
+
+Part = tuple[str, list[str]]
+
+
+def card_parts(record: RunRecord) -> list[Part]:
+    """Headings and their paragraphs or list items, in order."""
+    card, verdict = record.card, record.verdict
+    return [
+        ("Model", _model(record)),
+        ("Intended use", [card.intended_use or NOT_STATED]),
+        ("Not to be used for", [card.not_for or NOT_STATED]),
+        ("How good it is", [_measured(head, verdict) for head in verdict["heads"]]),
+        ("Limits", list(LIMITS)),
+        ("Ethics of inferring personal attributes", list(ETHICS)),
+        ("Training data", _data(record)),
+        ("Licences", _licences(record)),
+    ]
+
+
+def _model(record: RunRecord) -> list[str]:
+    told = record.training
+    size = f"{told['parameters']:,} parameters. " if "parameters" in told else ""
+    blocked = ", ".join(record.verdict["falling_short"])
+    state = f"Not blessed for service: {blocked} fell short." if blocked else "Blessed for service."
+    heads = "; ".join(_head(head) for head in record.heads)
+    return [
+        f"{record.card.title}: one network over an author's posts. {size}{state}",
+        f"It answers: {heads}.",
+        f"Made by the run of {moment(record.created)}.",
+        f"Contact: {record.card.contact or NOT_STATED}",
+    ]
+
+
+def _head(head: Json) -> str:
+    if head["kind"] == "regression":
+        return f"{head['name']}, a number in {head['unit']}"
+    if head["kind"] == "classes":
+        return f"{head['name']}, probabilities of {head['classes']} ordered groups"
+    return f"{head['name']}, the probability of {head['positive']} (else {head['negative']})"
+
+
+def _measured(head: Json, verdict: Json) -> str:
+    scores = ", ".join(
+        f"{METRIC_TITLES.get(key, key)} {estimate(score)} "
+        f"(constant {number(head['constant'].get(key))})"
+        for key, score in head["metrics"].items()
+    )
+    return (
+        f"{head['name']}: {scores}; skill {estimate(head['skill'])}. On {head['labels']:,} labels "
+        f"of {verdict['split']}, intervals at {verdict['confidence']:.0%}."
+    )
+
+
+def _data(record: RunRecord) -> list[str]:
+    splits = record.audit.get("splits", {})
+    counts = ", ".join(f"{c['authors']:,} {split}" for split, c in splits.items())
+    return [
+        f"Source: {record.card.data_source or NOT_STATED}",
+        f"Ground of use: {record.card.data_consent or NOT_STATED}",
+        f"Authors: {counts or 'unknown'}; no author is in two splits.",
+    ]
+
+
+def _licences(record: RunRecord) -> list[str]:
+    return [
+        f"Data: {record.card.data_licence or NOT_STATED}",
+        f"Model: {record.card.model_licence or NOT_STATED}",
+    ]
+
+
+def card_markdown(record: RunRecord) -> str:
+    """The card as Markdown."""
+    lines = [f"# Model card: {_plain(record.card.title)}", ""]
+    for heading, items in card_parts(record):
+        lines += [f"## {heading}", "", *(f"- {_plain(item)}" for item in items), ""]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Text without what Markdown would read as HTML, on one line."""
+    return " ".join(text.split()).replace("<", "&lt;")
+
+
+def card_section(record: RunRecord) -> Html:
+    """The card as a section of the page."""
+    return joined(
+        part
+        for heading, items in card_parts(record)
+        for part in (
+            element("h3", heading),
+            element("ul", *(element("li", item) for item in items)),
+        )
+    )

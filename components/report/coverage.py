@@ -1,0 +1,100 @@
+"""What a split's authors add up to before any model: labels known together, lengths, label values.
+
+Enters: raw and transformed tf.Examples, one at a time. Leaves: counts of fixed size and the content
+of `data.json`. Called by `profiles`; `figures_data` draws it. Holds no text and no id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from components.ingest.records import SPLITS
+from components.report.answers import Sums
+from components.report.scales import Scale, places
+
+LENGTH_EDGES = (0, 1, 2, *(size for k in range(1, 28) for size in (3 * 2 ** (k - 1), 2 ** (k + 1))))
+"""0, 1, 2, 3, 4, 6, 8, 12, 16, ...: two bins an octave, up to 268 million."""
+MOST_COMBINED_HEADS = 10
+UNKNOWN_TOKEN = 1
+
+
+def count_author(example: Any, heads: tuple[Any, ...], scales: Mapping[str, Scale]) -> Sums:
+    """One raw example's counts.
+
+    Args:
+        example: a `tf.train.Example` as ingest writes it.
+        heads: the declared heads.
+        scales: of the heads whose labels are numbers.
+
+    Returns:
+        `authors` `[1]`; `posts`, `characters` `[bins]`; `pairs` `[heads, heads]`; `together`
+        `[2 ** heads]`, bit k set where head k is known (up to ten heads); `<head>/values`.
+    """
+    feature = example.features.feature
+    posts = feature["posts"].bytes_list.value
+    known = np.array([_label(feature, head) is not None for head in heads], dtype=float)
+    sums: Sums = {
+        "authors": np.ones(1),
+        "posts": _place(len(posts)),
+        "characters": _place(sum(len(post.decode("utf-8", "replace")) for post in posts)),
+        "pairs": np.outer(known, known),
+    }
+    if len(heads) <= MOST_COMBINED_HEADS:
+        sums["together"] = np.zeros(2 ** len(heads))
+        sums["together"][int(known @ 2 ** np.arange(len(heads)))] = 1.0
+    for head in heads:
+        value = _label(feature, head)
+        if value is not None and head.name in scales:
+            scale = scales[head.name]
+            values = np.zeros(len(scale.edges) - 1)
+            values[scale.places(np.array([float(value)]))[0]] = 1.0
+            sums[f"{head.name}/values"] = values
+    return sums
+
+
+def count_tokens(example: Any, max_tokens: int) -> Sums:
+    """One transformed example's: `tokens` `[bins]` and `totals` = authors, tokens, unknown, cut.
+
+    Cut off are authors whose sequence is as long as `max_tokens` allows.
+    """
+    tokens = np.asarray(example.features.feature["tokens"].int64_list.value)
+    totals = [1.0, len(tokens), (tokens == UNKNOWN_TOKEN).sum(), len(tokens) >= max_tokens]
+    return {"tokens": _place(len(tokens)), "totals": np.array(totals, dtype=float)}
+
+
+def describe_data(
+    heads: tuple[Any, ...],
+    scales: Mapping[str, Scale],
+    authors: Mapping[str, Sums],
+    tokens: Mapping[str, Sums],
+    max_tokens: int,
+) -> dict[str, Any]:
+    """The content of `data.json`; `authors` and `tokens` are by split."""
+    return {
+        "heads": [head.name for head in heads],
+        "length_edges": list(LENGTH_EDGES),
+        "scales": {name: scale.to_json() for name, scale in scales.items()},
+        "max_tokens": max_tokens,
+        "splits": {split: _plain(authors[split]) for split in SPLITS if split in authors},
+        "tokens": {split: _plain(tokens[split]) for split in SPLITS if split in tokens},
+    }
+
+
+def _plain(sums: Sums) -> dict[str, Any]:
+    return {name: values.tolist() for name, values in sorted(sums.items())}
+
+
+def _place(length: int) -> Any:
+    counts = np.zeros(len(LENGTH_EDGES) - 1)
+    counts[places(LENGTH_EDGES, np.array([float(length)]))[0]] = 1.0
+    return counts
+
+
+def _label(feature: Any, head: Any) -> Any:
+    if head.name not in feature:
+        return None
+    values = getattr(feature[head.name], feature[head.name].WhichOneof("kind") or "bytes_list")
+    return values.value[0] if values.value else None

@@ -1,0 +1,224 @@
+"""Figures of what a head answers against what is true.
+
+Enters: a head's entry in `answers.json` (its declaration, scale and arrays; see `answers`), the
+level of intervals. Leaves: Plotly figures. Called by `sections_quality`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from components.report.answers import SCORE_EDGES
+from components.report.drawing import (
+    BLUE,
+    DENSITY,
+    FEWEST_AUTHORS,
+    GREY,
+    ORANGE,
+    error_bars,
+    figure,
+    mean_interval,
+    share_interval,
+)
+from components.report.record import Json
+from components.report.scales import Array
+
+
+def joint_figure(head: Json) -> go.Figure:
+    """Authors of a number by label and by prediction; on the line both agree."""
+    scale, counts = head["scale"], np.array(head["arrays"]["joint"])
+    edges = scale["edges"]
+    unit = f"{head['name']}, {head['unit']}"
+    drawn = figure(f"true {unit}", f"predicted {unit}", height=430)
+    drawn.add_heatmap(
+        x=edges,
+        y=edges,
+        z=counts.T,
+        colorscale=DENSITY,
+        colorbar=_colorbar("authors"),
+        hovertemplate="true %{x}, predicted %{y}: %{z} authors<extra></extra>",
+    )
+    drawn.add_scatter(
+        x=[edges[0], edges[-1]],
+        y=[edges[0], edges[-1]],
+        mode="lines",
+        line={"color": ORANGE, "dash": "dash"},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+    kind = "log" if scale["logarithmic"] else "linear"
+    low, high = _occupied(edges, counts)
+    bounds = [low, high]
+    if kind == "log":
+        bounds = [math.log10(max(low, edges[1] / 2)), math.log10(high)]
+    return drawn.update_xaxes(type=kind, range=bounds).update_yaxes(type=kind, range=bounds)
+
+
+def _occupied(edges: list[float], counts: Array) -> tuple[float, float]:
+    used = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
+    if not used.size:
+        return edges[0], edges[-1]
+    return edges[used[0]], edges[used[-1] + 1]
+
+
+def error_figure(head: Json) -> go.Figure:
+    """Prediction minus label by band of the label: median, middle half and middle 90 %."""
+    scale, errors = head["scale"], np.array(head["arrays"]["errors"])
+    edges = np.array(scale["error_edges"])
+    drawn = figure(
+        f"true {head['name']}, {head['unit']}",
+        f"predicted minus true, {head['unit']}",
+        height=320,
+        showlegend=False,
+    )
+    moments = head["arrays"]["moments"]
+    names = [
+        f"{name}<br>{int(count):,} authors<br>MAE {absolute / max(count, 1):.3g}"
+        for name, (count, _, absolute, _) in zip(scale["band_names"], moments, strict=True)
+    ]
+    for name, row in zip(names, errors, strict=True):
+        if row.sum() < FEWEST_AUTHORS:
+            continue
+        levels = [_level(edges, row, share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
+        drawn.add_box(
+            x=[name],
+            lowerfence=[levels[0]],
+            q1=[levels[1]],
+            median=[levels[2]],
+            q3=[levels[3]],
+            upperfence=[levels[4]],
+            line={"color": BLUE},
+            fillcolor="rgba(31,134,200,0.25)",
+        )
+    drawn.add_hline(y=0, line={"color": ORANGE, "dash": "dash"})
+    return drawn.update_xaxes(categoryorder="array", categoryarray=names)
+
+
+def _level(edges: Array, counts: Array, share: float) -> float:
+    """Where this share of binned values lies below, values spread evenly inside a bin."""
+    cumulative = np.concatenate([[0.0], np.cumsum(counts)]) / counts.sum()
+    return float(np.interp(share, cumulative, edges))
+
+
+def confusion_figure(head: Json) -> go.Figure:
+    """Of the authors of each true group, the share that the model puts into each group."""
+    counts = np.array(head["arrays"]["confusion"])
+    names = head["group_names"]
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    written = len(names) <= 20
+    unit = f" ({head['unit']})" if head["given_as"] == "amount" else ""
+    drawn = figure(
+        f"most probable {head['name']} group{unit}",
+        f"true group{unit}",
+        height=max(360, 120 + 30 * min(len(names), 20)),
+    )
+    drawn.add_heatmap(
+        x=names,
+        y=names,
+        z=shares,
+        text=[[f"{count:.0f}" if count else "" for count in row] for row in counts],
+        colorscale=DENSITY,
+        texttemplate="%{text}" if written else "",
+        colorbar=_colorbar("share of the row", ".0%"),
+        hovertemplate="true %{y}, answered %{x}: %{text} authors, %{z:.0%} of them<extra></extra>",
+    )
+    drawn.update_xaxes(type="category", tickangle=-40, showgrid=False)
+    return drawn.update_yaxes(type="category", autorange="reversed", showgrid=False)
+
+
+def roc_figure(head: Json) -> go.Figure:
+    """Share of positives found against share of negatives taken for positive, over all bounds."""
+    negatives, positives = np.array(head["arrays"]["scores"])
+    found = _shares_above(positives)
+    mistaken = _shares_above(negatives)
+    drawn = figure(
+        f"share of {head['negative']} answered {head['positive']}",
+        f"share of {head['positive']} found",
+        height=380,
+    )
+    edges = np.array(SCORE_EDGES)[::-1]
+    drawn.add_scatter(
+        x=mistaken,
+        y=found,
+        mode="lines",
+        line={"color": BLUE, "width": 3},
+        name="model",
+        text=[f"bound {edge:.3f}" for edge in edges],
+        hovertemplate="%{text}: finds %{y:.0%}, mistakes %{x:.0%}<extra></extra>",
+    )
+    half = int(np.argmin(np.abs(edges - 0.5)))
+    drawn.add_scatter(
+        x=[mistaken[half]],
+        y=[found[half]],
+        mode="markers",
+        marker={"size": 12, "symbol": "diamond", "color": ORANGE},
+        name="bound 0.5",
+    )
+    drawn.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line={"color": GREY, "dash": "dash"},
+        name="chance",
+        hoverinfo="skip",
+    )
+    drawn.update_xaxes(tickformat=".0%", range=[-0.01, 1.01])
+    return drawn.update_yaxes(tickformat=".0%", range=[-0.01, 1.02])
+
+
+def _shares_above(counts: Array) -> Array:
+    """Share in the last bins: none, the last, the last two, ..., all."""
+    total = counts.sum() or 1.0
+    return np.concatenate([[0.0], np.cumsum(counts[::-1])]) / total
+
+
+def cross_figure(head: Json, other: Json, level: float) -> go.Figure | None:
+    """A head's error by the true group of another head; None where hardly any author has both."""
+    rows = head["arrays"].get(f"by/{other['name']}", [])
+    groups = [
+        (name, row)
+        for name, row in zip(other["group_names"], rows, strict=False)
+        if row[0] >= FEWEST_AUTHORS
+    ]
+    if not groups:
+        return None
+    number = head["kind"] == "regression"
+    measure = f"mean absolute error, {head['unit']}" if number else "share answered wrong"
+    unit = f", {other['unit']}" if other.get("unit") and other["kind"] != "binary" else ""
+    drawn = figure(f"true {other['name']}{unit}", measure, height=320, showlegend=False)
+    values, lows, highs = [], [], []
+    for _, (count, total, squares, _) in groups:
+        if number:
+            mean, low, high = mean_interval(count, total, squares, level)
+        else:
+            mean, (low, high) = total / count, share_interval(total, count, level)
+        values.append(mean)
+        lows.append(low)
+        highs.append(high)
+    drawn.add_scatter(
+        x=[f"{name}" for name, _ in groups],
+        y=values,
+        error_y=error_bars(values, lows, highs),
+        mode="markers",
+        marker={"size": 10, "color": BLUE},
+        text=[f"{int(row[0]):,} authors" for _, row in groups],
+        hovertemplate="%{x}: %{y:.3g}, %{text}<extra></extra>",
+    )
+    everybody = sum(row[1] for _, row in groups) / sum(row[0] for _, row in groups)
+    drawn.add_hline(y=everybody, line={"color": ORANGE, "dash": "dash"})
+    drawn.update_xaxes(
+        type="category",
+        range=[-0.5, len(groups) - 0.5],
+        tickangle=-40 if len(groups) > 5 else 0,
+    )
+    return drawn.update_yaxes(rangemode="tozero", tickformat="" if number else ".0%")
+
+
+def _colorbar(title: str, tickformat: str = "") -> dict[str, Any]:
+    heading = {"text": title, "side": "right", "font": {"size": 13}}
+    return {"title": heading, "tickformat": tickformat, "thickness": 16}

@@ -1,0 +1,105 @@
+"""Figures of the fit and of where the time went.
+
+Enters: `training.json` and the stages' times. Leaves: Plotly figures. Called by `sections`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from components.report.drawing import BLUE, GREEN, GREY, ORANGE, figure
+from components.report.record import Json
+
+LOSS_UNITS = {
+    "regression": "squared SD",
+    "classes": "nats",
+    "binary": "nats",
+}
+
+
+def loss_figure(head: Json, heads: int, training: Json) -> go.Figure | None:
+    """A head's loss over known labels, epoch by epoch, on both splits; None where none is kept.
+
+    Args:
+        head: its declaration.
+        heads: number of heads: of one alone, Keras leaves the name out.
+        training: `training.json`.
+    """
+    epochs = training.get("epochs", [])
+    key = f"{head['name']}_known_loss" if heads > 1 else "known_loss"
+    if not any(key in epoch for epoch in epochs):
+        return None
+    drawn = figure("epoch", f"loss, {LOSS_UNITS[head['kind']]}", height=300)
+    numbers = list(range(1, len(epochs) + 1))
+    for prefix, title, colour, dash, symbol in (
+        ("", "train", BLUE, "dot", "circle"),
+        ("val_", "eval", ORANGE, "solid", "diamond"),
+    ):
+        drawn.add_scatter(
+            x=numbers,
+            y=[epoch.get(prefix + key) for epoch in epochs],
+            mode="lines+markers",
+            name=title,
+            line={"color": colour, "dash": dash},
+            marker={"symbol": symbol},
+        )
+    return _with_best_epoch(drawn, training)
+
+
+def skill_figure(names: Sequence[str], training: Json) -> go.Figure | None:
+    """Each head's skill on `eval`, and their mean, which stops the fit; None where none is kept."""
+    epochs = training.get("epochs", [])
+    keys = [(f"skill of {name}", f"val_{name}_skill") for name in names]
+    if not any("val_skill" in epoch for epoch in epochs):
+        return None
+    drawn = figure("epoch", "skill on eval", height=300)
+    if len(names) > 1:
+        keys.append(("mean", "val_skill"))
+    for number, (title, key) in enumerate(keys):
+        drawn.add_scatter(
+            x=list(range(1, len(epochs) + 1)),
+            y=[epoch.get(key) for epoch in epochs],
+            mode="lines+markers",
+            name=title,
+            line={"width": 4 if title == "mean" else 2},
+            marker={"symbol": ("circle", "square", "diamond", "triangle-up", "x")[number % 5]},
+        )
+    return _with_best_epoch(drawn, training)
+
+
+def _with_best_epoch(drawn: go.Figure, training: Json) -> go.Figure:
+    best = training.get("best_epoch")
+    if best:
+        drawn.add_vline(x=best, line={"color": GREY, "dash": "dash"})
+        drawn.add_annotation(
+            x=best, y=1, yref="paper", text="kept", showarrow=False, xanchor="left", yanchor="top"
+        )
+    return drawn.update_xaxes(dtick=max(1, len(training["epochs"]) // 10))
+
+
+def time_figure(stages: Sequence[Json], titles: dict[str, str]) -> go.Figure:
+    """Seconds a stage; reused ones are hollow.
+
+    Args:
+        stages: of `history`, in their order.
+        titles: a stage's name for people.
+    """
+    drawn = figure("time, seconds", "", height=60 + 26 * len(stages), bargap=0.3)
+    for reused, title, colour in ((False, "done anew", BLUE), (True, "reused", GREEN)):
+        group = [stage for stage in stages if stage["reused"] is reused]
+        if not group:
+            continue
+        drawn.add_bar(
+            y=[titles.get(stage["stage"], stage["stage"]) for stage in group],
+            x=[stage["seconds"] for stage in group],
+            orientation="h",
+            name=title,
+            marker={"color": colour, "pattern": {"shape": "/" if reused else ""}},
+            text=["reused" if reused else f"{stage['seconds']:,.1f} s" for stage in group],
+            textposition="outside",
+            cliponaxis=False,
+        )
+    order = [titles.get(stage["stage"], stage["stage"]) for stage in stages]
+    return drawn.update_yaxes(categoryorder="array", categoryarray=order[::-1])

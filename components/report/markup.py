@@ -1,0 +1,156 @@
+"""Pieces of HTML: escaped text, tables, figures with their data beside them, numbers for people.
+
+Called by the `sections` modules. Everything that is no `Html` is escaped, whatever it holds.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import plotly.graph_objects as go
+
+METRIC_TITLES = {
+    "mae": "mean absolute error",
+    "rmse": "root mean squared error",
+    "accuracy": "accuracy",
+    "within_one_group": "within one group",
+    "cross_entropy": "cross-entropy, nats",
+    "auc": "AUC",
+}
+
+
+class Html(str):
+    """Text that is HTML already."""
+
+
+def escape(value: object) -> Html:
+    """Any value as HTML; `Html` stays what it is."""
+    return value if isinstance(value, Html) else Html(html.escape(str(value)))
+
+
+def joined(parts: Iterable[object]) -> Html:
+    """Pieces one after the other, each escaped unless it is HTML."""
+    return Html("\n".join(escape(part) for part in parts if part is not None))
+
+
+def element(tag: str, *content: object, **attributes: str) -> Html:
+    """One element; an attribute `kind` is written `class`, `_` in a name as `-`."""
+    written = "".join(
+        f' {"class" if name == "kind" else name.replace("_", "-")}="{html.escape(value)}"'
+        for name, value in attributes.items()
+    )
+    return Html(f"<{tag}{written}>{''.join(escape(part) for part in content)}</{tag}>")
+
+
+def paragraph(text: object, kind: str = "") -> Html:
+    """One paragraph."""
+    return element("p", text, **({"kind": kind} if kind else {}))
+
+
+def subsection(title: str, *content: object) -> Html:
+    """A titled part of a section; it stays on one sheet of paper where it can."""
+    return element("div", element("h3", title), joined(content), kind="part")
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> Html:
+    """A table; a column whose cells all look like numbers is set to the right."""
+    right = [
+        bool(rows) and all(_looks_like_number(row[place]) for row in rows)
+        for place in range(len(headings))
+    ]
+    kinds = [{"kind": "number"} if flag else {} for flag in right]
+    head = [
+        element("th", name, scope="col", **kind) for name, kind in zip(headings, kinds, strict=True)
+    ]
+    body = [
+        element("tr", *(element("td", cell, **kind) for cell, kind in zip(row, kinds, strict=True)))
+        for row in rows
+    ]
+    title = [element("caption", caption)] if caption else []
+    content = element(
+        "table", *title, element("thead", element("tr", *head)), element("tbody", *body)
+    )
+    named = {"role": "region", "aria_label": caption} if caption else {}
+    return element("div", content, kind="scroll", tabindex="0", **named)
+
+
+def _looks_like_number(cell: object) -> bool:
+    return bool(re.match(r"^([-+−]?[\d.,]+|unknown|–)?(\s|%|$)", str(cell)))
+
+
+def plot(name: str, drawn: go.Figure | None, caption: str) -> Html:
+    """A figure and what it shows in words; nothing where there is no figure.
+
+    Args:
+        name: of the figure in the page, unique.
+        drawn: by Plotly.
+        caption: what is shown and how to read it, for those who do not see it too.
+    """
+    if drawn is None:
+        return Html("")
+    identifier = re.sub(r"[^a-z0-9]+", "-", name.lower())
+    # Inside a script element only its end tag has a meaning.
+    content = Html(drawn.to_json().replace("</", "<\\/"))
+    return element(
+        "figure",
+        element(
+            "div",
+            kind="plot",
+            id=f"plot-{identifier}",
+            role="img",
+            aria_label=caption,
+            style=f"min-height:{drawn.layout.height}px",
+        ),
+        element("script", content, type="application/json", data_for=f"plot-{identifier}"),
+        element("figcaption", caption),
+    )
+
+
+def script_json(identifier: str, content: Any) -> Html:
+    """Data for the page's script."""
+    return element(
+        "script",
+        Html(json.dumps(content).replace("</", "<\\/")),
+        type="application/json",
+        id=identifier,
+    )
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with as many digits as help; `unknown` for None."""
+    if value is None:
+        return "unknown"
+    if float(value).is_integer() and abs(value) >= 10:
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.{digits}f}"
+
+
+def estimate(content: dict[str, Any] | None) -> str:
+    """A score with its interval, such as `4.10 [3.80, 4.50]`."""
+    if not content or content.get("value") is None:
+        return "unknown"
+    lower, upper = content.get("lower"), content.get("upper")
+    ends = "" if None in (lower, upper) else f" [{number(lower)}, {number(upper)}]"
+    return number(content["value"]) + ends
+
+
+def moment(text: str) -> str:
+    """A time of ISO 8601 for people.
+
+    >>> moment("2026-11-24T05:17:50.636918+01:00")
+    '2026-11-24 04:17 UTC'
+    """
+    try:
+        return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return text or "an unknown time"
+
+
+def missing(what: str) -> Html:
+    """Says that a part of the report has nothing to show, and why."""
+    return paragraph(what, kind="missing")

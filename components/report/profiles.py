@@ -1,0 +1,276 @@
+"""Two TFX components that count what the report draws, so that unchanged counts are reused.
+
+| component | enters | leaves |
+|---|---|---|
+| `DataProfile` | raw examples, transformed examples, statistics | `Profile`: `data.json` |
+| `AnswersProfile` | raw examples (`test` alone), model, statistics | `Profile`: `answers.json` |
+
+Both read the deciles of the training labels from the statistics and cut their bins by them. Wired
+by `pipeline`; `run_report` reads what they leave.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import apache_beam as beam
+from tensorflow_metadata.proto.v0 import statistics_pb2
+from tfx import types
+from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.types.artifact import Artifact
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.utils import io_utils, path_utils
+
+from components.heads import BinaryHead, heads_from_json
+from components.judging.signatures import declared_heads
+from components.report.answer_sums import describe_answers
+from components.report.answers import Sums, head_counts
+from components.report.counting import CountAnswers, CountExamples
+from components.report.coverage import count_author, count_tokens, describe_data
+from components.report.scales import Scale, make_scale
+
+DATA_FILE, ANSWERS_FILE = "data.json", "answers.json"
+SPLIT = "test"
+
+
+class Profile(Artifact):
+    """Counts of fixed size as JSON: of the data, or of a model's answers."""
+
+    TYPE_NAME = "Profile"
+
+
+class DataProfileSpec(ComponentSpec):
+    """Inputs, outputs and properties of `DataProfile`."""
+
+    PARAMETERS = {
+        "heads": ExecutionParameter(type=str),
+        "max_tokens": ExecutionParameter(type=int),
+    }
+    INPUTS = {
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "transformed_examples": ChannelParameter(type=standard_artifacts.Examples),
+        "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
+    }
+    OUTPUTS = {"profile": ChannelParameter(type=Profile)}
+
+
+class DataProfileExecutor(base_beam_executor.BaseBeamExecutor):
+    """Counts labels, lengths and tokens of every split."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes `data.json`."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        heads = heads_from_json(exec_properties["heads"])
+        max_tokens = exec_properties["max_tokens"]
+        scales = read_scales(artifact_utils.get_single_instance(input_dict["statistics"]), heads)
+        count = functools.partial(count_author, heads=heads, scales=scales)
+        passes = (
+            ("authors", input_dict["examples"], count),
+            (
+                "tokens",
+                input_dict["transformed_examples"],
+                functools.partial(count_tokens, max_tokens=max_tokens),
+            ),
+        )
+        describe = functools.partial(_describe_data, heads, scales, max_tokens)
+        uri = artifact_utils.get_single_uri(output_dict["profile"])
+        with self._make_beam_pipeline() as pipeline:
+            counted = [
+                pipeline
+                | f"Count {name} of {split}" >> CountExamples(pattern, count_one)
+                | f"Name {name} of {split}" >> beam.Map(_named, (name, split))
+                for name, examples, count_one in passes
+                for split, pattern in _patterns(examples).items()
+            ]
+            _ = (
+                counted
+                | beam.Flatten()
+                | "One element a split" >> beam.combiners.ToDict()
+                | beam.Map(describe)
+                | beam.Map(functools.partial(write_json, os.path.join(uri, DATA_FILE)))
+            )
+
+
+class DataProfile(base_beam_component.BaseBeamComponent):
+    """Counts the data; output `profile`."""
+
+    SPEC_CLASS = DataProfileSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(DataProfileExecutor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        transformed_examples: types.BaseChannel,
+        statistics: types.BaseChannel,
+        heads: str,
+        max_tokens: int,
+    ) -> None:
+        """Wires the component.
+
+        Args:
+            examples: raw examples.
+            transformed_examples: with a feature `tokens`.
+            statistics: of the raw examples.
+            heads: JSON of `heads_to_json`.
+            max_tokens: longest token sequence of an author.
+        """
+        super().__init__(
+            DataProfileSpec(
+                examples=examples,
+                transformed_examples=transformed_examples,
+                statistics=statistics,
+                heads=heads,
+                max_tokens=max_tokens,
+                profile=types.Channel(type=Profile),
+            )
+        )
+
+
+class AnswersProfileSpec(ComponentSpec):
+    """Inputs, outputs and properties of `AnswersProfile`."""
+
+    PARAMETERS = {"heads": ExecutionParameter(type=str)}
+    INPUTS = {
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
+    }
+    OUTPUTS = {"profile": ChannelParameter(type=Profile)}
+
+
+class AnswersProfileExecutor(base_beam_executor.BaseBeamExecutor):
+    """Counts what the model answers about the authors of `test`."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes `answers.json`."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        heads = heads_from_json(exec_properties["heads"])
+        model = artifact_utils.get_single_instance(input_dict["model"])
+        path = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+        scales = read_scales(artifact_utils.get_single_instance(input_dict["statistics"]), heads)
+        served = declared_heads(path)
+        counts = {
+            head.name: head_counts(
+                head, scales.get(head.name), served.get(head.name, {}).get("boundaries", ())
+            )
+            for head in heads
+        }
+        pattern = _patterns(input_dict["examples"])[SPLIT]
+        uri = artifact_utils.get_single_uri(output_dict["profile"])
+        with self._make_beam_pipeline() as pipeline:
+            _ = (
+                pipeline
+                | CountAnswers(pattern, path, counts, served)
+                | beam.Map(functools.partial(describe_answers, SPLIT, counts, served))
+                | beam.Map(functools.partial(write_json, os.path.join(uri, ANSWERS_FILE)))
+            )
+
+
+class AnswersProfile(base_beam_component.BaseBeamComponent):
+    """Counts a model's answers on `test`; output `profile`."""
+
+    SPEC_CLASS = AnswersProfileSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(AnswersProfileExecutor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        model: types.BaseChannel,
+        statistics: types.BaseChannel,
+        heads: str,
+    ) -> None:
+        """Wires the component.
+
+        Args:
+            examples: raw examples with a split `test`.
+            model: the trained model.
+            statistics: of the raw examples.
+            heads: JSON of `heads_to_json`.
+        """
+        super().__init__(
+            AnswersProfileSpec(
+                examples=examples,
+                model=model,
+                statistics=statistics,
+                heads=heads,
+                profile=types.Channel(type=Profile),
+            )
+        )
+
+
+def read_scales(statistics: types.Artifact, heads: tuple[Any, ...]) -> dict[str, Scale]:
+    """Scales of the heads whose labels are numbers, from the deciles of the training split."""
+    scales = {}
+    for name, deciles in read_deciles(statistics, "train").items():
+        if any(head.name == name and _is_number(head) for head in heads):
+            scales[name] = make_scale(deciles)
+    return scales
+
+
+def read_deciles(statistics: types.Artifact, split: str) -> dict[str, list[float]]:
+    """Eleven deciles of each numeric feature of a split."""
+    path = os.path.join(artifact_utils.get_split_uri([statistics], split), "FeatureStats.pb")
+    with fileio.open(path, "rb") as file:
+        found = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read())
+    return {
+        feature.path.step[0]: deciles
+        for feature in found.datasets[0].features
+        if (deciles := _deciles(feature))
+    }
+
+
+def _deciles(feature: statistics_pb2.FeatureNameStatistics) -> list[float]:
+    for histogram in feature.num_stats.histograms:
+        if histogram.type == statistics_pb2.Histogram.QUANTILES and len(histogram.buckets) == 10:
+            last = histogram.buckets[-1].high_value
+            return [bucket.low_value for bucket in histogram.buckets] + [last]
+    return []
+
+
+def _is_number(head: Any) -> bool:
+    return not isinstance(head, BinaryHead) and getattr(head, "given_as", "amount") == "amount"
+
+
+def _patterns(examples: list[types.Artifact]) -> dict[str, str]:
+    artifact = artifact_utils.get_single_instance(examples)
+    return {
+        split: io_utils.all_files_pattern(artifact_utils.get_split_uri([artifact], split))
+        for split in artifact_utils.decode_split_names(artifact.split_names)
+    }
+
+
+def _named(sums: Sums, name: tuple[str, str]) -> tuple[tuple[str, str], Sums]:
+    return name, sums
+
+
+def _describe_data(
+    heads: tuple[Any, ...],
+    scales: Mapping[str, Scale],
+    max_tokens: int,
+    counted: dict[tuple[str, str], Sums],
+) -> dict[str, Any]:
+    by_pass: dict[str, dict[str, Sums]] = {"authors": {}, "tokens": {}}
+    for (name, split), sums in counted.items():
+        by_pass[name][split] = sums
+    return describe_data(heads, scales, by_pass["authors"], by_pass["tokens"], max_tokens)
+
+
+def write_json(path: str, content: dict[str, Any]) -> None:
+    """Writes one small file; what is there is replaced."""
+    io_utils.write_string_file(path, json.dumps(content))

@@ -1,0 +1,128 @@
+"""Everything a report shows, as plain values: what `report.json` holds.
+
+Enters: the JSON files of a run's artifacts. Leaves: a `RunRecord`. Written by `run_report`, read by
+`page`, which draws it, and by `pipeline.report`, which draws it anew. What a run did not make is
+empty, and the page says so. Knows nothing of TFX, Beam and TensorFlow.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from components.report.settings import CardSettings
+
+RECORD_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "model_card.md"
+COMPARISON_FILE = "comparison.json"
+Json = dict[str, Any]
+
+
+class RunRecord(BaseModel):
+    """One run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    heads: list[Json] = Field(description="declarations of the heads, in their order")
+    verdict: Json = Field(description="`verdict.json` of the Evaluator")
+    check: Json = Field(default_factory=dict, description="`check.json` of the serving check")
+    pushed: str = Field("", description="folder of the pushed version; empty where none was")
+    training: Json = Field(default_factory=dict, description="`training.json` of the Trainer")
+    trials: list[Json] = Field(default_factory=list, description="of the search, see `read_trials`")
+    audit: Json = Field(default_factory=dict, description="`audit.json` of the join")
+    data: Json = Field(default_factory=dict, description="`data.json` of DataProfile")
+    answers: Json = Field(default_factory=dict, description="`answers.json` of AnswersProfile")
+    drift: list[Json] = Field(
+        default_factory=list, description="per head: measure, value, threshold"
+    )
+    vocabulary: int = Field(0, description="ids, those of padding and of unknown tokens included")
+    history: Json = Field(default_factory=dict, description="of `history`")
+    previous: Json = Field(
+        default_factory=dict, description="run, verdict, training, audit of the run before"
+    )
+    comparison: list[Json] = Field(
+        default_factory=list,
+        description="rows of `comparison.json`: name, seeds, heads {name: {mean, lower, upper}}",
+    )
+    reachable: Json = Field(
+        default_factory=dict, description="best reachable scores by head and metric, where known"
+    )
+    card: CardSettings = Field(default_factory=CardSettings)
+    titles: dict[str, str] = Field(
+        default_factory=dict, description="names of the stages, for people"
+    )
+    config: str = Field("", description="configuration file that repeats the run")
+    created: str = Field("", description="when the report's run began, ISO 8601")
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the heads, in their order."""
+        return [head["name"] for head in self.heads]
+
+    def with_comparison(self, text: str) -> RunRecord:
+        """The same with the rows of a `comparison.json`."""
+        return self.model_copy(update={"comparison": read_rows(text)})
+
+
+def read_rows(text: str) -> list[Json]:
+    """The rows of a `comparison.json`: a list of rows, or an object that holds it as `rows`.
+
+    Raises:
+        ValueError: the text holds something else.
+    """
+    content = json.loads(text)
+    rows = content.get("rows") if isinstance(content, dict) else content
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and {"name", "seeds", "heads"} <= row.keys() for row in rows
+    ):
+        raise ValueError(
+            "comparison.json must be a list of rows with the keys name, seeds and heads; it is "
+            "not. Write it anew with `authorprofile run --compare`."
+        )
+    return rows
+
+
+def read_trials(trials: str, results: str) -> list[Json]:
+    """The search's trials, best first.
+
+    Args:
+        trials: text of `trials.json`, a list of `{trial, hyperparameters, skills, score, status}`;
+            empty where there is none.
+        results: text of Keras Tuner's `tuner_results.json`, which knows no skill of a head.
+
+    Returns:
+        Dictionaries with the keys of `trials.json`.
+    """
+    if trials:
+        found: list[Json] = json.loads(trials)
+    else:
+        found = [_from_results(row) for row in (json.loads(results) if results else [])]
+    finished = [_plain(trial) for trial in found if is_finite(trial.get("score"))]
+    return sorted(finished, key=lambda trial: -float(trial["score"]))
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a value is a number that can be drawn."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _plain(trial: Json) -> Json:
+    """A trial without Hyperband's own bookkeeping."""
+    chosen = trial.get("hyperparameters", {}).items()
+    return {
+        **trial,
+        "hyperparameters": {key: value for key, value in chosen if not key.startswith("tuner/")},
+    }
+
+
+def _from_results(row: Json) -> Json:
+    values = {key: value for key, value in row.items() if key not in ("trial_id", "score")}
+    return {
+        "trial": row.get("trial_id", ""),
+        "score": row.get("score"),
+        "hyperparameters": values,
+        "skills": {},
+        "status": "COMPLETED",
+    }

@@ -1,0 +1,255 @@
+"""The TFX component that ends every run: the report's page, its record, and the model card.
+
+Enters: what the other stages left, by channel; what is not there (no search, no comparison) is
+said to be missing on the page. Leaves: a `Report` with `report.html`, `report.json` (the
+`RunRecord`) and `model_card.md`. Wired by `pipeline` as its last stage; the local runner copies the
+three files into the run's folder. Never found in the cache: its history differs in every run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import Any
+
+from google.protobuf import text_format
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx import types
+from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.types.artifact import Artifact
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.utils import io_utils
+
+from components.heads import heads_from_json
+from components.ingest.audit import JoinAudit
+from components.report.card import card_markdown
+from components.report.history import HISTORY, HistoryDriver
+from components.report.page import render_page
+from components.report.profiles import ANSWERS_FILE, DATA_FILE, Profile
+from components.report.record import (
+    CARD_FILE,
+    COMPARISON_FILE,
+    PAGE_FILE,
+    RECORD_FILE,
+    RunRecord,
+    read_rows,
+    read_trials,
+)
+from components.report.settings import CardSettings
+
+LOGGER = logging.getLogger("authorprofile.report")
+DRIFT_SPLIT = "train"
+# Padding and unknown tokens have ids, and no line in the vocabulary's file.
+RESERVED_IDS = 2
+_PREVIOUS = {"ModelBlessing": "verdict", "ModelRun": "training", "JoinAudit": "audit"}
+
+Inputs = dict[str, list[types.Artifact]]
+
+
+class Report(Artifact):
+    """A run explained: `report.html`, `report.json`, `model_card.md`."""
+
+    TYPE_NAME = "Report"
+
+
+class Comparison(Artifact):
+    """Networks weighted in other ways, trained with the same budget: `comparison.json`."""
+
+    TYPE_NAME = "Comparison"
+
+
+class RunReportSpec(ComponentSpec):
+    """Inputs, outputs and properties of `RunReport`."""
+
+    PARAMETERS = {
+        "heads": ExecutionParameter(type=str),
+        "card": ExecutionParameter(type=str),
+        "titles": ExecutionParameter(type=str),
+        "config": ExecutionParameter(type=str),
+        "reachable": ExecutionParameter(type=str),
+        HISTORY: ExecutionParameter(type=str),
+    }
+    INPUTS = {
+        "blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "infra_blessing": ChannelParameter(type=standard_artifacts.InfraBlessing),
+        "pushed_model": ChannelParameter(type=standard_artifacts.PushedModel),
+        "model_run": ChannelParameter(type=standard_artifacts.ModelRun),
+        "audit": ChannelParameter(type=JoinAudit),
+        "data": ChannelParameter(type=Profile),
+        "answers": ChannelParameter(type=Profile),
+        "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+        "transform_graph": ChannelParameter(type=standard_artifacts.TransformGraph),
+        "tuner_results": ChannelParameter(type=standard_artifacts.TunerResults, optional=True),
+        "comparison": ChannelParameter(type=Comparison, optional=True),
+    }
+    OUTPUTS = {"report": ChannelParameter(type=Report)}
+
+
+class RunReportExecutor(base_executor.BaseExecutor):
+    """Gathers, draws, writes."""
+
+    def Do(
+        self,
+        input_dict: Inputs,
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the three files."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        record = gather(input_dict, exec_properties)
+        folder = artifact_utils.get_single_uri(output_dict["report"])
+        files = render_files(record)
+        for name, text in files.items():
+            io_utils.write_string_file(os.path.join(folder, name), text)
+        LOGGER.info("drawn: %s", ", ".join(files))
+
+
+class RunReport(base_component.BaseComponent):
+    """Explains a run; output `report`."""
+
+    SPEC_CLASS = RunReportSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(RunReportExecutor)
+    DRIVER_CLASS = HistoryDriver
+
+    def __init__(
+        self,
+        heads: str,
+        card: CardSettings,
+        titles: dict[str, str],
+        config: str = "",
+        reachable: str = "",
+        **channels: types.BaseChannel | None,
+    ) -> None:
+        """Wires the component.
+
+        Args:
+            heads: JSON of `heads_to_json`.
+            card: statements of the model card.
+            titles: names of the stages, for people.
+            config: configuration file that repeats the run, for the commands on the page.
+            reachable: JSON file of best reachable scores; empty where unknown.
+            channels: the inputs of `RunReportSpec`, by their names.
+        """
+        super().__init__(
+            RunReportSpec(
+                heads=heads,
+                card=card.model_dump_json(),
+                titles=json.dumps(titles),
+                config=config,
+                reachable=reachable,
+                history="",
+                report=types.Channel(type=Report),
+                **channels,
+            )
+        )
+
+
+def render_files(record: RunRecord) -> dict[str, str]:
+    """The report's files by name."""
+    return {
+        RECORD_FILE: record.model_dump_json(indent=1),
+        PAGE_FILE: render_page(record),
+        CARD_FILE: card_markdown(record),
+    }
+
+
+def gather(inputs: Inputs, properties: dict[str, Any]) -> RunRecord:
+    """Reads the artifacts into a record.
+
+    Args:
+        inputs: artifacts by the names of `RunReportSpec.INPUTS`.
+        properties: execution properties by the names of its PARAMETERS.
+
+    Raises:
+        tf.errors.NotFoundError: the Evaluator left no `verdict.json`.
+    """
+    history = json.loads(properties.get(HISTORY) or "{}")
+    pushed = artifact_utils.get_single_instance(inputs["pushed_model"])
+    reachable = _read(properties.get("reachable") or "")
+    return RunRecord(
+        heads=[head.model_dump() for head in heads_from_json(properties["heads"])],
+        verdict=json.loads(_read(_uri(inputs, "blessing"), "verdict.json")),
+        check=_json(_uri(inputs, "infra_blessing"), "check.json"),
+        pushed=pushed.get_string_custom_property("pushed_destination")
+        if pushed.get_int_custom_property("pushed")
+        else "",
+        training=_json(_uri(inputs, "model_run"), "training.json"),
+        trials=read_trials(
+            _read(_uri(inputs, "tuner_results"), "trials.json"),
+            _read(_uri(inputs, "tuner_results"), "tuner_results.json"),
+        ),
+        audit=_json(_uri(inputs, "audit"), "audit.json"),
+        data=_json(_uri(inputs, "data"), DATA_FILE),
+        answers=_json(_uri(inputs, "answers"), ANSWERS_FILE),
+        drift=read_drift(_read(_uri(inputs, "anomalies"), f"Split-{DRIFT_SPLIT}/anomalies.pbtxt")),
+        vocabulary=_count_words(_uri(inputs, "transform_graph")),
+        history=history,
+        previous=_read_previous(history.get("previous", {})),
+        comparison=read_rows(_read(_uri(inputs, "comparison"), COMPARISON_FILE) or "[]"),
+        reachable=json.loads(reachable)["heads"] if reachable else {},
+        card=CardSettings.model_validate_json(properties["card"]),
+        titles=json.loads(properties["titles"]),
+        config=properties.get("config") or "",
+        created=history.get("run", ""),
+    )
+
+
+def read_drift(anomalies: str) -> list[dict[str, Any]]:
+    """Per head the distance from the last span and its bound, from `anomalies.pbtxt`."""
+    content = text_format.Parse(anomalies, anomalies_pb2.Anomalies())
+    measures = anomalies_pb2.DriftSkewInfo.Measurement
+    titles = {
+        measures.L_INFTY: "largest change of a value's share",
+        measures.JENSEN_SHANNON_DIVERGENCE: "Jensen-Shannon divergence, 0 to 1",
+    }
+    return [
+        {
+            "head": info.path.step[0],
+            "measure": titles.get(found.type, "distance"),
+            "value": found.value,
+            "threshold": found.threshold,
+        }
+        for info in content.drift_skew_info
+        for found in info.drift_measurements
+    ]
+
+
+def _read_previous(folders: dict[str, str]) -> dict[str, Any]:
+    """What is left of the run before; its files may have been deleted since."""
+    names = {"verdict": "verdict.json", "training": "training.json", "audit": "audit.json"}
+    found: dict[str, Any] = {"run": folders.get("run", "")} if folders else {}
+    for kind, key in _PREVIOUS.items():
+        content = _json(folders.get(kind, ""), names[key])
+        if content:
+            found[key] = content
+    return found
+
+
+def _count_words(transform_graph: str) -> int:
+    path = os.path.join(transform_graph, "transform_fn", "assets", "tokens")
+    if not transform_graph or not fileio.exists(path):
+        return 0
+    with fileio.open(path, "rb") as file:
+        return RESERVED_IDS + sum(1 for _ in file)
+
+
+def _uri(inputs: Inputs, name: str) -> str:
+    artifacts = inputs.get(name) or []
+    return str(artifacts[0].uri) if artifacts else ""
+
+
+def _json(folder: str, name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(_read(folder, name) or "{}")
+    return content
+
+
+def _read(folder: str, name: str = "") -> str:
+    """A file's text; empty where it is not there."""
+    path = os.path.join(folder, name) if name else folder
+    if not folder or not fileio.exists(path):
+        return ""
+    with fileio.open(path, "rb") as file:
+        return bytes(file.read()).decode("utf-8")

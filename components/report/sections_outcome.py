@@ -1,0 +1,160 @@
+"""The report's first sections: the outcome, and whether one network for all heads was worth it.
+
+Enters: a `RunRecord`. Leaves: HTML. Called by `page`. What cannot be shown is said in words.
+"""
+
+from __future__ import annotations
+
+from components.report.changes import changes
+from components.report.figures_outcome import intervals_figure
+from components.report.markup import (
+    METRIC_TITLES,
+    Html,
+    element,
+    estimate,
+    joined,
+    missing,
+    number,
+    paragraph,
+    plot,
+    subsection,
+    table,
+)
+from components.report.record import Json, RunRecord
+from components.report.sections_search import repeat_command
+
+
+def outcome(record: RunRecord) -> Html:
+    """Blessed or what blocked, the heads' scores, what changed."""
+    verdict = record.verdict
+    level = f"{verdict['confidence']:.0%}"
+    return joined(
+        [
+            element("p", headline(record), kind="headline"),
+            *(
+                paragraph(f"{head['name']} blocked: it {head['reason']}.")
+                for head in verdict["heads"]
+                if not head["blessed"]
+            ),
+            *(paragraph(f"Serving check: {fault}") for fault in record.check.get("faults", [])),
+            _scores(record),
+            paragraph(
+                f"On {verdict['authors']:,} authors of the split {verdict['split']}, which nothing "
+                f"was chosen by; intervals at {level}. Constant: the best constant answer in "
+                "hindsight. Skill: 1 - loss / its loss; 0 is no better than a constant, 1 perfect."
+            ),
+            plot(
+                "outcome skill",
+                intervals_figure(_skill_groups(record), "skill on test", "best constant"),
+                f"Skill of each head on test with its interval{_beside(record)}. A head is "
+                "blessed only where its whole interval lies right of the dashed line.",
+            ),
+            subsection("What changed since the last run", changes(record)),
+        ]
+    )
+
+
+def headline(record: RunRecord) -> str:
+    """The outcome in one sentence."""
+    blocked = record.verdict["falling_short"]
+    if blocked:
+        return f"Not blessed: {', '.join(blocked)} fell short. What was in service stays there."
+    if record.check and not record.check.get("blessed"):
+        return "Blessed, but the exported model failed the serving check. Nothing was pushed."
+    if not record.pushed:
+        return "Every head is blessed. Nothing was pushed."
+    return f"Every head is blessed, and the model is in service: {record.pushed}"
+
+
+def _in_service(record: RunRecord) -> bool:
+    return any(head["comparison"]["baseline_skill"] for head in record.verdict["heads"])
+
+
+def _beside(record: RunRecord) -> str:
+    return ", beside the model in service" if _in_service(record) else ""
+
+
+def _scores(record: RunRecord) -> Html:
+    rows = []
+    in_service = _in_service(record)
+    for head in record.verdict["heads"]:
+        best = record.reachable.get(head["name"], {})
+        scores = {**head["metrics"], "skill": head["skill"]}
+        for place, (key, score) in enumerate(scores.items()):
+            unit = f", {head['unit']}" if key in ("mae", "rmse") and head["unit"] else ""
+            constant = 0.0 if key == "skill" else head["constant"].get(key)
+            served = head["comparison"]["baseline_skill"] if key == "skill" else None
+            row = [
+                "" if place else head["name"],
+                METRIC_TITLES.get(key, key) + unit,
+                estimate(score),
+                number(constant),
+            ]
+            row += [estimate(served) if served else ""] if in_service else []
+            row += [number(best[key]) if key in best else ""] if record.reachable else []
+            rows.append([*row, _stamp(head) if key == "skill" else ""])
+    headings = ["head", "metric", "score", "constant"]
+    headings += ["in service"] if in_service else []
+    headings += ["best reachable"] if record.reachable else []
+    return table([*headings, "verdict"], rows, "Scores of each head on test")
+
+
+def _stamp(head: Json) -> Html:
+    if not head["blessed"]:
+        return element("strong", "✗ not blessed", kind="bad")
+    return element("strong", "✓ accepted" if head["accepted"] else "✓ blessed", kind="good")
+
+
+def _skill_groups(record: RunRecord) -> list[tuple[str, list[tuple[str, Json]]]]:
+    heads = record.verdict["heads"]
+    groups = [("this run", [(head["name"], head["skill"]) for head in heads])]
+    served = [(head["name"], head["comparison"]["baseline_skill"]) for head in heads]
+    if any(skill for _, skill in served):
+        groups.append(("model in service", served))
+    if record.reachable:
+        best = [(n, {"value": record.reachable.get(n, {}).get("skill")}) for n in record.names]
+        groups.append(("best reachable", best))
+    return groups
+
+
+def worth(record: RunRecord) -> Html:
+    """Whether one network for all heads was worth it: `comparison.json`, or that it was not run."""
+    if not record.comparison:
+        return joined(
+            [
+                missing(
+                    "Not run. A comparison trains, with the same budget and several seeds: the "
+                    "chosen loss weights, equal weights, hand-set weights, uncertainty weighting, "
+                    "and one network a head."
+                ),
+                element("pre", element("code", repeat_command(record, "--compare")), tabindex="0"),
+            ]
+        )
+    rows = [
+        [row["name"], row["seeds"], *(estimate(_mean(row["heads"].get(n))) for n in record.names)]
+        for row in record.comparison
+    ]
+    groups = [
+        (row["name"], [(n, _mean(row["heads"].get(n)) or {}) for n in record.names])
+        for row in record.comparison
+    ]
+    return joined(
+        [
+            table(
+                ["weights", "seeds", *(f"skill of {name}" for name in record.names)],
+                rows,
+                "Mean skill over the seeds, with its interval",
+            ),
+            plot(
+                "comparison",
+                intervals_figure(groups, "mean skill over the seeds", "best constant"),
+                "Skill of each head by how its loss was weighted, with intervals over seeds.",
+            ),
+        ]
+    )
+
+
+def _mean(content: Json | None) -> Json | None:
+    if not content:
+        return None
+    return {"value": content["mean"], "lower": content["lower"], "upper": content["upper"]}

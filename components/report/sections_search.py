@@ -1,0 +1,138 @@
+"""The report's section on the search: trials, trade-off, the command with a trial's weights.
+
+Enters: a `RunRecord`. Leaves: HTML. Called by `page`. What cannot be shown is said in words.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from components.report.figures_search import parallel_figure, title_of, tradeoff_figure, with_skills
+from components.report.markup import (
+    Html,
+    element,
+    joined,
+    missing,
+    number,
+    paragraph,
+    plot,
+    script_json,
+    table,
+)
+from components.report.record import Json, RunRecord
+
+
+def search(record: RunRecord) -> Html:
+    """Trials, trade-off, and the command that retrains with a trial's weights."""
+    if not record.trials:
+        return missing(
+            "No search was run: the loss weights came from the settings or from an earlier run."
+        )
+    names = record.names
+    comparable = with_skills(record.trials, names)
+    return joined(
+        [
+            paragraph(
+                f"{len(record.trials)} trials. The objective is the mean skill of the heads on "
+                "eval, which does not depend on the loss weights."
+            ),
+            plot(
+                "trials",
+                parallel_figure(record.trials, names if comparable else ()),
+                "Each line is a trial: what it chose on the left, what it reached on the right; "
+                "the stronger the line, the better the trial; the thick orange one is the best.",
+            ),
+            _tradeoff(comparable, names),
+            _picker(record),
+            element(
+                "details", element("summary", "All trials"), _trials_table(record.trials, names)
+            ),
+        ]
+    )
+
+
+def _tradeoff(trials: list[Json], names: list[str]) -> Html:
+    if len(names) < 2:
+        return missing("One head alone: there is nothing to trade off.")
+    if not trials:
+        return missing(
+            "The trade-off between heads is not shown: this search kept no skill of each head "
+            "(trials.json)."
+        )
+    pairs = [(x, y) for place, x in enumerate(names) for y in names[place + 1 :]]
+    drawn = [
+        plot(
+            f"tradeoff {x} {y}",
+            tradeoff_figure(trials, names, x, y),
+            f"Each point is a trial: skill of {x} to the right, of {y} upwards. Choose a point to "
+            "see the command that trains with its weights.",
+        )
+        for x, y in pairs[:6]
+    ]
+    return element("div", *drawn, kind="columns")
+
+
+def _picker(record: RunRecord) -> Html:
+    commands = {str(trial["trial"]): retrain_command(record, trial) for trial in record.trials}
+    options = [
+        element(
+            "option",
+            f"trial {trial['trial']}, mean skill {number(trial['score'])}",
+            value=str(trial["trial"]),
+        )
+        for trial in record.trials
+    ]
+    first = str(record.trials[0]["trial"])
+    return element(
+        "div",
+        element("label", "Train with the weights of ", element("select", *options, id="trial")),
+        element("pre", element("code", commands[first], id="command"), tabindex="0"),
+        element("button", "Copy", type="button", id="copy"),
+        element("span", "", id="copied", role="status"),
+        script_json("commands", commands),
+        kind="picker",
+    )
+
+
+def retrain_command(record: RunRecord, trial: Json) -> str:
+    """The command that trains on a trial's loss weights and settings without a search."""
+    chosen = trial["hyperparameters"]
+    weights = dict.fromkeys(record.names, 1.0)
+    weights |= {n: chosen[f"loss_weight/{n}"] for n in record.names if f"loss_weight/{n}" in chosen}
+    values = ", ".join(f"{name}: {float(weight):.6g}" for name, weight in weights.items())
+    settings = ["tune=false", f"training.loss_weights={{{values}}}"]
+    settings += [
+        f"training.{key}={float(chosen[key]):.6g}"
+        for key in ("learning_rate", "dropout")
+        if key in chosen
+    ]
+    if "network" in chosen:
+        settings.append(f"network.kind={chosen['network']}")
+    words = [word for setting in settings for word in ("--set", setting)]
+    return repeat_command(record, *words)
+
+
+def repeat_command(record: RunRecord, *words: str) -> str:
+    """The command that repeats the run, with further words."""
+    return shlex.join(["authorprofile", "run", record.config or "config.yaml", *words])
+
+
+def _trials_table(trials: list[Json], names: list[str]) -> Html:
+    chosen = sorted({key for trial in trials for key in trial["hyperparameters"]})
+    rows = [
+        [
+            trial["trial"],
+            *(setting_text(trial["hyperparameters"].get(key)) for key in chosen),
+            *(number(trial["skills"].get(name)) for name in names),
+            number(trial["score"]),
+        ]
+        for trial in trials
+    ]
+    titles = [title_of(key) for key in chosen]
+    return table(["trial", *titles, *(f"skill of {n}" for n in names), "mean skill"], rows)
+
+
+def setting_text(value: Any) -> str:
+    """A setting's value for people."""
+    return number(value, 4) if isinstance(value, int | float) else str(value or "")

@@ -1,0 +1,91 @@
+"""The report's section on the fit: curves of each head, and where the time went.
+
+Enters: a `RunRecord`. Leaves: HTML. Called by `page`. What cannot be shown is said in words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.report.figures_training import loss_figure, skill_figure, time_figure
+from components.report.markup import (
+    Html,
+    element,
+    joined,
+    missing,
+    paragraph,
+    plot,
+    subsection,
+    table,
+)
+from components.report.record import RunRecord
+from components.report.sections_search import setting_text
+
+LOSS_NOTES = {
+    "regression": ": squared error, SD being the standard deviation of the training labels.",
+    "classes": ": cross-entropy.",
+    "binary": ": cross-entropy.",
+}
+
+
+def training(record: RunRecord) -> Html:
+    """Curves of the fit and the stages' times."""
+    told = record.training
+    if not told:
+        return missing("The Trainer left no training.json.")
+    authors = told.get("authors", {})
+    facts = [
+        ["parameters", f"{told['parameters']:,}" if "parameters" in told else ""],
+        ["epochs", f"{len(told.get('epochs', []))}, the best was {told.get('best_epoch')}"],
+        ["authors", ", ".join(f"{count:,} {split}" for split, count in authors.items())],
+        ["precision", told.get("precision", "")],
+        *([key, _setting(value)] for key, value in sorted(told.get("settings", {}).items())),
+    ]
+    return joined(
+        [
+            plot(
+                "training skill",
+                skill_figure(record.names, told),
+                "Skill of each head on eval after each epoch; their mean decides which epoch is "
+                "kept.",
+            ),
+            element(
+                "div",
+                *(
+                    plot(
+                        f"loss {head['name']}",
+                        loss_figure(head, len(record.heads), told),
+                        f"Loss of {head['name']} over known labels after each epoch"
+                        f"{LOSS_NOTES[head['kind']]}",
+                    )
+                    for head in record.heads
+                ),
+                kind="columns",
+            ),
+            subsection("Where the time went", _times(record)),
+            element("details", element("summary", "Settings of the fit"), table(["", ""], facts)),
+        ]
+    )
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {setting_text(item)}" for name, item in value.items()) or "none"
+    return str(value)
+
+
+def _times(record: RunRecord) -> Html:
+    stages = [
+        stage
+        for stage in record.history.get("stages", [])
+        if stage["seconds"] >= 0.1 or stage["reused"]
+    ]
+    if not stages:
+        return missing("This runner keeps no times of stages.")
+    total = sum(stage["seconds"] for stage in stages)
+    return joined(
+        [
+            paragraph(f"{total:,.0f} s in all, this report's own time not among them."),
+            plot("times", time_figure(stages, record.titles), "Seconds of each stage of the run."),
+        ]
+    )

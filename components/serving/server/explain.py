@@ -1,0 +1,77 @@
+"""Which words mattered most: what each head would have answered without a word.
+
+Enters: an author's posts, a head's answers to the texts with one word taken out (occlusion; Zeiler
+and Fergus 2014, "Visualizing and Understanding Convolutional Networks", section 4.2). Leaves: per
+head the words that moved its answer most. Called by `service`. Pure functions.
+
+A word is a run of letters and digits, whatever its case; all its occurrences go at once. Effect:
+answer with the word less answer without it, so a positive one pushed the answer up: in the unit of
+a regression head, in probability of the positive value, or of the group that was answered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+WORDS_SHOWN = 20
+
+
+class Occlusion(NamedTuple):
+    """The texts to ask the model: `texts[0]` as it came, `texts[i]` without `words[i - 1]`."""
+
+    texts: list[bytes]
+    words: list[str]
+    counts: list[int]
+    distinct: int
+
+
+def occlude(text: str, most_words: int, most_bytes: int) -> Occlusion:
+    """Takes every word out of a text in turn, the most frequent first.
+
+    >>> occlude("So so good", 9, 1000).texts
+    [b'So so good', b'  good', b'So so ']
+    """
+    found = Counter(match.group().casefold() for match in _WORD.finditer(text))
+    size = max(len(text.encode()), 1)
+    most = max(0, min(most_words, most_bytes // size - 1))
+    chosen = found.most_common(most)
+    texts = [text.encode(), *(_without(text, word).encode() for word, _ in chosen)]
+    return Occlusion(texts, [w for w, _ in chosen], [n for _, n in chosen], len(found))
+
+
+def _without(text: str, word: str) -> str:
+    return _WORD.sub(lambda match: "" if match.group().casefold() == word else match.group(), text)
+
+
+def word_effects(head: dict[str, Any], answers: np.ndarray, tried: Occlusion) -> dict[str, Any]:
+    """The words of most effect on one head, strongest first.
+
+    Args:
+        head: the head's declaration.
+        answers: `[1 + words, units]`, the head's answers to `tried.texts`.
+        tried: the texts.
+    """
+    column = int(answers[0].argmax()) if head["kind"] == "classes" else 0
+    values = answers[:, column].astype(float)
+    effects = values[0] - values[1:]
+    order = sorted(range(len(effects)), key=lambda i: (-abs(effects[i]), i))[:WORDS_SHOWN]
+    return {"of": _target(head, column), "words": [_row(tried, effects, i) for i in order]}
+
+
+def _row(tried: Occlusion, effects: Sequence[float], index: int) -> dict[str, Any]:
+    effect = round(float(effects[index]), 6)
+    return {"word": tried.words[index], "count": tried.counts[index], "effect": effect}
+
+
+def _target(head: dict[str, Any], column: int) -> str:
+    if head["kind"] == "classes":
+        return f"probability of group {column}"
+    if head["kind"] == "binary":
+        return f"probability of {head['positive']}"
+    return str(head.get("unit") or "value")

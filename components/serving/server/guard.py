@@ -1,0 +1,169 @@
+"""What every HTTP request passes: bounds of size, number and time, and the last word on faults.
+
+Enters: any ASGI request. Leaves: a request with its whole body read, handed to the application, or
+an answer `{"error": "..."}`: 408 the body came too slowly, 413 it is too large, 415 it is packed,
+503 with Retry-After too many are under way, 504 the answer took too long, 500 without a word of
+why, as the cause may quote a post. Used by `rest`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from prometheus_client import Counter, Gauge
+
+from components.serving.server.refusals import Refusal, out_of_time, overloaded
+from components.serving.server.settings import ServerSettings
+
+_log = logging.getLogger("authorprofile.serving")
+RESPONSES = Counter(
+    "authorprofile_responses", "responses by protocol and code", ["protocol", "code"]
+)
+UNDER_WAY = Gauge("authorprofile_requests_under_way", "requests with a body that are under way")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class _Gone(Exception):
+    """The client went away."""
+
+
+class Guard:
+    """An ASGI application around another one.
+
+    Args:
+        application: what answers.
+        settings: of the server.
+    """
+
+    def __init__(self, application: Application, settings: ServerSettings) -> None:
+        self.application = application
+        self.settings = settings
+        self._under_way = 0
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answers one request, or passes what is no request."""
+        if scope["type"] != "http":
+            await self.application(scope, receive, send)
+            return
+        started = False
+
+        async def send_and_count(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                RESPONSES.labels("http", str(message["status"])).inc()
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, send_and_count)
+        except _Gone:
+            return
+        except Refusal as refusal:
+            if not started:
+                await self._refuse(refusal, send_and_count)
+        except Exception as error:
+            _log.error("a request failed: %s", type(error).__name__)
+            if not started:
+                fault = Refusal("The server failed.", HTTPStatus.INTERNAL_SERVER_ERROR)
+                await self._refuse(fault, send_and_count)
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["method"] in ("GET", "HEAD"):
+            await self.application(scope, receive, send)
+            return
+        if self._under_way >= self.settings.max_requests:
+            raise overloaded()
+        self._under_way += 1
+        UNDER_WAY.inc()
+        deadline = asyncio.get_running_loop().time() + self.settings.timeout_seconds
+        try:
+            body = await self._read(scope, receive, deadline)
+            async with asyncio.timeout_at(deadline):
+                await self.application(scope, _replay(body, receive), send)
+        except TimeoutError:
+            raise out_of_time(self.settings.timeout_seconds) from None
+        finally:
+            self._under_way -= 1
+            UNDER_WAY.dec()
+
+    async def _read(self, scope: Message, receive: Receive, deadline: float) -> bytes:
+        headers = dict(scope["headers"])
+        most = self.settings.max_body_bytes
+        if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+            raise Refusal(
+                "A body must not be packed; leave Content-Encoding out.",
+                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            )
+        announced = headers.get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > most:
+            raise _too_large(most)
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await _whole_body(receive, most)
+        except TimeoutError:
+            raise Refusal(
+                f"A body must arrive within {self.settings.timeout_seconds:g} seconds.",
+                HTTPStatus.REQUEST_TIMEOUT,
+            ) from None
+
+    async def _refuse(self, refusal: Refusal, send: Send) -> None:
+        headers = [(b"content-type", b"application/json")]
+        if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers.append((b"retry-after", str(self.settings.retry_after_seconds).encode()))
+        if refusal.status in _UNREAD:
+            # The rest of the body is not read, so nothing after it can be.
+            headers.append((b"connection", b"close"))
+        body = orjson.dumps({"error": refusal.message})
+        headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+_UNREAD = (
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+
+
+def _too_large(most: int) -> Refusal:
+    return Refusal(
+        f"A request holds at most {most} bytes; this one holds more. Send several requests.",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    )
+
+
+async def _whole_body(receive: Receive, most: int) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise _too_large(most)
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A channel that gives the body, then what comes after it."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

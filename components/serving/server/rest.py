@@ -1,0 +1,268 @@
+"""The addresses of HTTP: TensorFlow Serving's REST, the Open Inference Protocol, health, the page.
+
+Enters: the model and KServe's data plane. Leaves: an ASGI application. Called by `main`; tests
+call it without a network.
+
+| address | what |
+|---|---|
+| `/` | the page |
+| `/v1/models/NAME[/versions/N]` | status; `/metadata`: signatures, heads, quality |
+| `/v1/models/NAME[/versions/N]:predict` | `requests` says what enters, `service` what leaves |
+| `/v1/models/NAME[/versions/N]:explain` | the words that mattered most to one author's answers |
+| `/v2...` | Open Inference Protocol |
+| `/metrics` | Prometheus |
+
+Faults are answered as `{"error": "..."}`, in both protocols.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, FastAPI, Request, Response
+from google.protobuf import json_format
+from starlette.exceptions import HTTPException
+from tensorflow_serving.apis import get_model_metadata_pb2
+
+from components.serving.server.answers import describe_head
+from components.serving.server.guard import Application, Guard
+from components.serving.server.inference import input_tensors, output_tensors, read_infer
+from components.serving.server.kserve_api import (
+    InferenceVerb,
+    ModelNotFound,
+    V2Endpoints,
+    metrics_handler,
+)
+from components.serving.server.loaded import LoadedVersion
+from components.serving.server.refusals import Refusal, unknown_model
+from components.serving.server.requests import Question, read_question
+from components.serving.server.service import AuthorDataPlane, AuthorModel
+
+PLATFORM = "tensorflow_savedmodel"
+_PAGE = Path(__file__).parent / "page"
+_PAGE_FILES = {
+    "/": ("page.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+}
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+def build_application(model: AuthorModel, plane: AuthorDataPlane) -> Application:
+    """The application of every address, guarded."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(Refusal, _refused(model))
+    app.add_exception_handler(ModelNotFound, _not_found(model))
+    app.add_exception_handler(HTTPException, _no_such_address)
+    app.add_exception_handler(Exception, _failed)
+    app.include_router(_tensorflow_serving(TensorFlowServing(model, plane)))
+    app.include_router(_open_inference(OpenInference(model, plane)))
+    app.add_api_route("/metrics", metrics_handler, methods=["GET"])
+    for address, (file, kind) in _PAGE_FILES.items():
+        app.add_api_route(address, _page(file, kind), methods=["GET"])
+    return Guard(app, model.settings)
+
+
+class Endpoints:
+    """What the addresses of both protocols share.
+
+    Args:
+        model: the model served.
+        plane: KServe's way to it.
+    """
+
+    def __init__(self, model: AuthorModel, plane: AuthorDataPlane) -> None:
+        self.model = model
+        self.plane = plane
+
+    def find(self, name: str, version: str | None) -> LoadedVersion:
+        """The version asked for. Raises Refusal."""
+        if name != self.model.name:
+            raise unknown_model(name, self.model.name)
+        return self.model.versions.take(version)
+
+
+class TensorFlowServing(Endpoints):
+    """https://www.tensorflow.org/tfx/serving/api_rest"""
+
+    async def status(self, name: str, version: str | None = None) -> Response:
+        """The version in service and those that were refused."""
+        current = self.find(name, version)
+        states = [_state(current.number, "AVAILABLE", "OK", "")]
+        if version is None:
+            refused = sorted(self.model.versions.refused.items(), reverse=True)
+            states += [_state(n, "END", "FAILED_PRECONDITION", why) for n, why in refused]
+        return as_json({"model_version_status": states})
+
+    async def metadata(self, name: str, version: str | None = None) -> Response:
+        """Signatures as the SavedModel declares them; each head's meaning and measured quality."""
+        current = self.find(name, version)
+        spec = {"name": name, "signature_name": "", "version": str(current.number)}
+        signatures = json_format.MessageToDict(
+            signature_map(current),
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
+        )
+        heads = [describe_head(head) for head in current.served.heads]
+        metadata = {"signature_def": signatures, "heads": heads}
+        return as_json({"model_spec": spec, "metadata": metadata})
+
+    async def predict(self, name: str, request: Request, version: str | None = None) -> Response:
+        """Answers authors."""
+        question = await self._question(name, version, request)
+        answer, _ = await self.plane.infer(self.model.name, question, dict(request.headers))
+        return as_json(answer)
+
+    async def explain(self, name: str, request: Request, version: str | None = None) -> Response:
+        """Tells which words mattered most to one author's answers."""
+        question = await self._question(name, version, request)
+        answer, _ = await self.model(question, dict(request.headers), InferenceVerb.EXPLAIN)
+        return as_json(answer)
+
+    async def unsupported(self, name: str, verb: str) -> Response:
+        """Verbs of TensorFlow Serving that the model has no signature for."""
+        self.find(name, None)
+        raise Refusal("The model answers :predict and :explain.", HTTPStatus.NOT_IMPLEMENTED)
+
+    async def _question(self, name: str, version: str | None, request: Request) -> Question:
+        current = self.find(name, version)
+        return read_question(await request.body(), current, self.model.settings)
+
+
+class OpenInference(Endpoints):
+    """https://github.com/kserve/open-inference-protocol"""
+
+    async def metadata(self, name: str, version: str | None = None) -> Response:
+        """Tensors, versions, and under `properties` what the heads mean and how good they are."""
+        current = self.find(name, version)
+        heads = orjson.dumps([describe_head(head) for head in current.served.heads])
+        return as_json(
+            {
+                "name": name,
+                "versions": [str(current.number)],
+                "platform": PLATFORM,
+                "inputs": input_tensors(current),
+                "outputs": output_tensors(current),
+                "properties": {"heads": heads.decode()},
+            }
+        )
+
+    async def server_ready(self) -> Response:
+        """Whether the server can answer; 503 where it cannot."""
+        if not await self.plane.ready():
+            raise Refusal("No version is in service.", HTTPStatus.SERVICE_UNAVAILABLE)
+        return as_json({"ready": True})
+
+    async def ready(self, name: str, version: str | None = None) -> Response:
+        """Whether the model is in service."""
+        self.find(name, version)
+        return as_json({"name": name, "ready": bool(self.model.ready)})
+
+    async def infer(self, name: str, request: Request, version: str | None = None) -> Response:
+        """Answers authors, as tensors."""
+        self.find(name, version)
+        headers = dict(request.headers)
+        length = headers.get("inference-header-content-length")
+        question = read_infer(await request.body(), length, name)
+        question.model_version = version
+        answer, _ = await self.plane.infer(name, question, headers)
+        encoded, length_headers = self.plane.encode(name, answer, {}, {})
+        if isinstance(encoded, bytes):
+            kind = "application/octet-stream"
+            return Response(encoded, media_type=kind, headers=length_headers)
+        return as_json(encoded)
+
+
+def _tensorflow_serving(endpoints: TensorFlowServing) -> APIRouter:
+    router = APIRouter(prefix="/v1/models")
+    for path in ("/{name}", "/{name}/versions/{version}"):
+        for verb, endpoint in (("predict", endpoints.predict), ("explain", endpoints.explain)):
+            router.add_api_route(f"{path}:{verb}", endpoint, methods=["POST"])
+        router.add_api_route(f"{path}/metadata", endpoints.metadata, methods=["GET"])
+    router.add_api_route("/{name}:{verb}", endpoints.unsupported, methods=["POST"])
+    for path in ("/{name}", "/{name}/versions/{version}"):
+        router.add_api_route(path, endpoints.status, methods=["GET"])
+    return router
+
+
+def _open_inference(endpoints: OpenInference) -> APIRouter:
+    # KServe's own endpoints where they do what the protocol says; it knows no versions, and its
+    # load and unload would let any client take the model out of service.
+    standard = V2Endpoints(endpoints.plane)
+    router = APIRouter(prefix="/v2")
+    router.add_api_route("", standard.metadata, methods=["GET"])
+    router.add_api_route("/health/live", standard.live, methods=["GET"])
+    router.add_api_route("/health/ready", endpoints.server_ready, methods=["GET"])
+    router.add_api_route("/models", standard.models, methods=["GET"])
+    for path in ("/models/{name}", "/models/{name}/versions/{version}"):
+        router.add_api_route(f"{path}/ready", endpoints.ready, methods=["GET"])
+        router.add_api_route(f"{path}/infer", endpoints.infer, methods=["POST"])
+        router.add_api_route(path, endpoints.metadata, methods=["GET"])
+    return router
+
+
+def signature_map(version: LoadedVersion) -> Any:
+    """The signatures as TensorFlow Serving's message."""
+    message = get_model_metadata_pb2.SignatureDefMap()
+    for name, signature in version.signatures.items():
+        message.signature_def[name].CopyFrom(signature.definition)
+    return message
+
+
+def _state(number: int, state: str, code: str, message: str) -> dict[str, Any]:
+    status = {"error_code": code, "error_message": message}
+    return {"version": str(number), "state": state, "status": status}
+
+
+def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response."""
+    return Response(orjson.dumps(value), status, headers, "application/json")
+
+
+def _refused(model: AuthorModel) -> Any:
+    async def answer(request: Request, error: Refusal) -> Response:
+        headers = {}
+        if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["Retry-After"] = str(model.settings.retry_after_seconds)
+        return as_json({"error": error.message}, error.status, headers)
+
+    return answer
+
+
+def _not_found(model: AuthorModel) -> Any:
+    async def answer(request: Request, error: ModelNotFound) -> Response:
+        message = f"The model served here is {model.name}."
+        return as_json({"error": message}, HTTPStatus.NOT_FOUND)
+
+    return answer
+
+
+async def _no_such_address(request: Request, error: Any) -> Response:
+    message = {
+        HTTPStatus.NOT_FOUND: "There is no such address. The page at / names those there are.",
+        HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
+    }.get(HTTPStatus(error.status_code), "The request cannot be read.")
+    return as_json({"error": message}, error.status_code, dict(error.headers or {}))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return as_json({"error": "The server failed."}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _page(file: str, kind: str) -> Any:
+    content = (_PAGE / file).read_bytes()
+
+    async def answer() -> Response:
+        return Response(content, media_type=kind, headers=_PAGE_HEADERS)
+
+    return answer

@@ -1,0 +1,257 @@
+"""The services of gRPC: the Open Inference Protocol's and TensorFlow Serving's, at one port.
+
+Enters: the model and KServe's data plane. Leaves: a server, to be started by `main`. A client of
+`tensorflow.serving.PredictionService` (Predict, GetModelMetadata) or `ModelService`
+(GetModelStatus), or of `inference.GRPCInferenceService`, gets what it gets from those servers.
+Source: https://github.com/tensorflow/serving/tree/master/tensorflow_serving/apis
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import grpc
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from components.serving.server.guard import RESPONSES
+from components.serving.server.inference import input_tensors, output_tensors
+from components.serving.server.kserve_api import (
+    InferenceServicer,
+    InvalidInput,
+    ModelNotFound,
+    grpc_predict_v2_pb2,
+    grpc_predict_v2_pb2_grpc,
+)
+from components.serving.server.loaded import LoadedVersion
+from components.serving.server.refusals import Refusal, out_of_time, overloaded, unknown_model
+from components.serving.server.requests import (
+    DEFAULT_SIGNATURE,
+    Question,
+    check_count,
+    check_rows,
+    find_signature,
+)
+from components.serving.server.rest import PLATFORM, signature_map
+from components.serving.server.service import AuthorDataPlane, AuthorModel
+
+_log = logging.getLogger("authorprofile.serving")
+Method = Callable[[Any, Any, Any], Awaitable[Any]]
+
+
+def guarded(method: Method) -> Method:
+    """Turns refusals into gRPC's codes, and bounds number and time, as `guard` does for HTTP."""
+
+    @functools.wraps(method)
+    async def answer(self: Any, request: Any, context: Any) -> Any:
+        settings = self.model.settings
+        code, message = "OK", ""
+        try:
+            if self.bounds.under_way >= settings.max_requests:
+                raise overloaded()
+            self.bounds.under_way += 1
+            try:
+                async with asyncio.timeout(settings.timeout_seconds):
+                    return await method(self, request, context)
+            except TimeoutError:
+                raise out_of_time(settings.timeout_seconds) from None
+            finally:
+                self.bounds.under_way -= 1
+        except Refusal as refusal:
+            code, message = refusal.grpc_code, refusal.message
+        except ModelNotFound:
+            code, message = "NOT_FOUND", f"The model served here is {self.model.name}."
+        except InvalidInput:
+            code, message = "INVALID_ARGUMENT", "The request is no inference request."
+        except Exception as error:
+            _log.error("a request failed: %s", type(error).__name__)
+            code, message = "INTERNAL", "The server failed."
+        finally:
+            RESPONSES.labels("grpc", code).inc()
+        await context.abort(grpc.StatusCode[code], message)
+
+    return answer
+
+
+class Bounds:
+    """Requests under way over all services."""
+
+    under_way = 0
+
+
+class OpenInferenceService(InferenceServicer):
+    """KServe's servicer, with versions, bounds, and without load and unload by clients."""
+
+    def __init__(self, model: AuthorModel, plane: AuthorDataPlane, bounds: Bounds) -> None:
+        super().__init__(plane, None)
+        self.model = model
+        self.bounds = bounds
+
+    @guarded
+    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+        try:
+            return await super().ModelInfer(request, context)
+        except (ValueError, TypeError, KeyError) as error:
+            # What KServe raises where a request contradicts itself; it may quote the request.
+            raise Refusal("The request's tensors contradict each other.") from error
+
+    @guarded
+    async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
+        find(self.model, request.name, request.version)
+        return grpc_predict_v2_pb2.ModelReadyResponse(ready=bool(self.model.ready))
+
+    @guarded
+    async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        version = find(self.model, request.name, request.version)
+        tensors: Any = {"inputs": input_tensors(version), "outputs": output_tensors(version)}
+        return grpc_predict_v2_pb2.ModelMetadataResponse(
+            name=request.name,
+            versions=[str(version.number)],
+            platform=PLATFORM,
+            **tensors,
+        )
+
+    @guarded
+    async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise Refusal("The server watches its folder of versions.", HTTPStatus.NOT_IMPLEMENTED)
+
+    @guarded
+    async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise Refusal("The server watches its folder of versions.", HTTPStatus.NOT_IMPLEMENTED)
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """`tensorflow.serving.PredictionService`, of which the model has Predict."""
+
+    def __init__(self, model: AuthorModel, plane: AuthorDataPlane, bounds: Bounds) -> None:
+        self.model = model
+        self.plane = plane
+        self.bounds = bounds
+
+    @guarded
+    async def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
+        version = find_spec(self.model, request.model_spec)
+        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+        question = Question(version, name, self._rows(request, version, name))
+        answers = await self.model.ask(question)
+        wanted = list(request.output_filter) or list(answers)
+        if not set(wanted) <= set(answers):
+            raise Refusal(f"The outputs are {sorted(answers)}; output_filter names another one.")
+        response = predict_pb2.PredictResponse()
+        set_spec(response.model_spec, self.model, version, name)
+        for output in wanted:
+            response.outputs[output].CopyFrom(tf.make_tensor_proto(answers[output]))
+        return response
+
+    def _rows(self, request: Any, version: LoadedVersion, name: str) -> list[bytes]:
+        signature = find_signature(version, name)
+        if set(request.inputs) != {signature.argument}:
+            raise Refusal(f"The inputs of signature {name} are [{signature.argument!r}].")
+        tensor = request.inputs[signature.argument]
+        if tensor.dtype != tf.string.as_datatype_enum or len(tensor.tensor_shape.dim) != 1:
+            raise Refusal(f"The input {signature.argument} must be a vector of strings.")
+        size = tensor.tensor_shape.dim[0].size
+        values = list(tensor.string_val)
+        if len(values) != size:
+            raise Refusal(f"The input's shape says {size} strings; it holds {len(values)}.")
+        check_count(values, "inputs", self.model.settings.max_instances)
+        check_rows(signature, values, version, self.model.settings)
+        return values
+
+    @guarded
+    async def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        version = find_spec(self.model, request.model_spec)
+        if list(request.metadata_field) != ["signature_def"]:
+            raise Refusal("metadata_field must be ['signature_def'].")
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        set_spec(response.model_spec, self.model, version, "")
+        response.metadata["signature_def"].Pack(signature_map(version))
+        return response
+
+    @guarded
+    async def Classify(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise Refusal("The model answers Predict.", HTTPStatus.NOT_IMPLEMENTED)
+
+    Regress = MultiInference = Classify
+
+
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    """`tensorflow.serving.ModelService`, for the status."""
+
+    def __init__(self, model: AuthorModel, bounds: Bounds) -> None:
+        self.model = model
+        self.bounds = bounds
+
+    @guarded
+    async def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
+        version = find_spec(self.model, request.model_spec)
+        states = get_model_status_pb2.ModelVersionStatus
+        status = states(version=version.number, state=states.AVAILABLE)
+        return get_model_status_pb2.GetModelStatusResponse(model_version_status=[status])
+
+    @guarded
+    async def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
+        raise Refusal("The server watches its folder of versions.", HTTPStatus.NOT_IMPLEMENTED)
+
+
+def find(model: AuthorModel, name: str, version: str) -> LoadedVersion:
+    """The version asked for. Raises Refusal."""
+    if name != model.name:
+        raise unknown_model(name, model.name)
+    return model.versions.take(version or None)
+
+
+def find_spec(model: AuthorModel, spec: Any) -> LoadedVersion:
+    """The version that a ModelSpec names. Raises Refusal."""
+    number = str(spec.version.value) if spec.HasField("version") else spec.version_label
+    return find(model, spec.name, number)
+
+
+def set_spec(spec: Any, model: AuthorModel, version: LoadedVersion, signature: str) -> None:
+    """Fills a response's ModelSpec."""
+    spec.name = model.name
+    spec.version.value = version.number
+    spec.signature_name = signature
+
+
+def build_rpc_server(model: AuthorModel, plane: AuthorDataPlane) -> Any:
+    """A gRPC server of all services, bound to its address and not yet started.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    settings = model.settings
+    server = grpc.aio.server(
+        # Beyond it gRPC itself refuses, before it reads a message.
+        maximum_concurrent_rpcs=2 * settings.max_requests,
+        options=[
+            ("grpc.max_receive_message_length", settings.max_body_bytes),
+            # Two servers at one port would share its requests.
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    bounds = Bounds()
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionService(model, plane, bounds), server
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(model, bounds), server)
+    grpc_predict_v2_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
+        OpenInferenceService(model, plane, bounds), server
+    )
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    try:
+        server.add_insecure_port(f"{host}:{settings.grpc_port}")
+    except RuntimeError:
+        raise OSError(f"grpc_port {settings.grpc_port} on {settings.host} is taken") from None
+    return server

@@ -1,0 +1,165 @@
+"""The model as KServe's server knows it: takes requests of every protocol, asks, describes.
+
+Enters: a `Question` (TensorFlow Serving's protocol, over REST or gRPC) or an `InferRequest` (Open
+Inference Protocol). Leaves: a dictionary of the first protocol, or an `InferResponse`. Called by
+`rest` and `rpc` through KServe's data plane, which measures how long each part took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from components.serving.server.answers import bound_faults, describe_answer, short_numbers
+from components.serving.server.batches import Batches
+from components.serving.server.explain import occlude, word_effects
+from components.serving.server.inference import (
+    input_tensors,
+    output_tensors,
+    question_of,
+    response_of,
+)
+from components.serving.server.kserve_api import DataPlane, InferRequest, InferResponse, Model
+from components.serving.server.loaded import POSTS, Answers, LoadedVersion
+from components.serving.server.refusals import Refusal
+from components.serving.server.requests import Question
+from components.serving.server.settings import ServerSettings
+from components.serving.server.watch import Versions
+
+
+class AuthorModel(Model):
+    """The served model, whichever version it is.
+
+    Args:
+        settings: of the server.
+
+    Raises:
+        FileNotFoundError: the folder holds no model.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        super().__init__(settings.name)
+        self.settings = settings
+        self.versions = Versions(
+            settings.model,
+            lambda version: bound_faults(version.served.heads, settings.abstain_below),
+        )
+        self.batches = Batches(settings)
+
+    def load(self) -> bool:
+        """Loads the newest sound version; returns whether there is one."""
+        self.versions.refresh()
+        self.ready = self.versions.current is not None
+        return bool(self.ready)
+
+    def start(self) -> None:
+        """KServe would call a model ready that is not."""
+
+    def stop(self) -> None:
+        """Ends the watch and the threads."""
+        self.versions.stop()
+        self.batches.close()
+        self.ready = False
+
+    def validate(self, payload: Any) -> Any:
+        """What comes here was checked where it entered."""
+        return payload
+
+    def get_input_types(self) -> list[dict[str, Any]]:
+        """Inputs of the Open Inference Protocol."""
+        return input_tensors(self.versions.take())
+
+    def get_output_types(self) -> list[dict[str, Any]]:
+        """Outputs of the Open Inference Protocol."""
+        return output_tensors(self.versions.take())
+
+    async def predict(
+        self,
+        payload: Question | InferRequest,
+        headers: Mapping[str, str] | None = None,
+        response_headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any] | InferResponse:
+        """Answers a request of either protocol. Raises Refusal."""
+        if not isinstance(payload, InferRequest):
+            answers = await self.ask(payload)
+            return predictions(payload, answers, self.describe(payload.version, answers))
+        version = self.versions.take(payload.model_version or None)
+        question = question_of(payload, version, self.settings)
+        answers = await self.ask(question)
+        return response_of(payload, version, answers, self.describe(version, answers))
+
+    async def ask(self, question: Question) -> Answers:
+        """Arrays by output. Raises Refusal."""
+        return await self.batches.answer(question.version, question.signature, question.rows)
+
+    def describe(self, version: LoadedVersion, answers: Answers) -> list[dict[str, Any]]:
+        """What every author's numbers mean, head by head; empty for another signature's answers."""
+        if not all(name in answers for name in version.head_names):
+            return []
+        bounds = self.settings.abstain_below
+        numbers = {
+            head["name"]: [short_numbers(row) for row in answers[head["name"]]]
+            for head in version.served.heads
+        }
+        authors = len(next(iter(numbers.values())))
+        return [
+            {
+                head["name"]: describe_answer(head, numbers[head["name"]][index], bounds)
+                for head in version.served.heads
+            }
+            for index in range(authors)
+        ]
+
+    async def explain(
+        self, payload: Question, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The words that mattered most to one author's answers, by head. Raises Refusal."""
+        if payload.signature != POSTS or len(payload.rows) != 1:
+            raise Refusal('An explanation is of one author: {"instances": [{"posts": ["..."]}]}.')
+        tried = occlude(
+            payload.rows[0].decode(), self.settings.explain_words, self.settings.explain_bytes
+        )
+        answers = await self.batches.answer(payload.version, POSTS, tried.texts)
+        heads = {
+            head["name"]: word_effects(head, answers[head["name"]], tried)
+            for head in payload.version.served.heads
+        }
+        told = {"tried_words": len(tried.words), "distinct_words": tried.distinct, "heads": heads}
+        return {"explanations": [told]}
+
+
+def predictions(
+    question: Question, answers: Answers, described: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """The response of TensorFlow Serving's REST protocol."""
+    if question.described and described:
+        return {"outputs" if question.columns else "predictions": list(described)}
+    rows = {name: [_plain(row) for row in values] for name, values in answers.items()}
+    if question.columns:
+        return {"outputs": rows if len(rows) != 1 else next(iter(rows.values()))}
+    if len(rows) == 1:
+        return {"predictions": next(iter(rows.values()))}
+    return {
+        "predictions": [
+            dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)
+        ]
+    }
+
+
+def _plain(row: np.ndarray) -> Any:
+    """A row as JSON has it: strings and short numbers."""
+    if row.dtype == np.float32:
+        return float(str(row)) if row.ndim == 0 else [_plain(part) for part in row]
+    if row.dtype == object:
+        return [value.decode(errors="replace") for value in np.atleast_1d(row)]
+    return row.tolist()
+
+
+class AuthorDataPlane(DataPlane):
+    """KServe's data plane, which is ready when the model is."""
+
+    async def ready(self) -> bool:
+        """Whether every model is in service."""
+        return all(model.ready for model in self.model_registry.get_models().values())

@@ -1,0 +1,115 @@
+"""The serving process itself: what it imports, where it listens, what it writes, how it ends."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.serving.server_process import ABSENT, ServerProcess, command, free_port, push
+
+SECRET = "the secret of an author"
+PREDICT = "/v1/models/authorprofile:predict"
+
+
+def test_it_serves_where_neither_tfx_nor_beam_can_be_imported(server: ServerProcess) -> None:
+    assert {"tfx", "apache_beam"} <= set(ABSENT)
+    code, answer = server.ask(PREDICT, {"instances": [{"posts": ["I went", "home."]}]})
+    assert (code, answer["predictions"][0]["age"]["value"]) == (200, 23.0)
+
+
+def test_keras_is_left_out_of_the_process(server: ServerProcess) -> None:
+    maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "tensorflow" in maps
+    assert "/sklearn/" not in maps
+
+
+def test_it_listens_on_loopback_alone(server: ServerProcess) -> None:
+    listening = {}
+    for table in ("tcp", "tcp6"):
+        for line in Path("/proc/net", table).read_text().splitlines()[1:]:
+            _, local, _, state, *_ = line.split()
+            address, port = local.split(":")
+            if state == "0A":
+                listening[int(port, 16)] = address
+    assert listening[server.port] == "0100007F"
+    assert listening[server.grpc_port] in ("0100007F", "0000000000000000FFFF00000100007F")
+
+
+def test_headers_are_bounded_and_no_http_at_all_gets_400(server: ServerProcess) -> None:
+    many = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: a\r\n" % i for i in range(30_000))
+    for sent in (many, b"\x16\x03\x01\x00\xff" * 9 + b"\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.settimeout(60)
+            try:
+                client.sendall(sent)
+                answer = client.recv(12)
+            except (BrokenPipeError, ConnectionResetError):
+                # It stopped reading and closed before all was sent.
+                continue
+        assert answer == b"HTTP/1.1 400"
+
+
+def test_no_text_reaches_the_log(server: ServerProcess) -> None:
+    server.ask(PREDICT, {"instances": [{"posts": [SECRET]}]})
+    server.ask(PREDICT, {"instances": [SECRET]})
+    server.ask(PREDICT, {"signature_name": "serving_default", "inputs": [SECRET]})
+    server.ask(PREDICT, f'{{"instances": [{{"posts": ["{SECRET}"'.encode())
+    server.ask("/v1/models/authorprofile:explain", {"instances": [{"posts": [SECRET]}]})
+    server.ask("/v2/models/authorprofile/infer", {"inputs": [SECRET]})
+    log = server.log.read_text()
+    assert "version 7 serves" in log
+    assert "secret" not in log
+
+
+def test_a_signal_lets_requests_under_way_finish(toy_model: Path, tmp_path: Path) -> None:
+    push(toy_model, tmp_path, 7)
+    slow = ("batch_wait_milliseconds=1000",)
+    with ServerProcess(tmp_path, tmp_path / "log", *slow) as server:
+        body = b'{"instances": [{"posts": ["I went home."]}]}'
+        head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(head.encode() + body)
+            client.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                client.recv(1)
+            client.settimeout(60)
+            code = server.terminate()
+            assert client.recv(20).startswith(b"HTTP/1.1 200 OK")
+        assert code == 0
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", server.port)) != 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--set", "max_postz=1"], 2, "max_postz: Extra inputs are not permitted"),
+        (["--port", "0"], 2, "port: Input should be greater than or equal to 1"),
+        (["--set", "abstain_below={mood: 0.5}"], 1, "mood is none"),
+    ],
+)
+def test_wrong_settings_are_named(
+    toy_model: Path, tmp_path: Path, words: list[str], code: int, says: str
+) -> None:
+    push(toy_model, tmp_path, 7)
+    ports = ["--port", str(free_port()), "--grpc-port", str(free_port())]
+    ended = subprocess.run(
+        command(tmp_path, *ports, *words), capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, says in ended.stderr) == (code, True), ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_taken_port_and_an_empty_folder_end_it(server: ServerProcess, tmp_path: Path) -> None:
+    ports = ["--port", str(server.port), "--grpc-port", str(free_port())]
+    ended = subprocess.run(
+        command(server.folder, *ports), capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
+    assert f"port {server.port} on 127.0.0.1 cannot be had" in ended.stderr
+    ended = subprocess.run(command(tmp_path), capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "Give the folder that a run pushed to" in ended.stderr

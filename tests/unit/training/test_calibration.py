@@ -1,0 +1,262 @@
+"""What is fitted on `eval`, by hand; and that it reaches every answer of the served model."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from apache_beam import Create, Map, Pipeline
+from apache_beam.io import WriteToTFRecord
+from apache_beam.options.pipeline_options import PipelineOptions
+from tensorflow_transform.tf_metadata import dataset_metadata
+from tfx.components.trainer.fn_args_utils import FnArgs
+
+from components.features.schema import build_schema
+from components.features.settings import TextSettings, ValidationSettings
+from components.features.transform import preprocessing_fn
+from components.heads import DEFAULT_HEADS, heads_to_json, parse_heads
+from components.judging.settings import JudgingSettings
+from components.serving.export import ServedModel, divide_logits, export
+from components.training.calibration import (
+    Calibration,
+    calibrate,
+    fit_half_width,
+    fit_temperature,
+)
+from components.training.dataset import read_examples
+from components.training.fitting import load_data
+from components.training.hooks import HookSettings
+from components.training.model import build_model
+from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
+from components.training.trainer import calibrated_model, in_memory_answers
+
+HEADS = parse_heads(DEFAULT_HEADS | {"income": {"kind": "classes", "classes": 3}})
+TEXT = TextSettings(max_tokens=300, vocabulary_size=30)
+NETWORK = NetworkSettings(embedding_width=16, first_filters=16, filters=16, dense_width=16)
+TEMPERATURES = {"income": 0.5, "gender": 2.0}
+
+
+def test_a_temperature_of_two_values_is_where_the_stated_share_comes_true() -> None:
+    # 0.9 is stated and 3 of 4 come true: 0.75 / 0.25 = (0.9 / 0.1) ** (1 / 2).
+    probabilities = np.array([[0.9]] * 20)
+    labels = np.array([[1.0]] * 15 + [[0.0]] * 5)
+    assert fit_temperature(probabilities, labels) == pytest.approx(2.0, abs=1e-4)
+
+
+def test_a_network_that_is_too_shy_gets_a_temperature_below_1() -> None:
+    # 0.6 is stated and 9 of 13 come true: 9 / 4 = (0.6 / 0.4) ** 2.
+    probabilities = np.array([[0.6]] * 26)
+    labels = np.array([[1.0]] * 18 + [[0.0]] * 8)
+    assert fit_temperature(probabilities, labels) == pytest.approx(0.5, abs=1e-4)
+
+
+def test_the_temperature_that_logits_were_multiplied_by_is_found_again() -> None:
+    random = np.random.default_rng(7)
+    logits = random.normal(0, 1.5, (20_000, 4))
+    true = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    drawn = (random.random((20_000, 1)) > true.cumsum(axis=1)).sum(axis=1)
+    stated = np.exp(3 * logits) / np.exp(3 * logits).sum(axis=1, keepdims=True)
+    # One part in 25 is twice the deviation that 20,000 draws leave.
+    assert fit_temperature(stated, np.eye(4)[drawn]) == pytest.approx(3.0, rel=0.04)
+
+
+def test_few_labels_leave_the_answers_as_they_are() -> None:
+    labels = np.array([[1.0]] * 14 + [[0.0]] * 5)
+    assert fit_temperature(np.full((19, 1), 0.9), labels) == 1.0
+
+
+def test_a_network_that_is_always_right_is_not_made_certain() -> None:
+    assert fit_temperature(np.array([[0.9]] * 30), np.ones((30, 1))) == pytest.approx(0.1, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("residuals", "coverage", "half_width"),
+    [
+        ([5, 1, 4, 2, 3, 9, 7, 8, 6], 0.8, 8),  # rank 8 of nine, in any order
+        (
+            [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+            0.8,
+            9,
+        ),  # rank 8.8 of ten, rounded up; 8 would be 10 * 0.8
+        ([1, 2, 3, 4], 0.8, 4),  # rank 4 of four
+        ([1, 2, 3], 0.8, None),  # rank 4 of three
+        ([], 0.8, None),
+        (list(range(1, 25)), 0.28, 7),  # 25 * 0.28 is a hair above 7 in floating point
+    ],
+)
+def test_a_half_width_is_the_residual_of_the_finite_samples_rank(
+    residuals, coverage, half_width
+) -> None:
+    assert fit_half_width(np.array(residuals, "float64"), coverage) == half_width
+
+
+def test_probabilities_are_raised_to_the_inverse_temperature_and_scaled() -> None:
+    # 0.64 : 0.32 : 0.04 by square roots is 0.8 : 0.5657 : 0.2.
+    three = divide_logits(tf.constant([[0.64, 0.32, 0.04]]), 2.0).numpy()
+    root = math.sqrt(0.32)
+    assert three[0] == pytest.approx(np.array([0.8, root, 0.2]) / (1 + root), abs=1e-6)
+    # 0.9 : 0.1 by square roots is 3 : 1, and 3 : 1 by squares is 9 : 1.
+    assert divide_logits(tf.constant([[0.9]]), 2.0).numpy()[0, 0] == pytest.approx(0.75, abs=1e-6)
+    assert divide_logits(tf.constant([[0.75]]), 0.5).numpy()[0, 0] == pytest.approx(0.9, abs=1e-6)
+    assert divide_logits(tf.constant([[1.0], [0.0]]), 0.1).numpy().tolist() == [[1.0], [0.0]]
+
+
+def write_authors(split: str, authors: int) -> list[dict]:
+    """Raw rows; a tenth of the labels is unknown."""
+    rows = []
+    for number in range(authors):
+        known = number % 10 != 0
+        rows.append(
+            {
+                "author_id": [f"{split}{number}"],
+                "posts": [" ".join(f"w{(number * k) % 23}" for k in range(1, 9 + number % 40))],
+                "age": [20.0 + number % 30] if known else [],
+                "income": [1000.0 * (number % 50)] if known else [],
+                "gender": [("male", "female")[number % 2]] if known else [],
+            }
+        )
+    return rows
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A transform graph, both splits, an untrained network, settings and hook arguments."""
+    folder = tmp_path_factory.mktemp("calibration")
+    metadata = dataset_metadata.DatasetMetadata(build_schema(HEADS, ValidationSettings()))
+    config = {"heads": heads_to_json(HEADS), "text": TEXT.model_dump_json()}
+    options = PipelineOptions(["--runner=DirectRunner", "--direct_running_mode=in_memory"])
+    with tft_beam.Context(temp_dir=f"{folder}/temporary"), Pipeline(options=options) as pipeline:
+        train = (pipeline | Create(write_authors("train", 80)), metadata)
+        (rows, out), graph = train | tft_beam.AnalyzeAndTransformDataset(
+            lambda inputs: preprocessing_fn(inputs, config)
+        )
+        _ = graph | tft_beam.WriteTransformFn(f"{folder}/graph")
+        _ = metadata | tft_beam.WriteMetadata(f"{folder}/graph/metadata", pipeline)
+        selecting = (pipeline | "eval" >> Create(write_authors("eval", 60)), metadata)
+        eval_rows, _ = (selecting, graph) | tft_beam.TransformDataset()
+        for split, encoded in (("train", rows), ("eval", eval_rows)):
+            _ = (
+                encoded
+                | f"encode {split}" >> Map(tft.coders.ExampleProtoCoder(out.schema).encode)
+                | f"write {split}" >> WriteToTFRecord(f"{folder}/{split}", file_name_suffix=".gz")
+            )
+    transform = tft.TFTransformOutput(f"{folder}/graph")
+    files = {split: [f"{folder}/{split}*.gz"] for split in ("train", "eval")}
+    spec = transform.transformed_feature_spec()
+    data = load_data(files["train"], files["eval"], spec, HEADS, 30, 16, 300)
+    settings = HookSettings(
+        heads=HEADS,
+        text=TEXT,
+        network=NETWORK,
+        training=TrainingSettings(precision="float32"),
+        tuner=TunerSettings(),
+        judging=JudgingSettings(),
+    )
+    arguments = FnArgs(eval_files=files["eval"])
+    model = build_model(HEADS, 30, NETWORK, seed=3)
+    # Answers that a temperature moves, untrained as the network is.
+    model.get_layer("income").bias.assign([0.9, 0.0, -0.7])
+    model.get_layer("gender").bias.assign([1.1])
+    return model, data, transform, settings, arguments
+
+
+def test_one_pass_over_eval_fits_every_head_on_its_known_labels(trained) -> None:
+    model, data, *_ = trained
+    fitted = calibrate(model, data, {"age": 10.0}, 0.5)
+    assert [fitted[name].labels for name in ("age", "income", "gender")] == [54, 54, 54]
+    label, answer = [], []
+    for tokens, targets, weights in data.eval_rows.batch(1, drop_remainder=True):
+        if weights["age"][0] > 0:
+            label.append(float(targets["age"][0, 0]))
+            answer.append(float(model(tokens, training=False)["age"][0, 0]))
+    residuals = sorted(abs(a - b) * 10 for a, b in zip(answer, label, strict=True))
+    # Rank ceil(55 * 0.5) = 28 of 54.
+    assert fitted["age"].half_width == pytest.approx(residuals[27], rel=1e-5)
+    assert fitted["age"].coverage == 0.5
+
+
+def test_the_interval_is_in_the_heads_own_unit(trained) -> None:
+    model, data, transform, settings, _ = trained
+    served, fitted = calibrated_model(model, data, transform, settings)
+    deviation = float(served.label_facts()["age_deviation"][0, 0])
+    assert deviation == pytest.approx(8.222, abs=0.001)
+    standardised = calibrate(model, data, {"age": 1.0}, 0.8)["age"].half_width
+    assert fitted["age"].half_width == pytest.approx(standardised * deviation, rel=1e-5)
+    assert served.certainty["age"] == {
+        "interval": {"coverage": 0.8, "half_width": fitted["age"].half_width}
+    }
+
+
+@pytest.fixture(scope="module")
+def both_models(trained, tmp_path_factory):
+    """The model as it is, the one with temperatures, and the latter exported and loaded."""
+    model, _, transform, *_ = trained
+    plain = ServedModel(model, transform, HEADS, [25.0])
+    certainty = {name: Calibration(54, value).description() for name, value in TEMPERATURES.items()}
+    certainty["age"] = Calibration(54, coverage=0.8, half_width=6.2).description()
+    certain = ServedModel(model, transform, HEADS, [25.0], certainty)
+    folder = tmp_path_factory.mktemp("export") / "model"
+    export(certain, str(folder))
+    return plain, certain, tf.saved_model.load(str(folder)), folder
+
+
+def by_hand(answers: dict) -> dict:
+    """The plain model's answers with temperatures applied, in float64."""
+    income = answers["income"].numpy().astype("float64") ** (1 / TEMPERATURES["income"])
+    gender = answers["gender"].numpy().astype("float64")
+    root, other = np.sqrt(gender), np.sqrt(1 - gender)
+    return {
+        "age": answers["age"].numpy(),
+        "income": income / income.sum(axis=1, keepdims=True),
+        "gender": root / (root + other),
+    }
+
+
+def test_every_signature_answers_with_its_temperature(both_models) -> None:
+    plain, _, loaded, _ = both_models
+    texts = ["w1 w2 w3", "w7 w7 w19 w4"]
+    expected = by_hand(plain.serve_posts(tf.constant(texts)))
+    examples = []
+    for text in texts:
+        example = tf.train.Example()
+        example.features.feature["author_id"].bytes_list.value.append(b"a")
+        example.features.feature["posts"].bytes_list.value.append(text.encode())
+        examples.append(example.SerializeToString())
+    asked = {
+        "posts": {"posts": tf.constant(texts)},
+        "serving_default": {"examples": tf.constant(examples)},
+    }
+    for signature, question in asked.items():
+        answers = loaded.signatures[signature](**question)
+        for name, values in expected.items():
+            assert answers[name].numpy() == pytest.approx(values, abs=1e-5), (signature, name)
+    assert not np.allclose(
+        expected["income"], plain.serve_posts(tf.constant(texts))["income"], atol=1e-4
+    )
+
+
+def test_answers_for_the_serving_check_are_those_of_the_exported_model(
+    trained, both_models
+) -> None:
+    _, _, transform, settings, arguments = trained
+    plain, certain, _, _ = both_models
+    noted = in_memory_answers(certain, arguments, transform, settings.training)["authors"]
+    examples = read_examples(arguments.eval_files, transform.transformed_feature_spec())
+    for author, example in zip(noted, examples.batch(1).take(3), strict=False):
+        expected = by_hand(plain.answer(example))
+        for name, values in expected.items():
+            assert author["answers"][name] == pytest.approx(values[0].tolist(), abs=1e-5)
+
+
+def test_the_asset_says_how_sure_each_head_is(both_models) -> None:
+    folder = both_models[3]
+    age, income, gender = json.loads((folder / "assets" / "heads.json").read_text())["heads"]
+    assert age["interval"] == {"coverage": 0.8, "half_width": 6.2}
+    assert "temperature" not in age
+    assert (income["temperature"], gender["temperature"]) == (0.5, 2.0)
+    assert "interval" not in income
