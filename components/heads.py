@@ -73,7 +73,7 @@ class RegressionHead(_Head):
 
     @model_validator(mode="after")
     def _range_is_not_empty(self) -> RegressionHead:
-        if self.minimum >= self.maximum:
+        if not self.minimum < self.maximum:
             raise ValueError(f"minimum {self.minimum} must be below maximum {self.maximum}")
         return self
 

@@ -6,6 +6,7 @@ blessed, 130 interrupted.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
@@ -90,6 +91,8 @@ def run(**options: Any) -> None:
     except (OSError, ValueError, KeyError) as error:
         raise click.UsageError(f"reachable: {settings.reachable} cannot be read: {error}") from None
     check_sources(settings)
+    check_hyperparameters(settings.hyperparameters_from)
+    check_out(settings.out)
     with (
         divert_output(Path(settings.out) / "logs") as (terminal, log_path),
         RunConsole(terminal, Path(settings.out) / "artifacts") as console,
@@ -118,22 +121,75 @@ def run(**options: Any) -> None:
 
 
 def check_sources(config: Config) -> None:
-    """Ends the command with code 2 where a pattern of local files names none."""
-    import glob
+    """Ends the command with code 2 where local files are missing or cannot be sources."""
+    from components.ingest.sources import SourceError, find_sources
 
     for key in ("posts", "labels"):
         for pattern in getattr(config, key):
-            plain = re.sub(r"\{(SPAN|VERSION)[^}]*\}", "*", pattern)
-            if "://" not in plain and not glob.glob(plain, recursive=True):
+            if "://" not in pattern and not _names_a_file(pattern):
                 raise click.UsageError(f"{key}: no file matches {pattern}")
+    # Which files a placeholder or a bucket names is known once the run looks.
+    if not any("{" in pattern or "://" in pattern for pattern in (*config.posts, *config.labels)):
+        try:
+            find_sources(config.posts, config.labels)
+        except SourceError as error:
+            raise click.UsageError(str(error)) from None
+
+
+def _names_a_file(pattern: str) -> bool:
+    import glob
+
+    plain = os.path.expanduser(re.sub(r"\{[A-Z]+(:\d+)?\}", "*", pattern))
+    return any(os.path.isfile(path) for path in glob.iglob(plain))
+
+
+def check_hyperparameters(path: str) -> None:
+    """Ends the command with code 2 where no earlier run's choice is there to be taken."""
+    name = "best_hyperparameters.txt"
+    if path and "://" not in path and not (Path(path).name == name and Path(path).is_file()):
+        raise click.UsageError(
+            f"hyperparameters_from: must be the file {name} of an earlier run's "
+            f"artifacts/Tuner/best_hyperparameters; got {path}"
+        )
+
+
+def check_out(out: str) -> None:
+    """Ends the command with code 2 where the run's folder cannot be written."""
+    try:
+        Path(out, "logs").mkdir(parents=True, exist_ok=True)
+        writable = os.access(Path(out, "logs"), os.W_OK)
+        fault = "" if writable else "no right to write there"
+    except OSError as error:
+        fault = str(error.strerror)
+    if fault:
+        raise click.UsageError(f"out: must be a folder that can be written; got {out}: {fault}")
+
+
+_FRAME = re.compile(r'\s+File "[^"]+", line \d+')
+_ENGINES_OWN = re.compile(r"\s*(\[while running '[^']*'\]|\[\[\{\{node [^\]]*\]\]|\[Op:\w+\])")
 
 
 def describe_cause(error: BaseException) -> str:
     """The first cause of an error, without the engine's frame around it."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = re.sub(r"\s*\[while running '[^']*'\]", "", str(error)).strip()
+    text = _ENGINES_OWN.sub("", _without_frames(str(error))).strip()
     return text or type(error).__name__
+
+
+def _without_frames(text: str) -> str:
+    """The error at the end of a traceback; any other text as it is.
+
+    A worker process of Beam and a TensorFlow graph hand on a whole traceback as their message.
+    """
+    lines = text.splitlines()
+    frames = [number for number, line in enumerate(lines) if _FRAME.match(line)]
+    if not frames:
+        return text
+    behind = itertools.dropwhile(
+        lambda line: not line.strip() or line.startswith("    "), lines[frames[-1] + 1 :]
+    )
+    return re.sub(r"^[\w.]*(Error|Exception): ", "", "\n".join(behind))
 
 
 def leave(code: int) -> None:
@@ -149,6 +205,7 @@ def audit(**options: Any) -> None:
     """Join posts and labels and say what was read, used and set aside. Trains nothing."""
     settings = read_config(**options)
     check_sources(settings)
+    check_out(settings.out)
     from pipeline.audit import audit_command
 
     sys.exit(audit_command(settings))

@@ -184,9 +184,9 @@ def show_outcome(console: Console, outcome: Any, reachable: dict[str, Any]) -> N
     )
     if outcome.hyperparameters:
         chosen = ", ".join(
-            f"{name.replace('loss_weight/', 'weight of ')} {value:.3g}"
+            f"{name.replace('loss_weight/', 'weight of ')} {_chosen(value)}"
             for name, value in sorted(outcome.hyperparameters.items())
-            if isinstance(value, float)
+            if isinstance(value, float | str) and not name.startswith("tuner/")
         )
         console.print(f"Chosen by the search: {chosen}.", soft_wrap=True)
     for head in verdict["heads"]:
@@ -205,6 +205,10 @@ def show_outcome(console: Console, outcome: Any, reachable: dict[str, Any]) -> N
     else:
         console.print("Not pushed; what was in service stays there.")
     console.print(Text(f"Report:     {outcome.report}"), soft_wrap=True)
+
+
+def _chosen(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}"
 
 
 def result_table(verdict: dict[str, Any], reachable: dict[str, Any]) -> Table:

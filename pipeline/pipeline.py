@@ -16,6 +16,7 @@ from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
 from components.features.schema import HeadsSchema
+from components.features.text_transform import TextTransform
 from components.features.validation import ExamplesValidator, LastSpanStrategy
 from components.heads import heads_to_json
 from components.ingest.example_gen import PostsExampleGen
@@ -72,14 +73,14 @@ def create_pipeline(
         heads=heads,
         previous_statistics=last_span.outputs["previous_statistics"],
     )
-    transform = tfx.components.Transform(
+    transform = TextTransform(
         examples=ingest.outputs["examples"],
         schema=schema.outputs["schema"],
         preprocessing_fn="components.features.transform.preprocessing_fn",
         custom_config={"heads": heads, "text": config.text.model_dump_json()},
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
         disable_statistics=not config.transform_statistics,
-    )
+    ).with_id("Transform")
     transform.add_upstream_node(validator)
     training_inputs = {
         "examples": transform.outputs["transformed_examples"],

@@ -5,6 +5,7 @@ The statistics and their validation, the transform graph and the served model's 
 from it. Called by `pipeline.pipeline`.
 """
 
+import logging
 import os
 from typing import Any
 
@@ -16,6 +17,8 @@ from components.features.settings import ValidationSettings
 from components.heads import BinaryHead, ClassesHead, heads_from_json
 
 FILE_NAME = "schema.pbtxt"
+
+LOGGER = logging.getLogger("authorprofile.schema")
 
 
 def build_schema(heads: tuple[Any, ...], validation: ValidationSettings) -> schema_pb2.Schema:
@@ -76,8 +79,10 @@ def HeadsSchema(  # noqa: N802 - a component is named as a class
         validation: JSON of `ValidationSettings`.
         schema: where it is written.
     """
+    declared = heads_from_json(heads)
     text = text_format.MessageToString(
-        build_schema(heads_from_json(heads), ValidationSettings.model_validate_json(validation))
+        build_schema(declared, ValidationSettings.model_validate_json(validation))
     )
     with tfx.dsl.io.fileio.open(os.path.join(schema.uri, FILE_NAME), "w") as file:
         file.write(text)
+    LOGGER.info("follows from the heads %s", ", ".join(head.name for head in declared))

@@ -53,6 +53,9 @@ def read_parquet(stored: IO[bytes], maximum_bytes: int) -> Iterator[RawRecord | 
             row += 1
             cause = _find_fault(fields, maximum_bytes)
             yield Fault(row, cause) if cause else RawRecord(row, fields)
+    except UnicodeDecodeError:
+        # Of a column's name; one of a value is the fault of its row.
+        yield Fault(row + 1, BAD_HEADER)
     except (pyarrow.ArrowException, OSError) as error:
         if isinstance(error, OSError) and not is_damage(error):
             raise

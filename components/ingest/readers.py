@@ -133,11 +133,11 @@ def _read_csv(
     header = next(rows, None)
     if header is None:
         return
-    line, names = header
-    if isinstance(names, str) or len(set(names)) < len(names):
+    line, cells = header
+    names = [] if isinstance(cells, str) else [name.strip() for name in cells]
+    if not names or len(set(names)) < len(names):
         yield Fault(line, BAD_HEADER)
         return
-    names = [name.strip() for name in names]
     for line, row in rows:
         if isinstance(row, str):
             yield Fault(line, row)

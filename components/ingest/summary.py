@@ -30,6 +30,8 @@ Tally = Mapping[Key, Count]
 
 OUT_OF_RANGE = "out of range"
 
+_FILES_SHOWN = 10
+
 
 class CauseCount(BaseModel):
     """Records of one file set aside for one cause, and the line of the first."""
@@ -124,7 +126,10 @@ class JoinSummary(BaseModel):
         return sum(split.authors for split in self.splits.values())
 
     def lines(self) -> list[str]:
-        """The summary for people, counts only, one short line each."""
+        """The summary for people, counts only, one short line each.
+
+        Where records of a kind came in several files, each file that lost any is named too.
+        """
         posts, labels = (self._read_line(kind) for kind in KINDS)
         shares = ", ".join(f"{counts.authors:,} {name}" for name, counts in self.splits.items())
         return [
@@ -135,6 +140,7 @@ class JoinSummary(BaseModel):
                 for kind in KINDS
                 if (causes := self.causes(kind))
             ),
+            *(line for kind in KINDS for line in self._file_lines(kind)),
         ]
 
     def warnings(self) -> list[str]:
@@ -146,9 +152,25 @@ class JoinSummary(BaseModel):
             if cause in BREAKS
         ]
 
+    def _file_lines(self, kind: Kind) -> list[str]:
+        """What each of several files lost, most first; the audit holds those not shown."""
+        files = [file for file in self.files if file.kind == kind]
+        if len(files) < 2:
+            return []
+        losing = sorted((file for file in files if file.set_aside), key=lambda f: f.used - f.read)
+        shown = [_file_line(file) for file in losing[:_FILES_SHOWN]]
+        more = len(losing) - len(shown)
+        return shown + [f"and {more:,} more files of {kind}"] * (more > 0)
+
     def _read_line(self, kind: Kind) -> str:
         read = self.read(kind)
         return f"{read:,} {kind} read, {read - self.used(kind):,} set aside"
+
+
+def _file_line(file: FileCounts) -> str:
+    causes = ", ".join(f"{count.records:,} {cause}" for cause, count in file.set_aside.items())
+    name = file.file.rpartition("/")[2]
+    return f"{name}: {file.read:,} read, {file.read - file.used:,} set aside: {causes}"
 
 
 def _list(causes: Sequence[CauseTotal]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+import itertools
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class JudgingSettings(BaseModel):
@@ -32,3 +34,11 @@ class JudgingSettings(BaseModel):
         [25.0, 35.0, 50.0],
         description="bounds of the bands that a regression head is sliced by, in its unit",
     )
+
+    @field_validator("age_bands")
+    @classmethod
+    def _bounds_ascend(cls, bounds: list[float]) -> list[float]:
+        ends = [float("-inf"), *bounds, float("inf")]
+        if not all(low < high for low, high in itertools.pairwise(ends)):
+            raise ValueError("must ascend")
+        return bounds

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -71,8 +72,10 @@ class TrainingSettings(BaseModel):
     @model_validator(mode="after")
     def _weights_are_positive(self) -> TrainingSettings:
         for head, weight in self.loss_weights.items():
-            if not weight > 0:
-                raise ValueError(f"loss weight of {head} must be above 0; it is {weight:g}")
+            if not 0 < weight < math.inf:
+                raise ValueError(
+                    f"loss weight of {head} must be above 0 and finite; it is {weight:g}"
+                )
         return self
 
 
@@ -103,7 +106,9 @@ class SearchSpace(BaseModel):
     learning_rate: FloatRange = Field(
         FloatRange(minimum=3e-4, maximum=3e-3), description="Adam's peak step size"
     )
-    dropout: list[float] = Field([0.2, 0.4], description="values tried; empty: not searched")
+    dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        [0.2, 0.4], description="values tried; empty: not searched"
+    )
     network: list[NetworkKind] = Field(
         ["reference", "wide"], description="kinds tried; empty: not searched"
     )

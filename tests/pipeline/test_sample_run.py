@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 
 import pytest
 import yaml
@@ -43,6 +44,28 @@ def test_every_head_is_above_the_constant_and_the_model_is_pushed(sample_run):
     assert "best reachable" in console or "reachable" in console
     assert "authorprofile predict --model" in console
     assert set(summary["hyperparameters"]) >= {"loss_weight/income", "loss_weight/gender"}
+    slices = {(one["head"], one["value"]) for one in summary["verdict"]["slices"]}
+    assert {("gender", "female"), ("gender", "male"), ("age", "25-35")} <= slices
+
+
+def test_the_console_says_what_each_stage_did(sample_run):
+    out, console = sample_run
+    said = " ".join(console.split())
+    audit = json.loads(next(out.glob("artifacts/PostsExampleGen/audit/*/audit.json")).read_text())
+    splits = {name: split["authors"] for name, split in audit["splits"].items()}
+    read = sum(file["read"] for file in audit["files"] if file["kind"] == "posts")
+    assert f"{read:,} posts read, " in said
+    assert "{train:,} train, {eval:,} eval, {test:,} test".format(**splits) in said
+    assert "schema follows from the heads age, income, gender" in said
+    assert re.search(r"transform vocabulary of [\d,]+ ids, at most [\d,]+", said)
+    assert re.search(r"trial 2 of \d+: skill on eval", said)
+    assert re.search(r"[\d,]+ parameters, \d+ epochs, best skill on eval", said)
+
+
+def test_the_training_leaves_curves_for_tensorboard(sample_run):
+    out, _ = sample_run
+    assert list(out.glob("artifacts/Trainer/model_run/*/train/events.out.tfevents.*"))
+    assert list(out.glob("artifacts/Trainer/model_run/*/validation/events.out.tfevents.*"))
 
 
 def test_a_run_leaves_its_report_its_card_and_its_configuration(sample_run):

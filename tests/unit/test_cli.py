@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli import describe_cause
 from pipeline.config import ConfigError, load_config, settings_as_yaml
 
 GIVEN = {"posts": ["posts.jsonl"], "labels": ["labels.csv"]}
 COMMAND = str(Path(sys.executable).parent / "authorprofile")
 
 
-def run_command(*words):
-    return subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False)
+def run_command(*words, **options):
+    return subprocess.run([COMMAND, *words], capture_output=True, text=True, check=False, **options)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,116 @@ def test_wrong_usage_ends_with_code_2(words, said):
     done = run_command(*words)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"posts": "posts.txt"}, "A file's ending names its format"),
+        ({"posts": "labels.csv"}, "is named as both"),
+        ({"posts": "folder"}, "posts: no file matches folder"),
+        ({"out": "labels.csv/out"}, "out: must be a folder that can be written"),
+        ({"hyperparameters_from": "gone/best_hyperparameters.txt"}, "hyperparameters_from: must"),
+        ({"hyperparameters_from": "labels.csv"}, "hyperparameters_from: must be the file"),
+        ({"reachable": "gone.json"}, "reachable: gone.json cannot be read"),
+    ],
+)
+def test_what_is_not_there_to_be_read_or_written_is_wrong_usage(tmp_path, changes, said):
+    (tmp_path / "folder").mkdir()
+    for name in ("posts.jsonl", "posts.txt", "labels.csv"):
+        (tmp_path / name).touch()
+    given = {"posts": "posts.jsonl", "labels": "labels.csv", "out": "out", **changes}
+    words = [
+        word
+        for key, value in given.items()
+        for word in (
+            (f"--{key}", value)
+            if key in ("posts", "labels", "out")
+            else ("--set", f"{key}={value}")
+        )
+    ]
+    done = run_command("run", *words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("age: the rule [while running 'Read/ReadFile']", "age: the rule"),
+        ("Rule.\n  empty text: 3\nDo this.", "Rule.\n  empty text: 3\nDo this."),
+        (
+            "Traceback (most recent call last):\n"
+            '  File "worker.py", line 7, in process\n    yield parse(line)\n          ^^^^^\n'
+            "OSError: old\n\nDuring handling of the above exception, another occurred:\n\n"
+            "Traceback (most recent call last):\n"
+            '  File "join.py", line 9, in run\n    raise error\n'
+            "components.ingest.checks.JoinError: The rule.\n  a cause: 3 [while running 'Join']\n",
+            "The rule.\n  a cause: 3",
+        ),
+        (
+            "Graph execution error:\n\nDetected at node embedding defined at (most recent call "
+            'last):\n  File "runpy.py", line 196, in _run\n\n  File "tuner.py", line 88, in fit'
+            "\n\nindices[0,2] = 61 is not in [0, 50)\n\t [[{{node embedding}}]] [Op:__f_1]",
+            "indices[0,2] = 61 is not in [0, 50)",
+        ),
+        ("", "ValueError"),
+    ],
+)
+def test_an_error_is_told_by_its_cause_without_the_engines_frames(message, cause):
+    outer = RuntimeError("the engine's")
+    outer.__cause__ = ValueError(message)
+    assert describe_cause(outer) == cause
+
+
+# The command itself, with a run that ends as the test says in place of one that takes minutes.
+ENDED = """
+import sys, types
+local = types.ModuleType("pipeline.local")
+def run_local(config, observer):
+    observer.stage_started("Trainer")
+    if END == "error":
+        raise RuntimeError("the frame") from ValueError("the rule, what came, what to do")
+    head = dict(name="age", kind="regression", metrics={}, constant={}, accepted=False,
+                skill={"value": None}, blessed=END != "unblessed", reason="falls short")
+    verdict = dict(blessed=END != "unblessed", confidence=0.95, authors=9, split="test",
+                   heads=[head])
+    return types.SimpleNamespace(verdict=verdict, check={}, hyperparameters={},
+                                 pushed=END == "pushed", serving_path="serving/1",
+                                 report="report.html")
+local.run_local = run_local
+sys.modules["pipeline.local"] = local
+from pipeline.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "said"),
+    [
+        ("pushed", 0, "In service: serving/1"),
+        ("unblessed", 3, "age blocked: it falls short."),
+        ("unsound", 1, "Not pushed"),
+        ("error", 1, "training failed: the rule, what came, what to do"),
+    ],
+)
+def test_the_exit_code_tells_how_a_run_ended(tmp_path, end, code, said):
+    for name in ("posts.jsonl", "labels.csv"):
+        (tmp_path / name).touch()
+    words = ["run", "--posts", "posts.jsonl", "--labels", "labels.csv", "--out", "out"]
+    done = subprocess.run(
+        [sys.executable, "-c", f"END = {end!r}\n{ENDED}", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (code, "")
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout
+    (log,) = (tmp_path / "out/logs").iterdir()
+    assert ("Traceback" in log.read_text()) == (end == "error")
 
 
 @pytest.mark.parametrize(
@@ -63,6 +174,11 @@ def test_help_and_usage_errors_import_no_tensorflow(command):
         ("ingest.splits.train=0.5", "train + eval + test must be 1; they are 0.7"),
         ("judging.accept=[foo]", "judging.accept names ['foo']; the heads are ['age'"),
         ("heads.gender.positive=male", "positive and negative must differ"),
+        ("heads.age.maximum=.nan", "minimum 0.0 must be below maximum nan"),
+        ("judging.age_bands=[50, 25]", "judging.age_bands: must ascend; got [50, 25]"),
+        ("judging.age_bands=[.nan]", "judging.age_bands: must ascend"),
+        ("tuner.space.dropout=[0.2, 1]", "tuner.space.dropout.1: Input should be less than 1"),
+        ("training.loss_weights.age=.inf", "loss weight of age must be above 0 and finite"),
         ("heads={age: null, income: null, gender: null}", "at least one head"),
         ("nonsense", "--set takes key=value"),
     ],

@@ -8,6 +8,7 @@ import os
 import pty
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from rich.console import Console
 
@@ -62,6 +63,86 @@ def test_a_log_file_keeps_every_line_with_its_stage_once(tmp_path: Path) -> None
         "ingest      100,000 records read",
         "            posts.jsonl:7: damaged",
     ]
+
+
+def judged_head(name: str, kind: str, metrics: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A head of `verdict.json`, blessed unless changed."""
+    skill = {"value": 0.5, "lower": 0.4, "upper": 0.6}
+    head = {"name": name, "kind": kind, "metrics": metrics, "constant": {}, "skill": skill}
+    return {**head, "blessed": True, "accepted": False, "reason": "", **changes}
+
+
+AGE = judged_head(
+    "age",
+    "regression",
+    {
+        "mae": {"value": 4.1, "lower": 3.8, "upper": 4.5},
+        "rmse": {"value": 5.25, "lower": None, "upper": None},
+    },
+    constant={"mae": 8.2, "rmse": 10.1},
+)
+GENDER = judged_head(
+    "gender",
+    "binary",
+    {"auc": {"value": None}, "accuracy": {"value": 0.51, "lower": 0.4, "upper": 0.62}},
+    constant={"auc": 0.5, "accuracy": 0.52},
+    blessed=False,
+    reason="falls short by 0.026: the lower end is -0.026",
+)
+
+
+def shown(heads: list[dict[str, Any]], reachable: dict[str, Any], **changes: Any) -> list[str]:
+    """Lines of the outcome as a person sees them, table cells parted by single blanks."""
+    verdict = {"confidence": 0.9, "authors": 43, "split": "test", "heads": heads}
+    outcome = {"verdict": verdict, "hyperparameters": {}, "check": {}, "pushed": False}
+    outcome["report"] = "report.html"
+    stream = io.StringIO()
+    show_outcome(Console(file=stream, width=120), SimpleNamespace(**outcome | changes), reachable)
+    bare = stream.getvalue().translate(str.maketrans("│┃", "  "))
+    return [" ".join(line.split()) for line in bare.splitlines()]
+
+
+def test_a_model_in_service_is_shown_with_its_scores_and_how_to_use_it() -> None:
+    lines = shown(
+        [AGE],
+        {"age": {"mae": 3.5, "skill": 0.81}},
+        pushed=True,
+        serving_path="runs/mine/serving/1700000000",
+        hyperparameters={
+            "loss_weight/income": 0.71623,
+            "network": "wide",
+            "tuner/epochs": 2,
+            "tuner/trial_id": "0003",
+        },
+    )
+    assert "head metric score constant best reachable verdict" in lines
+    assert "age MAE 4.10 [3.80, 4.50] 8.20 3.50" in lines
+    assert "RMSE 5.25 10.10" in lines
+    assert "skill 0.500 [0.400, 0.600] 0.000 0.810 blessed" in lines
+    assert any(line.startswith("On 43 authors of `test`") and "at 90%" in line for line in lines)
+    assert "Chosen by the search: weight of income 0.716, network wide." in lines
+    assert lines[-3:-1] == [
+        "In service: runs/mine/serving/1700000000",
+        "Use it: echo 'a post' | authorprofile predict --model runs/mine/serving",
+    ]
+
+
+def test_a_head_that_blocked_is_named_with_how_much_it_falls_short() -> None:
+    lines = shown([AGE, GENDER], {}, check={"faults": ["the model does not load"]})
+    assert "head metric score constant verdict" in lines
+    assert "gender AUC unknown 0.500" in lines
+    assert "skill 0.500 [0.400, 0.600] 0.000 not blessed" in lines
+    assert lines[-4:-1] == [
+        "gender blocked: it falls short by 0.026: the lower end is -0.026.",
+        "check failed: the model does not load",
+        "Not pushed; what was in service stays there.",
+    ]
+
+
+def test_a_head_accepted_by_the_settings_is_not_called_blessed() -> None:
+    lines = shown([{**GENDER, "blessed": True, "accepted": True}], {}, pushed=True, serving_path="")
+    assert "skill 0.500 [0.400, 0.600] 0.000 accepted" in lines
+    assert not any("blocked" in line for line in lines)
 
 
 def test_the_last_line_says_where_the_report_is_whether_pushed_or_not(tmp_path: Path) -> None:

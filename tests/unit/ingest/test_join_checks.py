@@ -130,6 +130,25 @@ def test_the_console_lines_hold_counts():
     ]
 
 
+def test_files_are_told_apart_on_the_console_where_there_are_several():
+    names = [*(f"/d/posts-{number}.jsonl" for number in range(12)), "/d/posts-12.jsonl"]
+    sources = (*(SourceFile("posts", name, 1) for name in names), SOURCES[1])
+    counts = {("read", 13): (100, None, None), ("used", 13): (100, None, None)}
+    for place in range(12):
+        counts |= {("read", place): (1000, None, None), ("used", place): (999, None, None)}
+        counts[("set aside", place, "empty text")] = (1, 3, 3)
+    counts |= {("read", 12): (40, None, None), ("used", 12): (37, None, None)}
+    counts[("set aside", 12, "no label record")] = (2, 4, 9)
+    counts[("set aside", 12, "not valid JSON")] = (1, 8, 8)
+    lines = JoinSummary.from_tally(counts, sources, HEADS).lines()
+    assert lines[3:5] == [
+        "posts-12.jsonl: 40 read, 3 set aside: 2 no label record, 1 not valid JSON",
+        "posts-0.jsonl: 1,000 read, 1 set aside: 1 empty text",
+    ]
+    assert len(lines) == 3 + 10 + 1
+    assert lines[-1] == "and 3 more files of posts"
+
+
 def test_a_file_that_breaks_off_is_a_warning():
     counts = set_aside(tally(), 0, "compressed data ends early or is damaged", 1, 501)
     assert summarise(counts).warnings() == [

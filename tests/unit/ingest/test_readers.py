@@ -209,7 +209,7 @@ def test_a_csv_field_may_be_longer_than_the_modules_own_limit(read):
     assert read("file.csv", f"a\n{text}\n".encode(), IngestSettings()) == [record(2, a=text)]
 
 
-@pytest.mark.parametrize("header", [b"a,a", b'a,"b', b"a,\xff", b"a," + b"b" * 2000])
+@pytest.mark.parametrize("header", [b"a,a", b"a, a", b'a,"b', b"a,\xff", b"a," + b"b" * 2000])
 def test_a_file_without_a_sound_header_is_one_fault(read, header):
     fault = Fault(2, "header cannot be read or names a column twice")
     assert read("file.csv", b"\n" + header + b"\n1,2\n3,4\n") == [fault]
@@ -269,6 +269,17 @@ def test_a_repeated_parquet_column_makes_the_file_one_fault(tmp_path):
     table = pyarrow.Table.from_arrays([column, column], names=["text", "text"])
     fault = Fault(1, "header cannot be read or names a column twice")
     assert list(read_records(write_parquet(tmp_path, table), SMALL)) == [fault]
+
+
+def test_a_parquet_column_whose_name_is_not_utf8_makes_the_file_one_fault(tmp_path):
+    table = pyarrow.table({"author_id": ["a"], "name": ["x"]})
+    path = write_parquet(tmp_path, table, store_schema=False)
+    with open(path, "rb") as file:
+        content = file.read()
+    with open(path, "wb") as file:
+        file.write(content.replace(b"name", b"nam\xff"))
+    fault = Fault(1, "header cannot be read or names a column twice")
+    assert list(read_records(path, SMALL)) == [fault]
 
 
 LINES = {

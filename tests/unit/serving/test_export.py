@@ -1,0 +1,177 @@
+"""The exported model, loaded again, beside what training saw of the same authors."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from apache_beam import Create, Map, Pipeline
+from apache_beam.io import WriteToTFRecord
+from apache_beam.options.pipeline_options import PipelineOptions
+from tensorflow_transform.tf_metadata import dataset_metadata
+
+from components.features.schema import build_schema
+from components.features.settings import TextSettings, ValidationSettings
+from components.features.transform import preprocessing_fn
+from components.heads import heads_to_json, parse_heads
+from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
+from components.ingest.examples import encode_example
+from components.serving.export import ServedModel, export
+from components.training.model import build_model
+from components.training.settings import NetworkSettings
+
+HEADS = parse_heads(
+    {
+        "age": {"kind": "regression"},
+        "income": {"kind": "classes", "classes": 4},
+        "gender": {"kind": "binary"},
+    }
+)
+NETWORK = NetworkSettings(embedding_width=6, first_filters=5, filters=7, dense_width=4)
+SEPARATOR = "\x1e"
+POSTS = [
+    ("Don't @bob! http://a.io", "你好 3.5 👍🏽👨‍👩‍👧 don’t"),
+    ("ไทย ЖИВОТ naïve", "a\x00b\u200bc", "x"),
+    ("one",),
+    ("long " * 400, "the end"),
+]
+# The ages of those whose number is not divisible by 5 are known; mean 32.5, 8 of each.
+AGES = [22.5, 27.5, 37.5, 42.5]
+
+
+def author(number):
+    """An author as ingest joins him: id, posts, values."""
+    known = number % 5 != 0
+    values = (
+        AGES[number % 4] if known else None,
+        1000.0 * number if known else None,
+        ("male", "female")[number % 2] if number % 3 else None,
+    )
+    return (f"a{number}", POSTS[number % 4], values)
+
+
+AUTHORS = [author(number) for number in range(40)]
+
+
+def features(one):
+    """The author as Transform reads him."""
+    labels = {
+        head.name: [] if value is None else [value]
+        for head, value in zip(HEADS, one[2], strict=True)
+    }
+    return {"author_id": [one[0]], "posts": list(one[1]), **labels}
+
+
+def dense(value):
+    return (tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value).numpy()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The loaded model, the network in memory, and the rows that it would be trained on."""
+    folder = str(tmp_path_factory.mktemp("export"))
+    metadata = dataset_metadata.DatasetMetadata(build_schema(HEADS, ValidationSettings()))
+    config = {
+        "heads": heads_to_json(HEADS),
+        "text": TextSettings(max_tokens=350, vocabulary_size=30).model_dump_json(),
+    }
+    with (
+        tft_beam.Context(temp_dir=f"{folder}/temporary"),
+        Pipeline(options=PipelineOptions(list(LOCAL_BEAM_ARGUMENTS))) as pipeline,
+    ):
+        data = (pipeline | Create([features(one) for one in AUTHORS]), metadata)
+        (out, out_metadata), graph = data | tft_beam.AnalyzeAndTransformDataset(
+            lambda inputs: preprocessing_fn(inputs, config)
+        )
+        _ = graph | tft_beam.WriteTransformFn(f"{folder}/graph")
+        _ = metadata | tft_beam.WriteMetadata(f"{folder}/graph/metadata", pipeline)
+        encode = tft.coders.ExampleProtoCoder(out_metadata.schema).encode
+        _ = out | Map(encode) | WriteToTFRecord(f"{folder}/rows")
+    output = tft.TFTransformOutput(f"{folder}/graph")
+    network = build_model(HEADS, 30, NETWORK, seed=3)
+    random = np.random.default_rng(0)
+    network.set_weights([random.normal(0, 0.4, w.shape) for w in network.get_weights()])
+    export(ServedModel(network, output, HEADS, [25.0, 35.0]), f"{folder}/model")
+    spec, rows = output.transformed_feature_spec(), {}
+    for record in tf.data.TFRecordDataset(tf.io.gfile.glob(f"{folder}/rows*")):
+        row = tf.io.parse_single_example(record, spec)
+        rows[row["author_id"].numpy()[0].decode()] = row
+    return tf.saved_model.load(f"{folder}/model"), network, rows, f"{folder}/model"
+
+
+def raw(one):
+    """The posts as a caller of the model sends them."""
+    return SEPARATOR.join(one[1]).encode()
+
+
+def test_raw_posts_are_answered_as_the_network_answers_the_ids_that_training_saw(exported):
+    model, network, rows, _ = exported
+    served = model.signatures["posts"](posts=tf.constant([raw(one) for one in AUTHORS[:4]]))
+    assert len({float(age) for age in served["age"][:, 0]}) == 4
+    for place, one in enumerate(AUTHORS[:4]):
+        ids = dense(rows[one[0]]["tokens"])[None].astype("int32")
+        answers = network(ids, training=False)
+        # 32 known ages: 22.5, 27.5, 37.5, 42.5, eight of each; variance (10**2 + 5**2) / 2.
+        years = answers["age"].numpy()[0] * 62.5**0.5 + 32.5
+        np.testing.assert_allclose(served["age"][place], years, rtol=1e-5)
+        for name in ("income", "gender"):
+            np.testing.assert_allclose(served[name][place], answers[name][0], atol=1e-5)
+
+
+def test_serialized_examples_are_answered_as_raw_posts(exported):
+    model, *_ = exported
+    examples = tf.constant([encode_example(one, HEADS) for one in AUTHORS[:4]])
+    by_example = model.signatures["serving_default"](examples=examples)
+    by_posts = model.signatures["posts"](posts=tf.constant([raw(one) for one in AUTHORS[:4]]))
+    assert set(by_example) == set(by_posts) == {"age", "income", "gender"}
+    assert by_example["income"].shape == (4, 4)
+    for name, answers in by_example.items():
+        np.testing.assert_allclose(answers, by_posts[name], atol=1e-5)
+
+
+def test_labels_come_back_in_natural_units_with_their_slices(exported):
+    model, *_ = exported
+    examples = tf.constant([encode_example(one, HEADS) for one in AUTHORS[:8]])
+    labels = model.signatures["transform_features"](examples=examples)
+    text = {
+        name: [v.decode() for v in labels[f"{name}_slice"].numpy()[:, 0]]
+        for name in ("age", "gender")
+    }
+    assert text["age"] == [
+        "unknown",
+        "25-35",
+        "35 and above",
+        "35 and above",
+        "below 25",
+        "unknown",
+        "35 and above",
+        "35 and above",
+    ]
+    assert text["gender"] == [
+        "unknown",
+        "female",
+        "male",
+        "unknown",
+        "male",
+        "female",
+        "unknown",
+        "female",
+    ]
+    np.testing.assert_allclose(labels["age"][1:5, 0], [27.5, 37.5, 42.5, 22.5], rtol=1e-5)
+    assert labels["age_known"].numpy()[:, 0].tolist() == [0, 1, 1, 1, 1, 0, 1, 1]
+    assert "income_slice" not in labels
+
+
+def test_what_the_answers_mean_lies_in_the_models_assets(exported):
+    *_, folder = exported
+    with open(f"{folder}/assets/heads.json", encoding="utf-8") as file:
+        description = json.load(file)
+    assert description["separator"] == SEPARATOR
+    age, income, gender = description["heads"]
+    assert (age["unit"], gender["positive"], gender["negative"]) == ("years", "female", "male")
+    # Known: 1 to 39 without multiples of 5, in thousands; cut at every eighth of these 32.
+    assert income["boundaries"] == [11_000.0, 21_000.0, 31_000.0]
