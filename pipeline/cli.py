@@ -57,6 +57,7 @@ def read_config(
     out: str | None,
     heads: str | None,
     assignments: tuple[str, ...],
+    compare: bool | None = None,
 ) -> Config:
     """The configuration of the command line; a wrong one ends the command with code 2."""
     from pipeline.config import ConfigError, load_config
@@ -69,12 +70,19 @@ def read_config(
             posts=list(posts) or None,
             labels=list(labels) or None,
             out=out,
+            compare=compare or None,
         )
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
 
 
 @cli.command()
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Also train equal, hand-set and learned loss weights and one network a head, for the "
+    "report; takes about twenty trainings.",
+)
 @config_options
 def run(**options: Any) -> None:
     """Train on posts and labels, judge, and push the model if every head is good enough.

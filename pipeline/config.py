@@ -98,6 +98,11 @@ class Config(BaseModel):
     training: TrainingSettings = Field(default_factory=TrainingSettings, description="one fit")
     tune: bool = Field(True, description="search loss weights and settings before training")
     tuner: TunerSettings = Field(default_factory=TunerSettings, description="the search")
+    compare: bool = Field(
+        False,
+        description="also train other loss weights and one network a head, for the report alone",
+    )
+    compare_seeds: int = Field(3, ge=1, description="trainings of each row of that comparison")
     hyperparameters_from: str = Field(
         "",
         description="file best_hyperparameters.txt of an earlier run, used in place of a search",

@@ -33,6 +33,7 @@ TITLES = {
     "HeadEvaluator": "judging",
     "ServingCheck": "check",
     "VersionedPusher": "push",
+    "HeadComparison": "comparison",
     "DataProfile": "data counts",
     "AnswersProfile": "answers",
     "RunReport": "report",

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
+from tfx.dsl.components.base import base_node
 from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
+from components.comparison.component import HeadComparison
 from components.features.schema import HeadsSchema
 from components.features.text_transform import TextTransform
 from components.features.validation import ExamplesValidator, LastSpanStrategy
@@ -155,9 +157,22 @@ def create_pipeline(
         statistics=statistics.outputs["statistics"],
         heads=heads,
     )
+    explaining: list[base_node.BaseNode] = [data, answers]
+    comparison = None
+    if config.compare:
+        compared = HeadComparison(
+            examples=ingest.outputs["examples"],
+            transformed_examples=transform.outputs["transformed_examples"],
+            transform_graph=transform.outputs["transform_graph"],
+            settings=_hook_settings(config, TunerSettings(), state),
+            seeds=config.compare_seeds,
+            hyperparameters=hyperparameters,
+        )
+        explaining.append(compared)
+        comparison = compared.outputs["comparison"]
     # What only explains a run must not hold up its push.
-    data.add_upstream_node(pusher)
-    answers.add_upstream_node(pusher)
+    for component in explaining:
+        component.add_upstream_node(pusher)
     report = RunReport(
         heads=heads,
         card=config.card,
@@ -174,8 +189,9 @@ def create_pipeline(
         anomalies=validator.outputs["anomalies"],
         transform_graph=transform.outputs["transform_graph"],
         tuner_results=tuner_results,
+        comparison=comparison,
     )
-    components += [trainer, in_service, evaluator, check, pusher, data, answers, report]
+    components += [trainer, in_service, evaluator, check, pusher, *explaining, report]
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=root,

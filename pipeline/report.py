@@ -16,10 +16,10 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
+from components.comparison.judging import COMPARISON_FILE
 from components.heads import DEFAULT_HEADS
 from components.report.record import (
     CARD_FILE,
-    COMPARISON_FILE,
     PAGE_FILE,
     RECORD_FILE,
     RunRecord,

@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from components.report.settings import CardSettings
 
 RECORD_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "model_card.md"
-COMPARISON_FILE = "comparison.json"
 Json = dict[str, Any]
 
 

@@ -23,6 +23,8 @@ from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils
 
+from components.comparison.component import Comparison
+from components.comparison.judging import COMPARISON_FILE
 from components.heads import heads_from_json
 from components.ingest.audit import JoinAudit
 from components.report.card import card_markdown
@@ -31,7 +33,6 @@ from components.report.page import render_page
 from components.report.profiles import ANSWERS_FILE, DATA_FILE, Profile
 from components.report.record import (
     CARD_FILE,
-    COMPARISON_FILE,
     PAGE_FILE,
     RECORD_FILE,
     RunRecord,
@@ -53,12 +54,6 @@ class Report(Artifact):
     """A run explained: `report.html`, `report.json`, `model_card.md`."""
 
     TYPE_NAME = "Report"
-
-
-class Comparison(Artifact):
-    """Networks weighted in other ways, trained with the same budget: `comparison.json`."""
-
-    TYPE_NAME = "Comparison"
 
 
 class RunReportSpec(ComponentSpec):

@@ -143,12 +143,12 @@ def worth(record: RunRecord) -> Html:
             table(
                 ["weights", "seeds", *(f"skill of {name}" for name in record.names)],
                 rows,
-                "Mean skill over the seeds, with its interval",
+                "Skill on test, mean over the seeds, with intervals over authors",
             ),
             plot(
                 "comparison",
                 intervals_figure(groups, "mean skill over the seeds", "best constant"),
-                "Skill of each head by how its loss was weighted, with intervals over seeds.",
+                "Skill of each head by how its loss was weighted; intervals over authors of test.",
             ),
         ]
     )

@@ -1,0 +1,248 @@
+"""The TFX component behind `run --compare`: was one network for all heads, so weighed, worth it?
+
+Enters: raw and transformed examples, the transform graph, the chosen hyperparameters. Leaves:
+`comparison.json`: rows of `networks.comparison_rows`, each with its seeds and, per head, the skill
+on `test`: mean over seeds, with an interval over authors.
+
+    {"budget": {"epochs": 20, "seeds": [1, 2, 3]},
+     "rows": [{"name": "equal weights", "seeds": 3,
+               "heads": {"age": {"mean": 0.69, "lower": 0.64, "upper": 0.74}}}]}
+
+Nothing is chosen by it: early stopping looks at `eval`, and what serves is the Trainer's model.
+Wired by `pipeline` where a run is asked to compare; read by the report. It may use training,
+judging and serving's export, since it does all three. Memory: one network, and some 200 bytes of
+terms an author, head and seed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+from tfx import types
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.types.artifact import Artifact
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.utils import io_utils
+
+from components.comparison.judging import COMPARISON_FILE, Terms, score_over_runs
+from components.comparison.networks import Row, comparison_rows, train_row
+from components.judging.scores import head_scores
+from components.serving.export import ServedModel
+from components.training.fitting import TrainingData
+from components.training.hooks import HookSettings
+from components.training.tuner import apply_hyperparameters
+
+LOGGER = logging.getLogger("authorprofile.comparison")
+SPLIT = "test"
+HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
+AUTHORS_A_BATCH = 64
+
+Inputs = dict[str, list[types.Artifact]]
+
+
+class Comparison(Artifact):
+    """Networks weighted in other ways, trained with the same budget: `comparison.json`."""
+
+    TYPE_NAME = "Comparison"
+
+
+class HeadComparisonSpec(ComponentSpec):
+    """Inputs, outputs and properties of `HeadComparison`."""
+
+    PARAMETERS = {
+        "settings": ExecutionParameter(type=str),
+        "seeds": ExecutionParameter(type=int),
+    }
+    INPUTS = {
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "transformed_examples": ChannelParameter(type=standard_artifacts.Examples),
+        "transform_graph": ChannelParameter(type=standard_artifacts.TransformGraph),
+        "hyperparameters": ChannelParameter(type=standard_artifacts.HyperParameters, optional=True),
+    }
+    OUTPUTS = {"comparison": ChannelParameter(type=Comparison)}
+
+
+class HeadComparisonExecutor(base_executor.BaseExecutor):
+    """Trains, judges, writes."""
+
+    def Do(
+        self,
+        input_dict: Inputs,
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes `comparison.json`."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        settings = HookSettings.from_custom_config(json.loads(exec_properties["settings"]))
+        settings = apply_hyperparameters(settings, read_hyperparameters(input_dict))
+        arguments = FnArgs(
+            transform_graph_path=artifact_utils.get_single_uri(input_dict["transform_graph"]),
+            train_files=[_pattern(input_dict["transformed_examples"], "train")],
+            eval_files=[_pattern(input_dict["transformed_examples"], "eval")],
+        )
+        content = compare(
+            settings,
+            arguments,
+            _pattern(input_dict["examples"], SPLIT),
+            exec_properties["seeds"],
+            settings.state_folder("comparison", arguments, self._get_tmp_dir()),
+        )
+        folder = artifact_utils.get_single_uri(output_dict["comparison"])
+        io_utils.write_string_file(
+            os.path.join(folder, COMPARISON_FILE), json.dumps(content, indent=1)
+        )
+
+
+class HeadComparison(base_component.BaseComponent):
+    """Compares ways to weigh the heads; output `comparison`."""
+
+    SPEC_CLASS = HeadComparisonSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(HeadComparisonExecutor)
+
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        transformed_examples: types.BaseChannel,
+        transform_graph: types.BaseChannel,
+        settings: dict[str, str],
+        seeds: int,
+        hyperparameters: types.BaseChannel | None = None,
+    ) -> None:
+        """Wires the component.
+
+        Args:
+            examples: raw examples with a split `test`.
+            transformed_examples: splits `train` and `eval`.
+            transform_graph: of the Transform component.
+            settings: `HookSettings.to_custom_config`.
+            seeds: trainings a row.
+            hyperparameters: of the search; None where there was none.
+        """
+        super().__init__(
+            HeadComparisonSpec(
+                examples=examples,
+                transformed_examples=transformed_examples,
+                transform_graph=transform_graph,
+                hyperparameters=hyperparameters,
+                settings=json.dumps(settings, sort_keys=True),
+                seeds=seeds,
+                comparison=types.Channel(type=Comparison),
+            )
+        )
+
+
+def compare(
+    settings: HookSettings, arguments: FnArgs, test_pattern: str, seeds: int, folder: Path
+) -> dict[str, Any]:
+    """Trains and judges every row.
+
+    Args:
+        settings: with the chosen hyperparameters.
+        arguments: transform graph, files of `train` and `eval`.
+        test_pattern: files of raw `test` examples.
+        seeds: trainings a row; the first has the run's own seed.
+        folder: of work in progress; a killed comparison goes on there.
+
+    Returns:
+        The content of `comparison.json`; null where a score is not defined.
+    """
+    # The same seed gives the same network: no op may depend on the order of threads.
+    tf.config.experimental.enable_op_determinism()
+    transform = tft.TFTransformOutput(arguments.transform_graph_path)
+    rows = comparison_rows(settings)
+    data = {
+        tuple(head.name for head in group.heads): group.open_data(
+            arguments, transform, group.training.batch_size
+        )
+        for row in rows
+        for group in row.groups
+    }
+    numbers = [settings.training.seed + place for place in range(seeds)]
+    told = []
+    for row in rows:
+        runs = []
+        for place, seed in enumerate(numbers):
+            runs.append(_run(row, data, transform, test_pattern, seed, folder))
+            LOGGER.info("%s, training %d of %d", row.name, place + 1, seeds)
+        told.append({"name": row.name, "seeds": seeds, "heads": _skills(settings, runs)})
+    return {"budget": {"epochs": settings.training.epochs, "seeds": numbers}, "rows": told}
+
+
+def _run(
+    row: Row,
+    data: dict[tuple[str, ...], TrainingData],
+    transform: tft.TFTransformOutput,
+    test_pattern: str,
+    seed: int,
+    folder: Path,
+) -> dict[str, Terms]:
+    terms: dict[str, Terms] = {}
+    for group, model in train_row(row, data, seed, folder):
+        served = ServedModel(model, transform, group.heads, group.judging.age_bands)
+        terms |= author_terms(served, test_pattern)
+    return terms
+
+
+def author_terms(served: ServedModel, pattern: str) -> dict[str, Terms]:
+    """By head, the terms of each author of raw examples whose label is known."""
+    terms: dict[str, dict[str, Sequence[float]]] = {head.name: {} for head in served.heads}
+    for batch in _batches(pattern):
+        answers, labels = served.serve_examples(batch), served.transform_features(batch)
+        ids = tf.io.parse_example(batch, {"author_id": tf.io.FixedLenFeature([], tf.string)})
+        for head in served.heads:
+            scores = head_scores(head)
+            for author, label, answer, known in zip(
+                ids["author_id"].numpy(),
+                labels[head.name].numpy().astype(np.float64),
+                answers[head.name].numpy().astype(np.float64),
+                labels[head.known_name].numpy()[:, 0],
+                strict=True,
+            ):
+                if known:
+                    terms[head.name][author.decode()] = scores.terms(label, answer).tolist()
+    return dict(terms)
+
+
+def _batches(pattern: str) -> Iterator[tf.Tensor]:
+    files = tf.data.Dataset.list_files([pattern], shuffle=False)
+    yield from tf.data.TFRecordDataset(files, compression_type="GZIP").batch(AUTHORS_A_BATCH)
+
+
+def _skills(settings: HookSettings, runs: list[dict[str, Terms]]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for head in settings.heads:
+        scores = score_over_runs(
+            head, [run[head.name] for run in runs], settings.judging.confidence
+        )
+        mean, lower, upper = (
+            value if math.isfinite(value) else None
+            for value in scores.get("skill", (math.nan,) * 3)
+        )
+        found[head.name] = {"mean": mean, "lower": lower, "upper": upper}
+    return found
+
+
+def read_hyperparameters(inputs: Inputs) -> dict[str, Any]:
+    """Values that a search chose; empty without a search."""
+    if not inputs.get("hyperparameters"):
+        return {}
+    folder = artifact_utils.get_single_uri(inputs["hyperparameters"])
+    with fileio.open(os.path.join(folder, HYPERPARAMETERS_FILE), "rb") as file:
+        values: dict[str, Any] = json.loads(file.read())["values"]
+    return values
+
+
+def _pattern(examples: list[types.Artifact], split: str) -> str:
+    return str(io_utils.all_files_pattern(artifact_utils.get_split_uri(examples, split)))
