@@ -1,16 +1,19 @@
 # make run    sets up what is missing, trains on the sample, prints the result, pushes the model
 # make test   sets up what is missing, runs the tests
+# make quality  measures what is trained against other ways, fold by fold (README, "Quality")
 # make lint | types | lock | clean
 #
 # Settings: PYTHON (3.11 to 3.13), AUTHORS (size of the sample), TESTS (what pytest gets),
 # WORKERS (processes that test side by side, each a file at a time; 0: one after the other).
+# Of `quality`: DATA (folder of posts and labels; POSTS and LABELS name them otherwise), HEADS, ROWS,
+# FOLDS, SEEDS, BUDGET (trials of a search), QUALITY (folder of the results), FLAGS (--set ...).
 
 AUTHORS ?= 3000
 SAMPLE := runs/sample
 TESTS ?= tests
 WORKERS ?= 2
 BIN := .venv/bin
-SOURCES := components pipeline environment setup.py
+SOURCES := components pipeline benchmarks environment setup.py
 
 # The Python that the environment was made from, else the first one that TFX 1.21 takes.
 PYTHON ?= $(shell for python in "$$(sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/null)" \
@@ -22,7 +25,7 @@ PYTHON ?= $(shell for python in "$$(sed -n 's/^executable = //p' .venv/pyvenv.cf
 unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
-.PHONY: help environment run test lint types lock clean
+.PHONY: help environment run test quality lint types lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -39,6 +42,20 @@ $(SAMPLE)/data/config.yaml: | environment
 
 test: environment
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+
+DATA ?= $(SAMPLE)/data
+POSTS ?= $(wildcard $(DATA)/posts*)
+LABELS ?= $(wildcard $(DATA)/labels*)
+HEADS ?= age,income,gender
+ROWS ?=
+FOLDS ?= 5
+SEEDS ?= 1,2,3
+BUDGET ?= 6
+QUALITY ?= runs/quality
+quality: environment
+	@$(BIN)/python -m benchmarks.quality --posts $(POSTS) --labels $(LABELS) --heads $(HEADS) \
+		--rows "$(ROWS)" --folds $(FOLDS) --seeds $(SEEDS) --set tuner.trials=$(BUDGET) \
+		--out $(QUALITY) $(FLAGS)
 
 lint: environment
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,0 +1,228 @@
+"""Posts and labels to tokens and labels of each author, then to the training data of one fold.
+
+Enters: patterns of posts and labels. Leaves: `Corpus`, read and joined by the pipeline's own
+ExampleGen code and tokenised by its own graph; of it, `Fold`s: the authors of one fold as `test`,
+an eighth of the others as `eval`, the rest as `train`, with vocabulary, scale of the numbers and
+boundaries of the groups counted on `train` alone, as the Transform counts them. The ids are those
+that the Transform gives, except among words of equal frequency, whose order is alphabetical here.
+Called by `measure`.
+"""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+
+from components.features.settings import TextSettings
+from components.features.tokens import POST, join_posts, tokenize
+from components.features.transform import RESERVED_IDS
+from components.ingest.examples import WriteExamples
+from components.ingest.join import IngestSources
+from components.ingest.records import SPLITS
+from components.ingest.settings import IngestSettings
+from components.ingest.sources import find_sources
+from components.training.dataset import summarise
+from components.training.fitting import TrainingData
+from components.training.windows import NO_SEPARATOR
+
+EVAL_SHARE = 8
+AUTHORS_A_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Every author that has posts and a label record.
+
+    Attributes:
+        authors: ids, in the order of their bytes.
+        tokens: words of each, at most `max_tokens`.
+        labels: of each head by name, `[authors]`, None where unknown.
+    """
+
+    authors: list[str]
+    tokens: list[list[bytes]]
+    labels: dict[str, list[Any]]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One division of a corpus.
+
+    Attributes:
+        data: `train` and `eval`, as Tuner and Trainer see them.
+        train, test: author numbers of the corpus.
+        test_ids: token ids of the `test` authors.
+        scales: mean and deviation of each regression head on `train`.
+        boundaries: upper bounds of the groups of each classes head, cut on `train`.
+    """
+
+    data: TrainingData
+    train: np.ndarray
+    test: np.ndarray
+    test_ids: list[np.ndarray]
+    scales: dict[str, tuple[float, float]]
+    boundaries: dict[str, np.ndarray]
+
+
+def read_corpus(
+    posts: Sequence[str], labels: Sequence[str], heads: tuple[Any, ...], max_tokens: int, work: Path
+) -> Corpus:
+    """Reads, joins and tokenises; `work` gets the examples and the audit of the join."""
+    sources = find_sources(posts, labels)
+    with beam.Pipeline(runner="DirectRunner", argv=["--direct_running_mode=in_memory"]) as pipeline:
+        joined = pipeline | IngestSources(sources, heads, IngestSettings(), str(work / "audit"))
+        for split in SPLITS:
+            folder = str(work / "examples" / split)
+            _ = joined[split] | f"Write {split}" >> WriteExamples(folder, 1, heads)
+    spec: dict[str, Any] = {
+        "author_id": tf.io.FixedLenFeature([], tf.string),
+        "posts": tf.io.RaggedFeature(tf.string),
+    }
+    for head in heads:
+        spec[head.name] = tf.io.RaggedFeature(_label_type(head))
+    files = sorted(str(path) for path in (work / "examples").glob("*/data_tfrecord-*"))
+    records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(AUTHORS_A_BATCH)
+    rows: list[tuple[str, list[bytes], list[Any]]] = []
+    for batch in records:
+        parsed = tf.io.parse_example(batch, spec)
+        found = tokenize(join_posts(parsed["posts"]), max_tokens).to_list()
+        values = [parsed[head.name].to_list() for head in heads]
+        for number, author in enumerate(parsed["author_id"].numpy()):
+            known = [column[number][0] if column[number] else None for column in values]
+            rows.append((author.decode("utf-8"), found[number], known))
+    rows.sort(key=lambda row: row[0])
+    return Corpus(
+        [row[0] for row in rows],
+        [row[1] for row in rows],
+        {head.name: [row[2][place] for row in rows] for place, head in enumerate(heads)},
+    )
+
+
+def _label_type(head: Any) -> tf.DType:
+    if head.kind == "binary":
+        return tf.string
+    return tf.float32 if head.kind == "regression" or head.given_as == "amount" else tf.int64
+
+
+def place_of(author: str, purpose: str, places: int) -> int:
+    """An author's place among so many, from a hash of the id; purposes are drawn apart."""
+    digest = hashlib.blake2b(author.encode(), digest_size=8, person=purpose.encode()).digest()
+    return int.from_bytes(digest, "big") % places
+
+
+def without_labels(corpus: Corpus, head: str, numbers: np.ndarray) -> Corpus:
+    """The corpus with a head's labels of these authors unknown."""
+    hidden = set(numbers.tolist())
+    labels = [None if i in hidden else value for i, value in enumerate(corpus.labels[head])]
+    return Corpus(corpus.authors, corpus.tokens, {**corpus.labels, head: labels})
+
+
+def without_authors(corpus: Corpus, numbers: np.ndarray, fold: int, folds: int) -> Corpus:
+    """The corpus without these authors, save those of the fold that judges."""
+    gone = {i for i in numbers.tolist() if place_of(corpus.authors[i], "fold", folds) != fold}
+    kept = [i for i in range(len(corpus.authors)) if i not in gone]
+    return Corpus(
+        [corpus.authors[i] for i in kept],
+        [corpus.tokens[i] for i in kept],
+        {name: [values[i] for i in kept] for name, values in corpus.labels.items()},
+    )
+
+
+def make_fold(
+    corpus: Corpus,
+    heads: tuple[Any, ...],
+    text: TextSettings,
+    batch_size: int,
+    fold: int,
+    folds: int,
+) -> Fold:
+    """Divides by author and makes ids and targets of what `train` says."""
+    places = np.array([place_of(author, "fold", folds) for author in corpus.authors])
+    selects = np.array([place_of(author, "eval", EVAL_SHARE) == 0 for author in corpus.authors])
+    train = np.flatnonzero((places != fold) & ~selects)
+    evaluate = np.flatnonzero((places != fold) & selects)
+    test = np.flatnonzero(places == fold)
+    counts: collections.Counter[bytes] = collections.Counter()
+    for number in train:
+        counts.update(corpus.tokens[number])
+    ranked = sorted(counts, key=lambda word: (-counts[word], word))
+    ids = {word: i + RESERVED_IDS for i, word in enumerate(ranked[: text.vocabulary_size - 2])}
+    scales, boundaries = {}, {}
+    for head in heads:
+        values = np.array(
+            [v for v in (corpus.labels[head.name][i] for i in train) if v is not None]
+        )
+        if head.kind == "regression":
+            scales[head.name] = (float(values.mean()), max(float(values.std()), 1e-6))
+        elif head.kind == "classes" and head.given_as == "amount":
+            shares = np.arange(1, head.classes) / head.classes
+            boundaries[head.name] = np.quantile(values, shares, method="inverted_cdf")
+
+    def encode(numbers: np.ndarray) -> list[np.ndarray]:
+        return [np.array([ids.get(w, 1) for w in corpus.tokens[i]], "int32") for i in numbers]
+
+    def open_rows(numbers: np.ndarray) -> tf.data.Dataset:
+        targets, known = targets_of(corpus, heads, numbers, scales, boundaries)
+        encoded = encode(numbers)
+        tokens = tf.RaggedTensor.from_row_lengths(
+            np.concatenate(encoded), [len(author) for author in encoded]
+        )
+        rows = tf.data.Dataset.from_tensor_slices((tokens, targets, known))
+        # A row of a ragged tensor keeps its ragged type, which padding refuses.
+        return rows.map(lambda ids, target, mask: (tf.identity(ids), target, mask))
+
+    rows = open_rows(train), open_rows(evaluate)
+    summaries = [
+        summarise(split, heads, len(ids) + RESERVED_IDS, batch_size, text.max_tokens)
+        for split in rows
+    ]
+    separator = ids.get(POST.encode(), NO_SEPARATOR)
+    data = TrainingData(
+        heads,
+        rows[0],
+        rows[1],
+        summaries[0],
+        summaries[1],
+        batch_size,
+        text.max_tokens,
+        separator,
+    )
+    return Fold(data, train, test, encode(test), scales, boundaries)
+
+
+def targets_of(
+    corpus: Corpus,
+    heads: tuple[Any, ...],
+    numbers: np.ndarray,
+    scales: dict[str, tuple[float, float]],
+    boundaries: dict[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Targets {head: float32 `[authors, units]`} and masks {head: float32 `[authors]`}."""
+    targets, known = {}, {}
+    for head in heads:
+        values = [corpus.labels[head.name][i] for i in numbers]
+        if head.kind == "binary":
+            positive, negative = head.positive.encode(), head.negative.encode()
+            mask = np.array([value in (positive, negative) for value in values])
+            target = np.array([value == positive for value in values])[:, None]
+        else:
+            mask = np.array([value is not None for value in values])
+            amounts = np.array([0.0 if value is None else value for value in values])
+            if head.kind == "regression":
+                mean, deviation = scales[head.name]
+                target = ((amounts - mean) / deviation)[:, None]
+            else:
+                bounds = boundaries.get(head.name)
+                groups = amounts if bounds is None else np.searchsorted(bounds, amounts, "right")
+                target = np.eye(head.classes)[groups.astype(int)]
+        known[head.name] = mask.astype("float32")
+        targets[head.name] = (target * mask[:, None]).astype("float32")
+    return targets, known

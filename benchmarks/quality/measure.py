@@ -1,0 +1,176 @@
+"""Measures how well the network learns, fold by fold, row by row; see `__main__` for the command.
+
+Enters: a configuration, rows, folds, seeds. Leaves: `<out>/<row>-fold<k>-seed<s>.json`, written
+when it is known; one that is there is not measured again, so a measurement that was stopped goes
+on where it was. `table` reads them.
+
+| row | what |
+|---|---|
+| `constant` | the median or the shares of `train` |
+| `linear` | TF-IDF with a linear model a head |
+| `tuner` | the pipeline: search, then fit |
+| `equal` | the fit alone, every loss weight 1 |
+| `hand` | the fit alone, weights age 0.25, income 1, gender 10 |
+| `uncertainty` | weights learned beside the network (Kendall 2018) |
+| `single` | a network a head |
+| `hidden:<head>` | `equal`, half of the head's labels hidden in `train` and `eval` |
+| `absent:<head>` | `equal`, the authors whose labels `hidden` hides left out altogether |
+
+Where another head is better in `hidden` than in `absent`, authors without a label help.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from benchmarks.quality.corpus import (
+    Corpus,
+    Fold,
+    make_fold,
+    place_of,
+    read_corpus,
+    without_authors,
+    without_labels,
+)
+from benchmarks.quality.judge import Terms, author_terms, constant_answers
+from benchmarks.quality.linear import linear_answers
+from benchmarks.quality.networks import (
+    Outcome,
+    by_fit,
+    by_search,
+    by_uncertainty,
+)
+from components.comparison.networks import HAND_SET
+from components.training.hooks import HookSettings
+
+LOGGER = logging.getLogger("authorprofile.quality")
+WITHOUT_SEED = ("constant", "linear")
+ROWS = (*WITHOUT_SEED, "tuner", "equal", "hand", "uncertainty", "single")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured.
+
+    Attributes:
+        posts, labels: patterns.
+        settings: heads, network, training, search.
+        folds: parts that the authors are cut into.
+        out: folder of the results.
+    """
+
+    posts: Sequence[str]
+    labels: Sequence[str]
+    settings: HookSettings
+    folds: int
+    out: Path
+
+
+def measure(
+    measurement: Measurement, rows: Sequence[str], judged: Sequence[int], seeds: Sequence[int]
+) -> None:
+    """Measures every row on the folds `judged`, seed after seed; cheap rows come first."""
+    measurement.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as work:
+        corpus = read_corpus(
+            measurement.posts,
+            measurement.labels,
+            measurement.settings.heads,
+            measurement.settings.text.max_tokens,
+            Path(work),
+        )
+    for place, seed in enumerate(seeds):
+        for row in rows:
+            for number in judged:
+                path = measurement.out / f"{row.replace(':', '-')}-fold{number}-seed{seed}.json"
+                if path.exists() or (row in WITHOUT_SEED and place):
+                    continue
+                result = measure_row(measurement, corpus, row, number, seed)
+                _write(path, result)
+                LOGGER.info("%s, fold %d, seed %d: %.0f s", row, number, seed, result["seconds"])
+
+
+def measure_row(
+    measurement: Measurement, corpus: Corpus, row: str, number: int, seed: int
+) -> dict[str, Any]:
+    """One result: terms of each author, seconds, what was chosen."""
+    settings = measurement.settings
+    training = settings.training.model_copy(update={"seed": seed, "loss_weights": {}})
+    settings = replace(settings, training=training)
+    kind, _, head = row.partition(":")
+    if head:
+        corpus = _change(corpus, kind, head, number, measurement.folds, seed)
+    started = time.monotonic()
+    fold = _fold(corpus, settings, number, measurement.folds)
+    if row in WITHOUT_SEED:
+        answer = constant_answers if row == "constant" else linear_answers
+        answers = answer(corpus, settings.heads, fold)
+        outcome = Outcome(answers, time.monotonic() - started, {}, [], 0)
+        outcomes = [(settings.heads, fold, outcome)]
+    else:
+        outcomes = list(_networks(corpus, fold, settings, row, number, measurement.folds))
+    terms: Terms = {}
+    for heads, its_fold, outcome in outcomes:
+        terms |= author_terms(corpus, heads, its_fold, outcome.answers)
+    return {
+        "row": row,
+        "fold": number,
+        "seed": seed,
+        "seconds": sum(outcome.seconds for *_, outcome in outcomes),
+        "parameters": sum(outcome.parameters for *_, outcome in outcomes),
+        "chosen": [outcome.chosen for *_, outcome in outcomes],
+        "skills": [outcome.skills for *_, outcome in outcomes],
+        "terms": terms,
+    }
+
+
+def _networks(
+    corpus: Corpus, fold: Fold, settings: HookSettings, row: str, number: int, folds: int
+) -> Any:
+    learn = {"tuner": by_search, "uncertainty": by_uncertainty}.get(row, by_fit)
+    if row == "hand":
+        weights = {head.name: HAND_SET.get(head.name, 1.0) for head in settings.heads}
+        training = settings.training.model_copy(update={"loss_weights": weights})
+        settings = replace(settings, training=training)
+    groups = [(head,) for head in settings.heads] if row == "single" else [settings.heads]
+    for heads in groups:
+        its_settings = replace(settings, heads=heads)
+        its_fold = _fold(corpus, its_settings, number, folds) if row == "single" else fold
+        keras.backend.clear_session()
+        with tempfile.TemporaryDirectory() as work:
+            yield heads, its_fold, learn(its_fold, its_settings, Path(work))
+
+
+def _fold(corpus: Corpus, settings: HookSettings, number: int, folds: int) -> Fold:
+    batch_size = settings.training.batch_size
+    return make_fold(corpus, settings.heads, settings.text, batch_size, number, folds)
+
+
+def _change(corpus: Corpus, kind: str, head: str, number: int, folds: int, seed: int) -> Corpus:
+    half = np.array(
+        [
+            i
+            for i, author in enumerate(corpus.authors)
+            if place_of(author, f"half{seed}", 2) and place_of(author, "fold", folds) != number
+        ]
+    )
+    if kind == "hidden":
+        return without_labels(corpus, head, half)
+    return without_authors(corpus, half, number, folds)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    beside = path.with_suffix(".partial")
+    beside.write_text(json.dumps(content), encoding="utf-8")
+    os.replace(beside, path)

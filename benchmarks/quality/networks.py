@@ -1,0 +1,114 @@
+"""The rows of the table: how each chooses its settings and learns, and what it answers.
+
+Enters: a fold, the heads, the settings, a seed. Leaves: answers of each `test` author, in each
+head's own unit. `search` is the pipeline's own Tuner and fit; the others are its fit with weights
+that are given. Called by `measure`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from benchmarks.quality.corpus import Fold
+from components.comparison.networks import learn_weights
+from components.training.dataset import bucket_bounds
+from components.training.fitting import fit
+from components.training.hooks import HookSettings
+from components.training.tuner import (
+    ProfileHyperModel,
+    apply_hyperparameters,
+    build_candidate,
+    make_tuner,
+)
+
+LOGGER = logging.getLogger("authorprofile.quality")
+ANSWERED_AUTHORS = 64
+
+Answers = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one row gave.
+
+    Attributes:
+        answers: float `[test authors, units]` a head, as the network gives them (standardised).
+        seconds: of search and training.
+        chosen: settings that were searched.
+        skills: mean skill on `eval`, an epoch each.
+        parameters: of the network.
+    """
+
+    answers: Answers
+    seconds: float
+    chosen: dict[str, Any]
+    skills: list[float]
+    parameters: int
+
+
+def by_search(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
+    """The pipeline's Tuner, then its fit with what was chosen."""
+    started = time.monotonic()
+    hypermodel = ProfileHyperModel(settings, fold.data, work / "fits")
+    tuner = make_tuner(hypermodel, settings.tuner, settings.training.seed, work / "search")
+    tuner.search(verbose=0)
+    chosen = tuner.get_best_hyperparameters(1)[0].values
+    outcome = by_fit(fold, apply_hyperparameters(settings, chosen), work)
+    return replace(outcome, seconds=time.monotonic() - started, chosen=chosen)
+
+
+def by_fit(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
+    """The pipeline's fit with the given settings."""
+    return _learn(fold, settings, work, lambda model: model)
+
+
+def by_uncertainty(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
+    """The fit with loss weights that are learned beside the network (Kendall 2018)."""
+    return _learn(fold, settings, work, lambda model: learn_weights(model, settings, fold.data))
+
+
+def _learn(
+    fold: Fold, settings: HookSettings, work: Path, wrap: Callable[[keras.Model], keras.Model]
+) -> Outcome:
+    started = time.monotonic()
+    training = settings.training
+    model = wrap(build_candidate(settings, fold.data, training.epochs))
+    state = fit(
+        model,
+        fold.data,
+        epochs=training.epochs,
+        patience=training.patience,
+        seed=training.seed,
+        folder=work / "fit",
+        logger=LOGGER,
+    )
+    seconds = time.monotonic() - started
+    answers = answer(model, settings.heads, fold.test_ids, fold.data.max_tokens)
+    skills = [epoch["val_skill"] for epoch in state.history]
+    return Outcome(answers, seconds, {}, skills, model.count_params())
+
+
+def answer(
+    model: keras.Model, heads: tuple[Any, ...], ids: list[np.ndarray], max_tokens: int
+) -> Answers:
+    """Answers of authors in their order, in batches of like length."""
+    answers = {head.name: np.zeros((len(ids), head.units)) for head in heads}
+    order = np.argsort([len(author) for author in ids], kind="stable")
+    bounds = np.array(bucket_bounds(max_tokens))
+    for start in range(0, len(ids), ANSWERED_AUTHORS):
+        part = order[start : start + ANSWERED_AUTHORS]
+        width = bounds[bounds >= len(ids[part[-1]])][0]
+        batch = np.zeros((len(part), width), "int32")
+        for row, number in enumerate(part):
+            batch[row, : len(ids[number])] = ids[number]
+        for name, values in model.predict_on_batch(batch).items():
+            answers[name][part] = values
+    return answers

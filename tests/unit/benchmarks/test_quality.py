@@ -1,0 +1,120 @@
+"""The quality command, small: real search and fits on made-up authors, and what it computes."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks.quality.__main__ import main
+from benchmarks.quality.corpus import Corpus, make_fold, place_of, without_authors, without_labels
+from benchmarks.quality.judge import constant_answers
+from components.comparison.judging import score_over_runs
+from components.features.settings import TextSettings
+from components.heads import DEFAULT_HEADS, parse_heads
+
+HEADS = parse_heads({name: DEFAULT_HEADS[name] for name in ("age", "gender")})
+AUTHORS = 120
+ROWS = ("constant", "linear", "tuner", "uncertainty", "single", "hidden:gender")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quality")
+    random = np.random.default_rng(4)
+    with (folder / "labels.csv").open("w", newline="") as labels:
+        writer = csv.writer(labels)
+        writer.writerow(["author_id", "age", "gender"])
+        lines = []
+        for number in range(AUTHORS):
+            female, age = bool(random.integers(2)), int(random.integers(20, 60))
+            writer.writerow([f"a{number}", age, "female" if female else "male"])
+            words = random.choice(["left" if female else "right", "old" if age > 40 else "new"], 12)
+            lines.append(json.dumps({"author_id": f"a{number}", "text": " ".join(words)}))
+    (folder / "posts.jsonl").write_text("\n".join(lines))
+    arguments = [
+        *("--posts", str(folder / "posts.jsonl"), "--labels", str(folder / "labels.csv")),
+        *("--heads", "age,gender", "--rows", ",".join(ROWS), "--folds", "2", "--only", "0"),
+        *("--seeds", "7", "--out", str(folder / "out")),
+    ]
+    for setting in (
+        "network={embedding_width: 4, first_filters: 4, filters: 4, dense_width: 4}",
+        "text.vocabulary_size=50",
+        "training={epochs: 2, batch_size: 16, learning_rate: 0.01}",
+        "tuner={trials: 2, epochs: 1, space: {network: [wide], dropout: []}}",
+    ):
+        arguments += ["--set", setting]
+    assert main(arguments) == 0
+    return folder / "out", arguments
+
+
+def results(folder):
+    paths = folder.glob("*-fold0-seed7.json")
+    return {content["row"]: content for content in (json.loads(p.read_text()) for p in paths)}
+
+
+def test_every_row_judges_the_same_authors_on_every_head(measured):
+    found = results(measured[0])
+    assert set(found) == set(ROWS)
+    judged = {a for a in (f"a{n}" for n in range(AUTHORS)) if place_of(a, "fold", 2) == 0}
+    for content in found.values():
+        assert {name: set(terms) for name, terms in content["terms"].items()} == {
+            "age": judged,
+            "gender": judged,
+        }
+    assert set(found["tuner"]["chosen"][0]) == {"loss_weight/gender", "learning_rate", "network"}
+
+
+def test_the_table_has_a_line_a_row(measured):
+    lines = (measured[0] / "table.md").read_text().splitlines()
+    assert "age, mae in years" in lines[0] and "gender, accuracy" in lines[0]
+    assert {line.split(" | ")[0].removeprefix("| ") for line in lines[2:]} == set(ROWS)
+
+
+def test_what_is_measured_is_not_measured_again(measured):
+    folder, arguments = measured
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*.json")}
+    assert main(arguments) == 0
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*.json")} == before
+
+
+def corpus(authors=40):
+    names = [f"a{number}" for number in range(authors)]
+    genders = [[b"female", b"male", None][number % 3] for number in range(authors)]
+    words = [[b"x", b"y"]] * authors
+    return Corpus(names, words, {"age": [20.0 + n for n in range(authors)], "gender": genders})
+
+
+def test_the_constant_is_the_median_and_the_shares_of_the_training_authors():
+    whole = corpus()
+    fold = make_fold(whole, HEADS, TextSettings(), 8, 0, 5)
+    answers = constant_answers(whole, HEADS, fold)
+    mean, deviation = fold.scales["age"]
+    ages = [whole.labels["age"][i] for i in fold.train]
+    assert answers["age"][0, 0] * deviation + mean == pytest.approx(np.median(ages))
+    known = [whole.labels["gender"][i] for i in fold.train if i % 3 < 2]
+    assert answers["gender"][0, 0] == pytest.approx(known.count(b"female") / len(known))
+
+
+def test_hidden_labels_and_absent_authors():
+    whole = corpus()
+    numbers = np.arange(0, 40, 2)
+    hidden = without_labels(whole, "age", numbers)
+    assert [i for i, age in enumerate(hidden.labels["age"]) if age is None] == numbers.tolist()
+    assert hidden.labels["gender"] == whole.labels["gender"]
+    left = without_authors(whole, numbers, 0, 5)
+    judged = {a for a in whole.authors if place_of(a, "fold", 5) == 0}
+    assert set(left.authors) == {a for i, a in enumerate(whole.authors) if i % 2} | judged
+
+
+def test_seeds_are_averaged_author_by_author():
+    # Terms of a number: count, label, its square, squared error, absolute error.
+    runs = [
+        {"a": [1, 30, 900, 16, 4], "b": [1, 20, 400, 0, 0]},
+        {"a": [1, 30, 900, 4, 2], "b": [1, 20, 400, 1, 1]},
+    ]
+    found = score_over_runs(HEADS[0], runs, 0.95)
+    assert found["mae"][0] == pytest.approx(1.75)
+    assert found["skill"][0] == pytest.approx(1 - (10 + 0.5) / 50)
