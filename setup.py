@@ -46,6 +46,7 @@ setup(
             "pytest",
             "pytest-xdist",
             "ruff",
+            "scikit-learn",
             "tensorflow-serving-api",
             "types-PyYAML",
         ],
