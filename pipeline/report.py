@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from components.comparison.judging import COMPARISON_FILE
+from components.comparison import COMPARISON_FILE
 from components.heads import DEFAULT_HEADS
 from components.report.record import (
     CARD_FILE,

@@ -1,0 +1,3 @@
+"""Other ways to weigh the heads, trained beside the run; `component` leaves `COMPARISON_FILE`."""
+
+COMPARISON_FILE = "comparison.json"

@@ -36,7 +36,8 @@ from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils
 
-from components.comparison.judging import COMPARISON_FILE, Terms, score_over_runs
+from components.comparison import COMPARISON_FILE
+from components.comparison.judging import Terms, score_over_runs
 from components.comparison.networks import Row, comparison_rows, train_row
 from components.judging.scores import head_scores
 from components.serving.export import ServedModel

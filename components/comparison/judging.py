@@ -19,7 +19,6 @@ from components.judging.scores import head_scores
 
 Terms = Mapping[str, Sequence[float]]
 """{author_id: terms} of one head in one run."""
-COMPARISON_FILE = "comparison.json"
 
 
 def score_over_runs(

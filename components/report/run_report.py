@@ -23,8 +23,8 @@ from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils
 
+from components.comparison import COMPARISON_FILE
 from components.comparison.component import Comparison
-from components.comparison.judging import COMPARISON_FILE
 from components.heads import heads_from_json
 from components.ingest.audit import JoinAudit
 from components.report.card import card_markdown
