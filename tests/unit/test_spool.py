@@ -101,7 +101,9 @@ def test_lines_that_cannot_be_read_are_set_aside_by_number_and_cause(compress: t
     assert set_aside.total() == 7
 
 
-@pytest.mark.parametrize("content", [b"", b" \n\r\n\t\n", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content", [b"", b" \n\r\n\t\n", gzip.compress(b"")], ids=["nothing", "blanks", "gzip"]
+)
 def test_an_empty_input_is_an_error(content: bytes) -> None:
     with pytest.raises(InputError, match="at least one post; it is empty"):
         read(content)
