@@ -16,7 +16,7 @@ from components.features.settings import TextSettings
 from components.heads import DEFAULT_HEADS, parse_heads
 
 HEADS = parse_heads({name: DEFAULT_HEADS[name] for name in ("age", "gender")})
-AUTHORS = 120
+AUTHORS = 200
 ROWS = ("constant", "linear", "tuner", "uncertainty", "single", "hidden:gender")
 
 
