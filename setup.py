@@ -38,6 +38,8 @@ setup(
         "components.serving.server": ["page/*"],
     },
     extras_require={
+        "kubeflow": ["kfp>=2.16,<2.17", "kfp-pipeline-spec<2.17"],
+        "schedule": ["apscheduler>=3.11,<4"],
         "serving": ["kserve==0.21.0"],
         "dev": [
             "hypothesis",
