@@ -22,8 +22,8 @@ from pipeline.cloud.target import Parameters, TargetName
 from pipeline.config import ConfigError
 
 SCHEMA_VERSION = "2.1.0"
-VERSION_LABEL = "authorprofile_version"
-_VERSION_COMMENT = re.compile(r"^# authorprofile ([\w.+-]+)$", re.MULTILINE)
+SUFFIXES: dict[str, tuple[str, ...]] = {"kubeflow": (".yaml", ".yml"), "vertex": (".json",)}
+_MADE_BY = re.compile(r"Made by (authorprofile \S+ with TFX \S+)\.")
 _TYPES: dict[str, type] = {
     "STRING": str,
     "NUMBER_INTEGER": int,
@@ -101,6 +101,8 @@ def read_spec(path: Path, target: TargetName) -> CompiledSpec:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"spec: {path} cannot be read: {error.strerror}") from None
+    if path.suffix not in SUFFIXES[target]:
+        raise ConfigError(f"spec: {target} takes a file *{SUFFIXES[target][0]}; got {path}")
     document = _parse(path, content)
     pipeline = document.get("pipelineSpec") if target == "vertex" else document
     if not isinstance(pipeline, dict) or "pipelineInfo" not in pipeline:
@@ -109,7 +111,7 @@ def read_spec(path: Path, target: TargetName) -> CompiledSpec:
             f"spec: {target} takes {form}; {path} is none; authorprofile compile --target {target} "
             "writes it"
         )
-    check_version(path, recorded_version(document, content.decode("utf-8")))
+    check_version(path, pipeline["pipelineInfo"].get("description", ""))
     _check_schema(path, pipeline)
     return CompiledSpec(path, document, pipeline, hashlib.sha256(content).hexdigest())
 
@@ -119,27 +121,15 @@ def package_version() -> str:
     return importlib.metadata.version("authorprofile")
 
 
-def recorded_version(document: Mapping[str, Any], text: str) -> str:
-    """The version that made a spec; empty where it does not say."""
-    label = document.get("labels", {}).get(VERSION_LABEL, "")
-    comment = _VERSION_COMMENT.search(text)
-    return str(label) or (comment.group(1) if comment else "")
-
-
-def check_version(path: Path | str, made_by: str) -> None:
-    """Raises ConfigError unless this very version made the spec: its steps run this code."""
-    installed = package_version()
-    if as_label(made_by) != as_label(installed):
-        came = f"version {made_by}" if made_by else "no version that it names"
+def check_version(path: Path, description: str) -> None:
+    """Raises ConfigError unless the versions that are installed made the spec."""
+    installed = f"authorprofile {package_version()} with TFX {importlib.metadata.version('tfx')}"
+    match = _MADE_BY.fullmatch(description)
+    if match is None or match.group(1) != installed:
         raise ConfigError(
-            f"spec: must be made by the installed version {installed}; {path} was made by {came}; "
-            "run authorprofile compile again"
+            f"spec: must be made by the installed {installed}; {path} was made by "
+            f"{match.group(1) if match else 'something else'}; run authorprofile compile again"
         )
-
-
-def as_label(version: str) -> str:
-    """A version as labels may hold it: 0.1.0 is 0-1-0."""
-    return re.sub(r"[^a-z0-9_-]", "-", version.lower())
 
 
 def parse_parameters(assignments: Iterable[str]) -> dict[str, str]:
@@ -165,9 +155,8 @@ def _parse(path: Path, content: bytes) -> dict[str, Any]:
             # A second document may hold what is particular to Kubernetes.
             document = next(iter(yaml.load_all(content, Loader=yaml.CSafeLoader)), None)
     except (ValueError, yaml.YAMLError) as error:
-        raise ConfigError(
-            f"spec: {path} is not {path.suffix[1:]}: {error}".split("\n")[0]
-        ) from None
+        form, fault = path.suffix[1:].upper(), " ".join(str(error).split())
+        raise ConfigError(f"spec: {path} is not {form}: {fault}") from None
     return document if isinstance(document, dict) else {}
 
 

@@ -12,12 +12,24 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
+from pipeline.config import ConfigError
+
 TargetName = Literal["local", "kubeflow", "vertex"]
 Parameters = Mapping[str, str | int | float | bool]
+
+
+def check_name(name: str) -> None:
+    """Raises ConfigError where a schedule cannot be called so everywhere."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,62}", name):
+        raise ConfigError(
+            "name: a schedule's begins with a letter and has at most 63 letters, digits, - and _; "
+            f"got {name!r}"
+        )
 
 
 class PlatformError(RuntimeError):
