@@ -1,0 +1,44 @@
+"""A platform's refusal is one line, and says whether the request or the platform is at fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.cloud.faults import Advice
+from pipeline.cloud.target import PlatformError
+from pipeline.config import ConfigError
+
+ADVICE = Advice("Vertex AI", "Log in", "Ask for a role", "Check the region", "https://api")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "said"),
+    [
+        (400, ConfigError, "Vertex AI refused the request as wrong: no\tsuch image"),
+        (
+            401,
+            PlatformError,
+            "credentials, or they expired: no\tsuch image. Log",
+        ),
+        (403, PlatformError, "permission denied: no\tsuch image. Ask for a role"),
+        (404, ConfigError, "not found: no\tsuch image. Check the region"),
+        (409, PlatformError, "it is there already: no\tsuch image"),
+        (429, PlatformError, "quota or rate exhausted: no\tsuch image. Wait"),
+        (503, PlatformError, "answered 503 and did not recover: no\tsuch image. Try"),
+    ],
+)
+def test_a_refusal_says_the_rule_what_came_and_what_to_do(status, kind, said):
+    error = ADVICE.refusal(status, "no\n  such image.")
+    assert type(error) is kind
+    assert said.replace("\t", " ") in str(error)
+    assert "\n" not in str(error)
+
+
+def test_a_long_message_is_cut():
+    assert len(str(ADVICE.refusal(400, "word " * 1000))) < 460
+
+
+def test_an_unreachable_platform_is_told_with_its_address():
+    assert str(ADVICE.unreachable("connection refused")).startswith(
+        "Vertex AI cannot be reached at https://api: connection refused. "
+    )
