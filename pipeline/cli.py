@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.cloud.commands import submit
 from pipeline.deploy.commands import compile_for
 from pipeline.options import config_options, read_config
 
@@ -292,6 +293,7 @@ def settings() -> None:
 
 
 cli.add_command(compile_for)
+cli.add_command(submit)
 
 
 def main() -> None:

@@ -95,16 +95,16 @@ class Services:
 
     project: str
     parent: str
+    credentials: Any
     jobs: PipelineServiceClient
     schedules: ScheduleServiceClient
 
 
 def connect_services(place: VertexPlace) -> Services:
-    """The services of a place whose bucket is there.
+    """The services of a place; none is asked yet.
 
     Raises:
-        ConfigError: credentials, project, region or bucket are missing.
-        PlatformError: the bucket's platform refused or cannot be reached.
+        ConfigError: credentials, project or region are missing.
     """
     if not place.region:
         raise ConfigError("deploy.vertex.region: must be given, such as europe-west4; it is empty")
@@ -115,7 +115,6 @@ def connect_services(place: VertexPlace) -> Services:
             raise ConfigError(
                 "deploy.vertex.project: must be given: the credentials belong to none; it is empty"
             )
-        check_bucket(place, project, credentials)
         words: dict[str, Any] = {
             "credentials": credentials,
             "transport": "rest",
@@ -123,23 +122,22 @@ def connect_services(place: VertexPlace) -> Services:
         }
         jobs, schedules = PipelineServiceClient(**words), ScheduleServiceClient(**words)
     parent = f"projects/{project}/locations/{place.region}"
-    return Services(project, parent, jobs, schedules)
+    return Services(project, parent, credentials, jobs, schedules)
 
 
-def check_bucket(place: VertexPlace, project: str, credentials: Any) -> None:
+def check_bucket(services: Services, root: str, place: VertexPlace) -> None:
     """Raises ConfigError where the root is in no bucket that is there."""
-    scheme, _, path = place.root.partition("://")
+    scheme, _, path = root.partition("://")
     bucket = path.split("/")[0]
     if scheme != "gs" or not bucket:
-        raise ConfigError(
-            f"deploy.root: must be a bucket folder, gs://bucket/folder; got {place.root!r}"
-        )
-    client = storage.Client(project=project, credentials=credentials)
-    try:
-        there = client.bucket(bucket).exists(timeout=TIMEOUT_SECONDS, retry=patiently())
-    except exceptions.Forbidden:
-        # Who may write to a bucket need not be allowed to look at the bucket itself.
-        return
+        raise ConfigError(f"deploy.root: must be a bucket folder, gs://bucket/folder; got {root!r}")
+    client = storage.Client(project=services.project, credentials=services.credentials)
+    with asking(dataclasses.replace(place.advice, platform="Cloud Storage")):
+        try:
+            there = client.bucket(bucket).exists(timeout=TIMEOUT_SECONDS, retry=patiently())
+        except exceptions.Forbidden:
+            # Who may write to a bucket need not be allowed to look at the bucket itself.
+            return
     if not there:
         raise ConfigError(
             f"deploy.root: must be in a bucket that is there; there is no gs://{bucket}; make it "

@@ -79,6 +79,7 @@ class KubeflowServer(Loopback):
         self.recurring: dict[str, dict[str, Any]] = {}
         self.numbers = itertools.count(1)
         self.failing: dict[str, str] = {}
+        self.endless = False
         self.asked: dict[str, int] = {}
         self.routes = [
             ("GET", "/healthz", lambda match, request: {"multi_user": False}),
@@ -163,7 +164,7 @@ class KubeflowServer(Loopback):
             done = asked > number
             details += [self.detail(f"{step}-driver", "SUCCEEDED", number)]
             details += [self.detail(step, "SUCCEEDED" if done else "RUNNING", number)]
-        if state == "RUNNING" and asked > len(steps):
+        if state == "RUNNING" and asked > len(steps) and not self.endless:
             state = "SUCCEEDED"
         run.update(state=state, run_details={"task_details": details})
         if state == "FAILED":
