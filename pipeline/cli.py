@@ -10,70 +10,23 @@ import itertools
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from pipeline.deploy.commands import compile_for
+from pipeline.options import config_options, read_config
 
 if TYPE_CHECKING:
     from pipeline.config import Config
 
 FAILED, USAGE, NOT_BLESSED, INTERRUPTED = 1, 2, 3, 130
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Trains one network that predicts all of an author's attributes, and serves it."""
-
-
-def config_options(command: Command) -> Command:
-    """The arguments by which every command that reads a configuration takes it."""
-    for option in (
-        click.option(
-            "assignments",
-            "--set",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Override a setting, such as training.epochs=5. Repeatable.",
-        ),
-        click.option("--heads", help="Heads to predict, by name: age,gender."),
-        click.option("--out", help="Folder of runs, metadata and logs."),
-        click.option(
-            "--labels", multiple=True, metavar="GLOB", help="Files of label records. Repeatable."
-        ),
-        click.option("--posts", multiple=True, metavar="GLOB", help="Files of posts. Repeatable."),
-        click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path)),
-    ):
-        command = option(command)
-    return command
-
-
-def read_config(
-    config: Path | None,
-    posts: tuple[str, ...],
-    labels: tuple[str, ...],
-    out: str | None,
-    heads: str | None,
-    assignments: tuple[str, ...],
-    compare: bool | None = None,
-) -> Config:
-    """The configuration of the command line; a wrong one ends the command with code 2."""
-    from pipeline.config import ConfigError, load_config
-
-    try:
-        return load_config(
-            config,
-            assignments,
-            [name.strip() for name in heads.split(",")] if heads is not None else None,
-            posts=list(posts) or None,
-            labels=list(labels) or None,
-            out=out,
-            compare=compare or None,
-        )
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from None
 
 
 @cli.command()
@@ -336,6 +289,9 @@ def settings() -> None:
     from pipeline.config import settings_as_yaml
 
     click.echo(settings_as_yaml(), nl=False)
+
+
+cli.add_command(compile_for)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from components.ingest.settings import IngestSettings
 from components.judging.settings import JudgingSettings
 from components.report.settings import CardSettings
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
+from pipeline.deploy.settings import DeploySettings
 
 PATH_KEYS = ("posts", "labels", "out", "push", "reachable", "hyperparameters_from")
 
@@ -120,6 +121,9 @@ class Config(BaseModel):
         "postgresql, host, port, database, user, password_variable}",
     )
     beam: BeamSettings = Field(default_factory=BeamSettings, description="Beam runner")
+    deploy: DeploySettings = Field(
+        default_factory=DeploySettings, description="runs on Kubeflow or Vertex AI"
+    )
     reachable: str = Field(
         "", description="JSON file of best reachable scores, where known, shown beside the result"
     )

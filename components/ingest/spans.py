@@ -9,9 +9,10 @@ by `audit_sources` where a pattern has a placeholder.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tfx.components.example_gen import driver, input_processor, utils
 from tfx.proto import example_gen_pb2, range_config_pb2
@@ -113,18 +114,77 @@ def patterns_of(input_base: str, splits: Iterable[_Split]) -> tuple[list[str], l
     return posts, labels
 
 
+class Selection(NamedTuple):
+    """What a run reads: patterns without placeholders, and what tells whether they changed.
+
+    Attributes:
+        posts: patterns of posts, `{SPAN}` and its like filled.
+        labels: patterns of labels, likewise.
+        span: the span; 0 where no pattern has one.
+        fingerprint: of the files' names, sizes and times.
+    """
+
+    posts: list[str]
+    labels: list[str]
+    span: int
+    fingerprint: str
+
+
+def select_span(posts: Sequence[str], labels: Sequence[str], span: int | None = None) -> Selection:
+    """What a run would read now.
+
+    Args:
+        posts: patterns of posts.
+        labels: patterns of labels.
+        span: the span to read; None: the newest.
+
+    Raises:
+        SourceError: the patterns have no files, or not the same span.
+    """
+    if span is not None and not any(map(_moves, (*posts, *labels))):
+        raise SourceError(
+            f"Span {span} needs a pattern with {{SPAN}} or a date. Received: "
+            f"{', '.join((*posts, *labels))}"
+        )
+    base, config = make_input_config(posts, labels)
+    processor = PostsInputProcessor(base, config.splits, _only(span))
+    found, version = processor.resolve_span_and_version()
+    fingerprint = str(processor.get_input_fingerprint(found, version))
+    for split in config.splits:
+        split.pattern = processor.get_pattern_for_span_version(split.pattern, found, version)
+    return Selection(*patterns_of(base, config.splits), found, fingerprint)
+
+
+def _only(span: int | None) -> range_config_pb2.RangeConfig | None:
+    if span is None:
+        return None
+    wanted = range_config_pb2.RangeConfig()
+    wanted.static_range.start_span_number = wanted.static_range.end_span_number = span
+    return wanted
+
+
+def format_patterns(patterns: Sequence[str]) -> str:
+    """Patterns as one text, for a parameter of a submission; `parse_patterns` is the inverse.
+
+    >>> format_patterns(["gs://data/posts-{SPAN}.jsonl"]), format_patterns(["/a", "/b"])
+    ('gs://data/posts-{SPAN}.jsonl', '["/a", "/b"]')
+    """
+    return patterns[0] if len(patterns) == 1 else json.dumps(list(patterns))
+
+
+def parse_patterns(text: str) -> list[str]:
+    """One pattern, or a JSON list of them."""
+    return json.loads(text) if text.startswith("[") else [text]
+
+
 def fill_spans(posts: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[str]]:
     """The patterns that a run would read now: `{SPAN}` and its like filled with the newest.
 
     Raises:
         SourceError: the patterns have no files, or not the same newest span.
     """
-    base, config = make_input_config(posts, labels)
-    processor = PostsInputProcessor(base, config.splits)
-    span, version = processor.resolve_span_and_version()
-    for split in config.splits:
-        split.pattern = processor.get_pattern_for_span_version(split.pattern, span, version)
-    return patterns_of(base, config.splits)
+    selection = select_span(posts, labels)
+    return selection.posts, selection.labels
 
 
 def _moves(pattern: str) -> bool:

@@ -45,7 +45,11 @@ LOGGER = logging.getLogger("authorprofile.report")
 DRIFT_SPLIT = "train"
 # Padding and unknown tokens have ids, and no line in the vocabulary's file.
 RESERVED_IDS = 2
-_PREVIOUS = {"ModelBlessing": "verdict", "ModelRun": "training", "JoinAudit": "audit"}
+_PREVIOUS = {
+    "ModelBlessing": "verdict",
+    "ModelRun": "training",
+    JoinAudit.TYPE_NAME: "audit",
+}
 
 Inputs = dict[str, list[types.Artifact]]
 
@@ -53,7 +57,7 @@ Inputs = dict[str, list[types.Artifact]]
 class Report(Artifact):
     """A run explained: `report.html`, `report.json`, `model_card.md`."""
 
-    TYPE_NAME = "Report"
+    TYPE_NAME = "components.Report"
 
 
 class RunReportSpec(ComponentSpec):

@@ -11,15 +11,16 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import os
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.utils import io_utils
 
 from components.serving.export import ServedModel, export
 from components.training.calibration import Calibration, calibrate
@@ -59,13 +60,11 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     served, calibrations = calibrated_model(model, data, transform, settings)
     export(served, fn_args.serving_model_dir)
-    run_folder = Path(fn_args.model_run_dir)
-    _write_json(
-        run_folder / "answers.json", in_memory_answers(served, fn_args, transform, training)
-    )
+    answers = in_memory_answers(served, fn_args, transform, training)
+    _write_json(os.path.join(fn_args.model_run_dir, "answers.json"), answers)
     seconds = time.monotonic() - started
     record = training_record(model, data, state, settings, calibrations, seconds)
-    _write_json(run_folder / "training.json", record)
+    _write_json(os.path.join(fn_args.model_run_dir, "training.json"), record)
     LOGGER.info(
         "%s parameters, %d epochs, best skill on eval %.3f at epoch %d",
         f"{model.count_params():,}",
@@ -143,6 +142,5 @@ def training_record(
     }
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+def _write_json(path: str, content: dict[str, Any]) -> None:
+    io_utils.write_string_file(path, json.dumps(content, indent=1))
