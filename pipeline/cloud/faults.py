@@ -7,13 +7,12 @@ or its settings are at fault, else a `PlatformError`. Called by the clients of b
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from pipeline.cloud.target import PlatformError
 from pipeline.config import ConfigError
 
 LONGEST_MESSAGE = 400
-# Refused for the moment: worth another attempt. Everything else will not get better by itself.
-TRANSIENT_STATUSES = (429, 502, 503, 504)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +55,25 @@ class Advice:
             f"{self.platform} answered {status} and did not recover: {said}. Try again later"
         )
 
-    def unreachable(self, reason: object) -> PlatformError:
+    def unreachable(self, error: object) -> PlatformError:
         """The error where no answer came."""
         return PlatformError(
-            f"{self.platform} cannot be reached at {self.address}: {one_line(str(reason))}. Check "
-            f"address and network"
+            f"{self.platform} cannot be reached at {self.address}: {reason_of(error)}. Check "
+            "address and network"
         )
+
+
+def reason_of(error: object) -> str:
+    """The innermost of the nested errors that a broken connection comes in.
+
+    >>> reason_of("Pool(host='a', port=9): Failed (Caused by E('<o>: [Errno 111] Refused'))")
+    '[Errno 111] Refused'
+    >>> reason_of("('Connection aborted.', RemoteDisconnected('Remote end closed connection'))")
+    'Remote end closed connection'
+    """
+    last = str(error).rsplit(": ", 1)[-1]
+    quoted = re.findall(r"'([^']+)'", last)
+    return one_line(quoted[-1] if quoted else last.strip("')\" "))
 
 
 def one_line(message: str) -> str:

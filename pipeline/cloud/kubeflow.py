@@ -11,10 +11,11 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from pipeline.cloud.kubeflow_client import Client, KubeflowPlace, asking, once, open_client, where
+from pipeline.cloud.kubeflow_client import Client, KubeflowPlace, asking, open_client, where
 from pipeline.cloud.kubeflow_schedules import KubeflowRecurringRuns
+from pipeline.cloud.retries import once
 from pipeline.cloud.schedules import PlatformSchedules
-from pipeline.cloud.spec import read_spec
+from pipeline.cloud.spec import read_spec, tasks_of
 from pipeline.cloud.target import Parameters, Run, State, Step, TargetName
 
 STATES = {
@@ -41,7 +42,7 @@ class KubeflowTarget:
         """The recurring runs of the namespace."""
         return PlatformSchedules(KubeflowRecurringRuns(self))
 
-    def submit(self, spec: Path, parameters: Parameters, cache: bool | None = None) -> Run:
+    def submit(self, spec: Path, parameters: Parameters, cache: bool = True) -> Run:
         """Begins a run; see `pipeline.cloud.target.Target`."""
         compiled = read_spec(spec, self.name)
         values = compiled.typed(parameters)
@@ -55,7 +56,7 @@ class KubeflowTarget:
                     str(spec),
                     values,
                     pipeline_root=self.place.root or None,
-                    enable_caching=cache,
+                    enable_caching=None if cache else False,
                     service_account=self.place.service_account or None,
                 ),
                 lambda: self.run_named(name),
@@ -129,19 +130,14 @@ def run_name(stem: str) -> str:
 def steps_of(run: Any) -> list[Step]:
     """The steps that have begun; the platform's own drivers and groups are left out."""
     details = (run.run_details and run.run_details.task_details) or []
-    tasks = _tasks(run.pipeline_spec or {})
+    spec = run.pipeline_spec or {}
+    tasks = tasks_of(spec.get("pipeline_spec", spec))
     by_id = {detail.task_id: detail for detail in details}
     shown = [detail for detail in details if detail.display_name in tasks]
     shown.sort(key=lambda detail: str(detail.start_time or detail.create_time or ""))
     return [
         Step(d.display_name, STATES.get(d.state, State.PENDING), _error_of(d, by_id)) for d in shown
     ]
-
-
-def _tasks(spec: dict[str, Any]) -> set[str]:
-    spec = spec.get("pipeline_spec", spec)
-    graphs = [spec.get("root", {}), *spec.get("components", {}).values()]
-    return {task for graph in graphs for task in graph.get("dag", {}).get("tasks", {})}
 
 
 def _error_of(detail: Any, by_id: dict[str, Any]) -> str:

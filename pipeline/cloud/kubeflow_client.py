@@ -13,26 +13,20 @@ import io
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import kfp
 import kfp_server_api
 import urllib3
 
-from pipeline.cloud.faults import TRANSIENT_STATUSES, Advice
+from pipeline.cloud import retries
+from pipeline.cloud.faults import Advice
+from pipeline.cloud.retries import LostAnswer
 from pipeline.config import ConfigError
 
-ATTEMPTS = 5
 TIMEOUT_SECONDS = (10, 60)  # to connect, to answer
-LONGEST_PAUSE_SECONDS = 15
-BACKOFF_SECONDS = 0.5
-Created = TypeVar("Created")
-
-
-class LostAnswer(Exception):
-    """A creation was sent and the connection broke: it may have got through."""
 
 
 class Retries(urllib3.Retry):
@@ -52,12 +46,12 @@ class Client(kfp.Client):
     def _load_config(self, *args: Any, **words: Any) -> Any:
         config = super()._load_config(*args, **words)
         config.retries = Retries(
-            total=ATTEMPTS,
+            total=retries.ATTEMPTS,
             connect=2,
-            backoff_factor=BACKOFF_SECONDS,
-            backoff_max=LONGEST_PAUSE_SECONDS,
-            retry_after_max=LONGEST_PAUSE_SECONDS,
-            status_forcelist=TRANSIENT_STATUSES,
+            backoff_factor=retries.PAUSE_SECONDS,
+            backoff_max=retries.LONGEST_PAUSE_SECONDS,
+            retry_after_max=retries.LONGEST_PAUSE_SECONDS,
+            status_forcelist=retries.STATUSES,
             allowed_methods=None,
             raise_on_status=False,
         )
@@ -164,27 +158,9 @@ def asking(advice: Advice) -> Iterator[None]:
             raise advice.unreachable(error.reason) from None
         raise advice.refusal(error.status, said_in(error.body)) from None
     except urllib3.exceptions.MaxRetryError as error:
-        raise advice.unreachable(_plain(error.reason)) from None
+        raise advice.unreachable(error.reason) from None
     except (LostAnswer, urllib3.exceptions.HTTPError, OSError) as error:
-        raise advice.unreachable(_plain(error)) from None
-
-
-def once(create: Callable[[], Created], find: Callable[[], Created | None]) -> Created:
-    """Creates, and after a lost answer looks first whether it got through.
-
-    Raises:
-        LostAnswer: every attempt's answer was lost, and nothing is there.
-    """
-    for attempt in range(ATTEMPTS):
-        try:
-            return create()
-        except LostAnswer:
-            found = find()
-            if found is not None:
-                return found
-            if attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError("the last attempt returns or raises")
+        raise advice.unreachable(error) from None
 
 
 def where(key: str, value: str) -> str:
@@ -200,8 +176,3 @@ def said_in(body: str | bytes | None) -> str:
         return str(answer.get("message") or answer.get("error") or text)
     except (ValueError, AttributeError):
         return text
-
-
-def _plain(error: object) -> str:
-    """The end of urllib3's `<object at 0x...>: Failed ...: [Errno 111] Connection refused`."""
-    return str(error).rsplit(": ", 1)[-1].strip("')\" ")

@@ -17,8 +17,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cloud.cron import Cron
-from pipeline.cloud.kubeflow_client import asking, once, where
+from pipeline.cloud.kubeflow_client import asking, where
 from pipeline.cloud.replacing import Entry
+from pipeline.cloud.retries import once
 from pipeline.cloud.schedules import Definition, Found, Mark
 from pipeline.cloud.spec import package_version
 from pipeline.cloud.target import Run, TargetName

@@ -56,8 +56,7 @@ class CompiledSpec:
     @property
     def tasks(self) -> list[str]:
         """Names of the steps, those within groups too."""
-        graphs = [self.pipeline["root"], *self.pipeline.get("components", {}).values()]
-        return [task for graph in graphs for task in graph.get("dag", {}).get("tasks", {})]
+        return tasks_of(self.pipeline)
 
     @property
     def declared(self) -> dict[str, Mapping[str, Any]]:
@@ -114,6 +113,12 @@ def read_spec(path: Path, target: TargetName) -> CompiledSpec:
     check_version(path, pipeline["pipelineInfo"].get("description", ""))
     _check_schema(path, pipeline)
     return CompiledSpec(path, document, pipeline, hashlib.sha256(content).hexdigest())
+
+
+def tasks_of(pipeline: Mapping[str, Any]) -> list[str]:
+    """Names of a PipelineSpec's steps, those within groups too."""
+    graphs = [pipeline.get("root", {}), *pipeline.get("components", {}).values()]
+    return [task for graph in graphs for task in graph.get("dag", {}).get("tasks", {})]
 
 
 def package_version() -> str:

@@ -181,13 +181,13 @@ class Target(Protocol):
     def schedules(self) -> Schedules:
         """The schedules on this platform."""
 
-    def submit(self, spec: Path, parameters: Parameters, cache: bool | None = None) -> Run:
+    def submit(self, spec: Path, parameters: Parameters, cache: bool = True) -> Run:
         """Begins a run of a compiled spec.
 
         Args:
             spec: as `authorprofile compile` writes it.
             parameters: values of its runtime parameters; those left out keep their defaults.
-            cache: whether steps whose inputs did not change are reused; None: as the spec says.
+            cache: reuse steps whose inputs did not change, where the spec says so; False: none.
 
         Raises:
             ConfigError: the spec or a parameter is wrong, or it was made by another version.

@@ -121,7 +121,9 @@ class Loopback:
                         self.command,
                         url.path,
                         query,
-                        json.loads(content) if content else None,
+                        json.loads(content)
+                        if "json" in (self.headers["Content-Type"] or "") and content
+                        else None,
                         {key.lower(): value for key, value in self.headers.items()},
                     )
                     loopback.requests.append(request)

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from pipeline.cloud import kubeflow_client
+from pipeline.cloud import retries
 from pipeline.cloud.kubeflow import KubeflowTarget
 from pipeline.cloud.kubeflow_client import KubeflowPlace
 from pipeline.cloud.target import PlatformError, ScheduleState, State, Step
@@ -18,7 +18,7 @@ PARAMETERS = {"pattern": "gs://bucket/posts-{SPAN}.jsonl", "span": "7"}
 
 @pytest.fixture(autouse=True)
 def brief_pauses(monkeypatch):
-    monkeypatch.setattr(kubeflow_client, "BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -296,7 +296,7 @@ def test_what_does_not_recover_is_told_with_its_last_answer(kubeflow, target, sp
     kubeflow.fail("POST", "/runs", 429, message="too many runs", times=99)
     with pytest.raises(PlatformError, match="quota or rate exhausted: too many runs"):
         target.submit(spec, PARAMETERS)
-    assert len(kubeflow.calls("POST", "/runs")) == 1 + kubeflow_client.ATTEMPTS
+    assert len(kubeflow.calls("POST", "/runs")) == 1 + retries.ATTEMPTS
 
 
 @pytest.mark.parametrize("happens", [True, False])

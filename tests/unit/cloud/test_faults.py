@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.cloud.faults import Advice
+from pipeline.cloud.faults import Advice, reason_of
 from pipeline.cloud.target import PlatformError
 from pipeline.config import ConfigError
 
@@ -36,6 +36,14 @@ def test_a_refusal_says_the_rule_what_came_and_what_to_do(status, kind, said):
 
 def test_a_long_message_is_cut():
     assert len(str(ADVICE.refusal(400, "word " * 1000))) < 460
+
+
+def test_the_innermost_reason_is_told():
+    nested = "Pool(host='a', port=9): Failed (Caused by E('<o>: Failed: [Errno 111] Refused'))"
+    assert reason_of(nested) == "[Errno 111] Refused"
+    aborted = "('Connection aborted.', RemoteDisconnected('Remote end closed connection'))"
+    assert reason_of(aborted) == "Remote end closed connection"
+    assert reason_of("") == ""
 
 
 def test_an_unreachable_platform_is_told_with_its_address():
