@@ -7,6 +7,7 @@ splits train, eval and test (see `examples`), and artifact `audit` (see `audit`)
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -31,8 +32,16 @@ from components.ingest.join import IngestSources
 from components.ingest.records import SPLITS
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile, count_shards, find_sources
-from components.ingest.spans import PostsDriver, make_input_config, patterns_of
+from components.ingest.spans import (
+    WINDOW,
+    PostsDriver,
+    make_input_config,
+    patterns_of,
+    read_window,
+)
 
+SPANS = "spans"
+"""Property of the examples: the spans they were made of, as a JSON list."""
 _log = logging.getLogger("authorprofile.ingest")
 
 
@@ -59,10 +68,11 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         audit = artifact_utils.get_single_instance(output_dict["audit"])
         heads = heads_from_json(exec_properties["heads"])
         settings = IngestSettings.model_validate_json(exec_properties["ingest"])
-        sources = _find_sources(exec_properties)
+        spans, sources = _find_sources(exec_properties)
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
         # The driver leaves it as a custom property; StatisticsGen hands on the property proper.
         examples.span = examples.get_int_custom_property(utils.SPAN_PROPERTY_NAME)
+        examples.set_string_custom_property(SPANS, json.dumps(spans or [examples.span]))
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
         with self._make_beam_pipeline() as pipeline:
@@ -137,10 +147,13 @@ class PostsExampleGen(FileBasedExampleGen):
         base_beam_component.BaseBeamComponent.__init__(self, spec=spec)
 
 
-def _find_sources(exec_properties: dict[str, Any]) -> tuple[SourceFile, ...]:
+def _find_sources(exec_properties: dict[str, Any]) -> tuple[list[int], tuple[SourceFile, ...]]:
+    """The spans of a window, none where one span is read, and the files."""
+    if exec_properties.get(WINDOW):
+        return read_window(exec_properties[WINDOW])
     config = example_gen_pb2.Input()
     proto_utils.json_to_proto(exec_properties["input_config"], config)
-    return find_sources(*patterns_of(exec_properties["input_base"], config.splits))
+    return [], find_sources(*patterns_of(exec_properties["input_base"], config.splits))
 
 
 def _check_audit(audit_folder: str, heads: tuple[Any, ...], settings: IngestSettings) -> None:
