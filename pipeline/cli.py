@@ -19,6 +19,7 @@ from pipeline.options import (
     check_hyperparameters,
     check_out,
     check_sources,
+    check_warm_start,
     config_options,
     read_config,
 )
@@ -56,6 +57,7 @@ def run(**options: Any) -> None:
         raise click.UsageError(f"reachable: {settings.reachable} cannot be read: {error}") from None
     check_sources(settings)
     check_hyperparameters(settings.hyperparameters_from)
+    check_warm_start(settings.warm_start_from)
     check_out(settings.out)
     with (
         divert_output(Path(settings.out) / "logs") as (terminal, log_path),

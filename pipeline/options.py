@@ -101,6 +101,15 @@ def check_hyperparameters(path: str) -> None:
         )
 
 
+def check_warm_start(path: str) -> None:
+    """Ends the command with code 2 where no earlier run's network is there to start from."""
+    if path and "://" not in path and not Path(path, "network", "weights.npz").is_file():
+        raise click.UsageError(
+            "warm_start_from: must be a folder of an earlier run's artifacts/Trainer/model_run, "
+            f"with network/weights.npz in it; got {path}"
+        )
+
+
 def check_out(out: str) -> None:
     """Ends the command with code 2 where the run's folder cannot be written."""
     try:

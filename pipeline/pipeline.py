@@ -113,7 +113,7 @@ def create_pipeline(
     trainer = tfx.components.Trainer(
         run_fn="components.training.trainer.run_fn",
         # The search's settings are no input of the fit: changing them must not repeat it.
-        custom_config=_hook_settings(config, TunerSettings(), state),
+        custom_config=_hook_settings(config, TunerSettings(), state, config.warm_start_from),
         hyperparameters=hyperparameters,
         **training_inputs,
     )
@@ -202,7 +202,9 @@ def create_pipeline(
     )
 
 
-def _hook_settings(config: Config, tuner: TunerSettings, state: str) -> dict[str, str]:
+def _hook_settings(
+    config: Config, tuner: TunerSettings, state: str, warm_start: str = ""
+) -> dict[str, str]:
     settings = HookSettings(
         heads=config.head_list,
         text=config.text,
@@ -211,5 +213,6 @@ def _hook_settings(config: Config, tuner: TunerSettings, state: str) -> dict[str
         tuner=tuner,
         judging=config.judging,
         state=state,
+        warm_start=warm_start,
     )
     return settings.to_custom_config()
