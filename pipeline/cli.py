@@ -11,16 +11,21 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from pipeline.cloud.commands import submit
 from pipeline.deploy.commands import compile_for
-from pipeline.options import config_options, read_config
-
-if TYPE_CHECKING:
-    from pipeline.config import Config
+from pipeline.options import (
+    check_hyperparameters,
+    check_out,
+    check_sources,
+    check_warm_start,
+    config_options,
+    read_config,
+)
+from pipeline.schedule.commands import schedule
 
 FAILED, USAGE, NOT_BLESSED, INTERRUPTED = 1, 2, 3, 130
 
@@ -54,6 +59,7 @@ def run(**options: Any) -> None:
         raise click.UsageError(f"reachable: {settings.reachable} cannot be read: {error}") from None
     check_sources(settings)
     check_hyperparameters(settings.hyperparameters_from)
+    check_warm_start(settings.warm_start_from)
     check_out(settings.out)
     with (
         divert_output(Path(settings.out) / "logs") as (terminal, log_path),
@@ -80,51 +86,6 @@ def run(**options: Any) -> None:
         show_outcome(console.console, outcome, reachable)
     if not outcome.pushed:
         leave(NOT_BLESSED if not outcome.verdict["blessed"] else FAILED)
-
-
-def check_sources(config: Config) -> None:
-    """Ends the command with code 2 where local files are missing or cannot be sources."""
-    from components.ingest.sources import SourceError, find_sources
-
-    for key in ("posts", "labels"):
-        for pattern in getattr(config, key):
-            if "://" not in pattern and not _names_a_file(pattern):
-                raise click.UsageError(f"{key}: no file matches {pattern}")
-    # Which files a placeholder or a bucket names is known once the run looks.
-    if not any("{" in pattern or "://" in pattern for pattern in (*config.posts, *config.labels)):
-        try:
-            find_sources(config.posts, config.labels)
-        except SourceError as error:
-            raise click.UsageError(str(error)) from None
-
-
-def _names_a_file(pattern: str) -> bool:
-    import glob
-
-    plain = os.path.expanduser(re.sub(r"\{[A-Z]+(:\d+)?\}", "*", pattern))
-    return any(os.path.isfile(path) for path in glob.iglob(plain))
-
-
-def check_hyperparameters(path: str) -> None:
-    """Ends the command with code 2 where no earlier run's choice is there to be taken."""
-    name = "best_hyperparameters.txt"
-    if path and "://" not in path and not (Path(path).name == name and Path(path).is_file()):
-        raise click.UsageError(
-            f"hyperparameters_from: must be the file {name} of an earlier run's "
-            f"artifacts/Tuner/best_hyperparameters; got {path}"
-        )
-
-
-def check_out(out: str) -> None:
-    """Ends the command with code 2 where the run's folder cannot be written."""
-    try:
-        Path(out, "logs").mkdir(parents=True, exist_ok=True)
-        writable = os.access(Path(out, "logs"), os.W_OK)
-        fault = "" if writable else "no right to write there"
-    except OSError as error:
-        fault = str(error.strerror)
-    if fault:
-        raise click.UsageError(f"out: must be a folder that can be written; got {out}: {fault}")
 
 
 _FRAME = re.compile(r'\s+File "[^"]+", line \d+')
@@ -294,6 +255,7 @@ def settings() -> None:
 
 cli.add_command(compile_for)
 cli.add_command(submit)
+cli.add_command(schedule)
 
 
 def main() -> None:
