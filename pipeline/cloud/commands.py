@@ -20,20 +20,24 @@ if TYPE_CHECKING:
     from pipeline.config import Config
 
 
-@click.command()
-@target_option
-@click.option(
+spec_option = click.option(
     "--spec",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Compiled specification to run; without it CONFIG is compiled anew.",
 )
-@click.option(
+parameter_option = click.option(
     "assignments_of_run",
     "--parameter",
     multiple=True,
     metavar="NAME=VALUE",
     help="Runtime parameter, such as span=7. Repeatable; a wrong name lists them all.",
 )
+
+
+@click.command()
+@target_option
+@spec_option
+@parameter_option
 @click.option("--wait", is_flag=True, help="Follow the run and end with its outcome.")
 @click.option(
     "--every",
@@ -63,21 +67,32 @@ def submit(
     Exit codes: 0 begun, with --wait succeeded; 1 failed; 2 wrong usage or configuration; 130
     interrupted, which leaves the run going.
     """
-    if spec is not None and options["config"] is None:
-        # What is read then stands in the specification; a configuration must name something.
-        options["posts"] = options["posts"] or ("of the specification",)
-        options["labels"] = options["labels"] or ("of the specification",)
-    config = read_config(**options)
-    with usage_errors():
-        from pipeline.cloud.spec import parse_parameters
-
-        parameters = parse_parameters(assignments_of_run)
-        path = spec or compiled(config, target)
+    config = read_place(**options) if spec else read_config(**options)
+    path, parameters = find_spec(config, target, spec, assignments_of_run)
     from pipeline.cloud.submit import submit as begin
 
     sys.exit(
         begin(config, target, path, parameters, cache=not no_cache, wait=wait, every_seconds=every)
     )
+
+
+def read_place(**options: Any) -> Config:
+    """A configuration of which the section `deploy` alone is used; it may be all that there is."""
+    if options["config"] is None:
+        for key in ("posts", "labels"):
+            options[key] = options.get(key) or ("named by the specification",)
+    return read_config(**{"posts": (), "labels": (), "heads": None, **options})
+
+
+def find_spec(
+    config: Config, target: Target, spec: Path | None, assignments: tuple[str, ...]
+) -> tuple[Path, dict[str, str]]:
+    """The specification to run, compiled where none is given, and its parameters."""
+    with usage_errors():
+        from pipeline.cloud.spec import parse_parameters
+
+        parameters = parse_parameters(assignments)
+        return spec or compiled(config, target), parameters
 
 
 def compiled(config: Config, target: Target) -> Path:

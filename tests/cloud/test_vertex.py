@@ -109,12 +109,16 @@ def test_a_jobs_id_is_of_the_letters_that_the_api_takes():
 def test_a_schedule_is_made_with_its_zone_and_no_overlap(vertex, target, spec):
     made = create(target, spec, "30 4 * * mon-fri")
     (kept,) = vertex.kept.values()
-    assert kept.cron == "TZ=Europe/Berlin 30 4 * * 1-5"
+    assert kept.cron == "TZ=Europe/Berlin 30 4 * * 1,2,3,4,5"
     assert (kept.max_concurrent_run_count, kept.max_concurrent_active_run_count) == (1, 1)
     assert kept.start_time is None
     job = kept.create_pipeline_job_request.pipeline_job
     assert dict(job.runtime_config.parameter_values) == {**PARAMETERS, "span": 7}
-    assert (made.name, made.cron, made.timezone) == ("nightly", "30 4 * * 1-5", "Europe/Berlin")
+    assert (made.name, made.cron, made.timezone) == (
+        "nightly",
+        "30 4 * * 1,2,3,4,5",
+        "Europe/Berlin",
+    )
     assert (made.state, made.next_run) == (ScheduleState.ACTIVE, kept.next_run_time)
     assert made.link == f"{CONSOLE}/schedules/{made.id.rpartition('/')[2]}?project=people"
 
