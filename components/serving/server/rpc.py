@@ -225,6 +225,10 @@ def set_spec(spec: Any, model: AuthorModel, version: LoadedVersion, signature: s
     spec.signature_name = signature
 
 
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(1000 * seconds))
+
+
 def build_rpc_server(model: AuthorModel, plane: AuthorDataPlane) -> Any:
     """A gRPC server of all services, bound to its address and not yet started.
 
@@ -239,6 +243,12 @@ def build_rpc_server(model: AuthorModel, plane: AuthorDataPlane) -> Any:
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             # Two servers at one port would share its requests.
             ("grpc.so_reuseport", 0),
+            ("grpc.max_allowed_incoming_connections", settings.max_connections),
+            # From the socket to the first frame; then without a call; then whatever it does.
+            ("grpc.server_handshake_timeout_ms", _milliseconds(settings.idle_seconds)),
+            ("grpc.max_connection_idle_ms", _milliseconds(settings.idle_seconds)),
+            ("grpc.max_connection_age_ms", _milliseconds(settings.connection_seconds)),
+            ("grpc.max_connection_age_grace_ms", _milliseconds(settings.timeout_seconds)),
         ],
     )
     bounds = Bounds()
