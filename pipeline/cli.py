@@ -6,15 +6,14 @@ blessed, 130 interrupted.
 
 from __future__ import annotations
 
-import itertools
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pipeline.causes import StageFailed, describe_cause
 from pipeline.cloud.commands import submit
 from pipeline.deploy.commands import compile_for
 from pipeline.options import (
@@ -81,38 +80,13 @@ def run(**options: Any) -> None:
             logging.getLogger(__name__).exception("the run failed")
             console.status.stop()
             console.say(f"{console.title or 'run'} failed: {describe_cause(error)}", "red")
+            if isinstance(error, StageFailed) and error.report:
+                console.say(f"Report: {error.report}")
             console.say(f"The whole log: {log_path}", "dim")
             leave(USAGE if isinstance(error, ConfigError) else FAILED)
         show_outcome(console.console, outcome, reachable)
     if not outcome.pushed:
         leave(NOT_BLESSED if not outcome.verdict["blessed"] else FAILED)
-
-
-_FRAME = re.compile(r'\s+File "[^"]+", line \d+')
-_ENGINES_OWN = re.compile(r"\s*(\[while running '[^']*'\]|\[\[\{\{node [^\]]*\]\]|\[Op:\w+\])")
-
-
-def describe_cause(error: BaseException) -> str:
-    """The first cause of an error, without the engine's frame around it."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    text = _ENGINES_OWN.sub("", _without_frames(str(error))).strip()
-    return text or type(error).__name__
-
-
-def _without_frames(text: str) -> str:
-    """The error at the end of a traceback; any other text as it is.
-
-    A worker process of Beam and a TensorFlow graph hand on a whole traceback as their message.
-    """
-    lines = text.splitlines()
-    frames = [number for number, line in enumerate(lines) if _FRAME.match(line)]
-    if not frames:
-        return text
-    behind = itertools.dropwhile(
-        lambda line: not line.strip() or line.startswith("    "), lines[frames[-1] + 1 :]
-    )
-    return re.sub(r"^[\w.]*(Error|Exception): ", "", "\n".join(behind))
 
 
 def leave(code: int) -> None:
