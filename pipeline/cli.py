@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.deploy.commands import compile_for
+from pipeline.deploy.commands import compile_for, examine_for, rehearse_for
 from pipeline.options import config_options, read_config
 
 if TYPE_CHECKING:
@@ -291,7 +291,8 @@ def settings() -> None:
     click.echo(settings_as_yaml(), nl=False)
 
 
-cli.add_command(compile_for)
+for command in (compile_for, examine_for, rehearse_for):
+    cli.add_command(command)
 
 
 def main() -> None:

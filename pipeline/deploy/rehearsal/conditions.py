@@ -17,6 +17,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.deploy.faults import SpecificationError
+
 _WORDS = {"&&": " and ", "||": " or ", "!": " not "}
 _STRING = re.compile(r"'[^']*'")
 _SIGN = re.compile(r"&&|\|\||!(?!=)")
@@ -30,17 +32,13 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 
 
-class ConditionError(ValueError):
-    """A condition that cannot be evaluated; the message has it."""
-
-
 def holds(
     condition: str, artifacts: Mapping[str, Mapping[str, Any]], parameters: Mapping[str, Any]
 ) -> bool:
     """Whether a condition holds for a task with these inputs.
 
     Raises:
-        ConditionError: it is outside the subset, or names what is not there.
+        SpecificationError: it is outside the subset, or names what is not there.
     """
     inputs = {
         "artifacts": {name: {"artifacts": [one]} for name, one in artifacts.items()},
@@ -50,7 +48,7 @@ def holds(
         tree = ast.parse(_as_python(condition).strip(), mode="eval")
         return bool(_value(tree.body, inputs))
     except (SyntaxError, KeyError, IndexError, TypeError) as error:
-        raise ConditionError(f"condition {condition!r} cannot be evaluated: {error}") from None
+        raise SpecificationError(f"condition {condition!r} cannot be evaluated: {error}") from None
 
 
 def _as_python(condition: str) -> str:

@@ -11,13 +11,10 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from pipeline.deploy.faults import SpecificationError
 from pipeline.deploy.rehearsal.conditions import holds
 
 Artifact = dict[str, Any]
-
-
-class SpecificationFault(ValueError):
-    """The specification asks for what no platform could do, or the rehearsal cannot."""
 
 
 @dataclass(frozen=True)
@@ -63,19 +60,19 @@ def read_tasks(specification: Mapping[str, Any]) -> list[Task]:
     """The tasks in an order in which each comes behind those that it needs.
 
     Raises:
-        SpecificationFault: a task names a component, executor or task that is not there.
+        SpecificationError: a task names a component, executor or task that is not there.
     """
     tasks = specification["root"]["dag"]["tasks"]
     read = {name: _read_task(name, task, specification) for name, task in tasks.items()}
     for task in read.values():
         missing = sorted(task.after - set(read))
         if missing:
-            raise SpecificationFault(f"{task.name} needs tasks that are not there: {missing}")
+            raise SpecificationError(f"{task.name} needs tasks that are not there: {missing}")
     sorter = TopologicalSorter({name: sorted(task.after) for name, task in sorted(read.items())})
     try:
         return [read[name] for name in sorter.static_order()]
     except CycleError as error:
-        raise SpecificationFault(f"tasks need each other in a circle: {error.args[1]}") from None
+        raise SpecificationError(f"tasks need each other in a circle: {error.args[1]}") from None
 
 
 def _read_task(name: str, task: dict[str, Any], specification: Mapping[str, Any]) -> Task:
@@ -83,7 +80,7 @@ def _read_task(name: str, task: dict[str, Any], specification: Mapping[str, Any]
         component = specification["components"][task["componentRef"]["name"]]
         executor = specification["deploymentSpec"]["executors"][component["executorLabel"]]
     except KeyError as error:
-        raise SpecificationFault(f"{name} has no component or executor {error}") from None
+        raise SpecificationError(f"{name} has no component or executor {error}") from None
     inputs = task.get("inputs", {}).get("artifacts", {}).values()
     producers = {one["taskOutputArtifact"]["producerTask"] for one in inputs}
     after = frozenset(producers | set(task.get("dependentTasks", [])))
@@ -94,14 +91,14 @@ def input_artifacts(task: Task, state: State) -> dict[str, Artifact]:
     """The artifacts of a task's inputs, from what others left.
 
     Raises:
-        SpecificationFault: an input is no output of its producer.
+        SpecificationError: an input is no output of its producer.
     """
     found = {}
     for name, one in task.task.get("inputs", {}).get("artifacts", {}).items():
         source = one["taskOutputArtifact"]
         key = source["producerTask"], source["outputArtifactKey"]
         if key not in state.artifacts:
-            raise SpecificationFault(f"{task.name}: input {name} is no output: {key}")
+            raise SpecificationError(f"{task.name}: input {name} is no output: {key}")
         found[name] = state.artifacts[key]
     return found
 
@@ -110,7 +107,7 @@ def input_parameters(task: Task, state: State) -> dict[str, Any]:
     """The values of a task's parameters.
 
     Raises:
-        SpecificationFault: a parameter has no value, or comes from where a platform cannot take it.
+        SpecificationError: a parameter has no value, or comes from where a platform cannot take it.
     """
     declared = task.component.get("inputDefinitions", {}).get("parameters", {})
     values = {name: one["defaultValue"] for name, one in declared.items() if "defaultValue" in one}
@@ -121,10 +118,10 @@ def input_parameters(task: Task, state: State) -> dict[str, Any]:
             # Kubeflow knows no other kind of it.
             values[name] = one["runtimeValue"]["constant"]
         else:
-            raise SpecificationFault(f"{task.name}: parameter {name} is neither: {one}")
+            raise SpecificationError(f"{task.name}: parameter {name} is neither: {one}")
     missing = sorted(set(declared) - set(values))
     if missing:
-        raise SpecificationFault(f"{task.name} is given no value of {missing}")
+        raise SpecificationError(f"{task.name} is given no value of {missing}")
     return values
 
 
@@ -144,17 +141,17 @@ def submitted_parameters(
     """The pipeline's parameters: defaults, and what a submission gives in their place.
 
     Raises:
-        SpecificationFault: one that is given is not declared, or one that is declared has no value.
+        SpecificationError: one that is given is not declared, or one that is declared has no value.
     """
     declared = specification["root"].get("inputDefinitions", {}).get("parameters", {})
     unknown = sorted(set(given) - set(declared))
     if unknown:
-        raise SpecificationFault(f"unknown parameters {unknown}; there are {sorted(declared)}")
+        raise SpecificationError(f"unknown parameters {unknown}; there are {sorted(declared)}")
     values = {n: one["defaultValue"] for n, one in declared.items() if "defaultValue" in one}
     values |= given
     missing = sorted(set(declared) - set(values))
     if missing:
-        raise SpecificationFault(f"parameters without a value: {missing}")
+        raise SpecificationError(f"parameters without a value: {missing}")
     return values
 
 

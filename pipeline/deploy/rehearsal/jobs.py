@@ -29,7 +29,6 @@ from pipeline.deploy.rehearsal.container import end_group, start_container
 from pipeline.deploy.rehearsal.stand_ins import Proxy, write_certificate, write_credentials
 
 SERVICE = "google.cloud.aiplatform.v1.JobService"
-_DOMAIN = "aiplatform.googleapis.com"
 
 
 def needs_jobs(specification: bytes) -> bool:
@@ -41,12 +40,14 @@ class JobService:
     """The service, while its `with` block lasts.
 
     Attributes:
+        host: by which the client calls it.
         environment: variables that lead the client of a step here.
         jobs: the jobs that were created, in order.
     """
 
-    def __init__(self, logs: Path):
+    def __init__(self, logs: Path, region: str):
         self.logs = logs
+        self.host = f"{region}-aiplatform.googleapis.com"
         self.jobs: list[types.CustomJob] = []
         self.environment: dict[str, str] = {}
         self._ended: dict[str, threading.Event] = {}
@@ -56,14 +57,14 @@ class JobService:
 
     def __enter__(self) -> JobService:
         folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="jobs-")))
-        certificate, key = write_certificate(folder, f"*.{_DOMAIN}", f"*-{_DOMAIN}")
+        certificate, key = write_certificate(folder, self.host)
         server = grpc.server(futures.ThreadPoolExecutor(8))
         server.add_generic_rpc_handlers((self._handlers(),))
         credentials = grpc.ssl_server_credentials([(key.read_bytes(), certificate.read_bytes())])
         port = server.add_secure_port("127.0.0.1:0", credentials)
         server.start()
         self._stack.callback(lambda: server.stop(grace=None).wait())
-        proxy = self._stack.enter_context(Proxy(f"-{_DOMAIN}:443", port))
+        proxy = self._stack.enter_context(Proxy(f"{self.host}:443", port))
         self.environment = {
             "https_proxy": f"http://127.0.0.1:{proxy.port}",
             "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(certificate),

@@ -1,4 +1,4 @@
-"""What Kubeflow and Vertex AI do around a step: the `ExecutorInput` they write, what they read back.
+"""What Kubeflow and Vertex AI do around a step: what they write before it and read behind it.
 
 Enters: a task, values of its inputs. Leaves: the invocation of its container; behind it, the output
 artifacts as the next tasks get them. Called by `run`.
@@ -11,8 +11,9 @@ artifacts as the next tasks get them. Called by `run`.
 | a value of null in metadata | an error | kept |
 | hook before the cache | none | `preCacheCheck`, whose parameters win |
 
-Sources: kubeflow/pipelines, backend/src/v2 (driver/driver.go, driver/resolve.go, metadata/client.go,
-metadata/converter.go, component/launcher_v2.go); tfx/orchestration/kubeflow/v2/container/testdata.
+Sources: kubeflow/pipelines, backend/src/v2 (driver/driver.go, driver/resolve.go,
+metadata/client.go, metadata/converter.go, component/launcher_v2.go);
+tfx/orchestration/kubeflow/v2/container/testdata.
 """
 
 from __future__ import annotations

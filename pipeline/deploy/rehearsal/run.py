@@ -20,8 +20,9 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from pipeline.config import Config
@@ -89,7 +90,7 @@ class _Run:
     folder: Path
     state: State
     observer: Observer
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str]
 
 
 def rehearse(
@@ -113,26 +114,17 @@ def rehearse(
 
     Raises:
         ConfigError: the configuration cannot be compiled for the target.
-        SpecificationFault: the specification asks for what the platform could not do.
+        SpecificationError: the specification asks for what the platform could not do.
         StepError: a step failed.
     """
     complete, filled = for_rehearsal(config, target)
     content = render(compile_pipeline(complete, target), target)
     here = folder.resolve() / target
-    for left in ("root", "logs"):
-        shutil.rmtree(here / left, ignore_errors=True)
-    here.mkdir(parents=True, exist_ok=True)
-    (here / FILES[target]).write_bytes(content)
-    # From the very bytes that a client would send.
-    specification = parse(content)["pipelineSpec"]
     places = find_places(complete.deploy, here)
-    state = State(
-        {n: places.here(v) for n, v in submitted_parameters(specification, submitted or {}).items()}
-    )
-    run = _Run(PLATFORMS[target](here / "root"), places, here, state, observer)
-    with _jobs(content, here) as environment:
-        run.environment = environment
-        _run_all(read_tasks(specification), run, side_by_side)
+    with _jobs(content, here / "logs", complete.deploy.vertex.region) as environment:
+        state = execute(
+            content, target, here, places, observer, submitted or {}, side_by_side, environment
+        )
     pushed = state.artifacts["VersionedPusher", "pushed_model"]["metadata"]
     return Rehearsal(
         artifacts=state.artifacts,
@@ -143,13 +135,52 @@ def rehearse(
     )
 
 
+def execute(
+    content: bytes,
+    target: Target,
+    folder: Path,
+    places: Places,
+    observer: Observer,
+    submitted: Mapping[str, Any],
+    side_by_side: int = 2,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> State:
+    """Executes a compiled file, from the very bytes that a client would send.
+
+    Args:
+        content: of the file.
+        target: its platform.
+        folder: of this rehearsal; artifacts and logs of an earlier one are deleted.
+        places: folders in place of addresses.
+        observer: is told of each step.
+        submitted: runtime parameters in place of their defaults.
+        side_by_side: steps at once, at the most.
+        environment: further variables of every step.
+
+    Raises:
+        SpecificationError: it asks for what the platform could not do.
+        StepError: a step failed.
+    """
+    specification = parse(content)["pipelineSpec"]
+    parameters = submitted_parameters(specification, submitted)
+    tasks = read_tasks(specification)
+    for left in ("root", "logs"):
+        shutil.rmtree(folder / left, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FILES[target]).write_bytes(content)
+    state = State({name: places.here(value) for name, value in parameters.items()})
+    platform = PLATFORMS[target](folder / "root")
+    _run_all(tasks, _Run(platform, places, folder, state, observer, environment), side_by_side)
+    return state
+
+
 @contextlib.contextmanager
-def _jobs(content: bytes, folder: Path) -> Iterator[dict[str, str]]:
+def _jobs(content: bytes, logs: Path, region: str) -> Iterator[dict[str, str]]:
     """Vertex AI's job service where a step asks for it; the environment that leads to it."""
     if not needs_jobs(content):
         yield {}
         return
-    with JobService(folder / "logs") as service:
+    with JobService(logs, region) as service:
         yield service.environment
 
 

@@ -1,7 +1,7 @@
 """What leads a Google client to a loopback server: a certificate, a key file, a proxy.
 
-Enters: names of hosts. Leaves: files in a folder that goes with the rehearsal, and a proxy that
-takes connections to those hosts and to no other. Called by `jobs`.
+Enters: a host's name. Leaves: files in a folder that goes with the rehearsal, and a proxy that
+takes connections to that host and to no other. Called by `jobs`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from cryptography.x509.oid import NameOID
 _CHUNK_BYTES = 1 << 16
 
 
-def write_certificate(folder: Path, *hosts: str) -> tuple[Path, Path]:
-    """A certificate of its own authority for the hosts, and its key; valid for a day."""
+def write_certificate(folder: Path, host: str) -> tuple[Path, Path]:
+    """A certificate of its own authority for the host, and its key; valid for a day."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rehearsal")])
     now = datetime.now(UTC)
@@ -35,7 +35,7 @@ def write_certificate(folder: Path, *hosts: str) -> tuple[Path, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
         .sign(key, hashes.SHA256())
     )
@@ -71,15 +71,15 @@ def _pem(key: rsa.RSAPrivateKey) -> bytes:
 
 
 class Proxy:
-    """An HTTP proxy that connects hosts with a given end to one port of this machine."""
+    """An HTTP proxy that connects one address, `host:port`, to a port of this machine."""
 
-    def __init__(self, ending: str, target_port: int):
+    def __init__(self, address: str, target_port: int):
         class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
                 line = self.rfile.readline().decode("latin-1").split()
                 while self.rfile.readline().strip():
                     pass
-                if len(line) < 2 or line[0] != "CONNECT" or not line[1].endswith(ending):
+                if len(line) < 2 or line[0] != "CONNECT" or line[1] != address:
                     self.wfile.write(b"HTTP/1.1 403 Forbidden\r\n\r\n")
                     return
                 with socket.create_connection(("127.0.0.1", target_port)) as other:
