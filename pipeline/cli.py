@@ -15,7 +15,7 @@ import click
 
 from pipeline.causes import StageFailed, describe_cause
 from pipeline.cloud.commands import submit
-from pipeline.deploy.commands import compile_for
+from pipeline.deploy.commands import compile_for, examine_for, rehearse_for
 from pipeline.options import (
     check_hyperparameters,
     check_out,
@@ -227,9 +227,8 @@ def settings() -> None:
     click.echo(settings_as_yaml(), nl=False)
 
 
-cli.add_command(compile_for)
-cli.add_command(submit)
-cli.add_command(schedule)
+for command in (compile_for, examine_for, rehearse_for, submit, schedule):
+    cli.add_command(command)
 
 
 def main() -> None:
