@@ -25,6 +25,7 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
 
 from pipeline.config import Config, ConfigError
 from pipeline.deploy.checks import require_deployable
+from pipeline.deploy.faults import SpecificationError
 from pipeline.deploy.platforms import DESCRIPTIONS, make_platform, parameter_defaults
 from pipeline.deploy.settings import Target
 from pipeline.pipeline import create_pipeline
@@ -36,10 +37,6 @@ NEVER_REUSED = ("ModelInService", "VersionedPusher", "EndpointPusher", "RunRepor
 # Kubeflow runs no drivers, so nothing tells its cache that the files changed.
 NEVER_REUSED_ON_KUBEFLOW = (*NEVER_REUSED, "PostsExampleGen")
 _MADE_BY = re.compile(r"Made by authorprofile (\S+) with TFX (\S+)\.")
-
-
-class SpecificationError(ValueError):
-    """A compiled specification that this version did not make, or that is none."""
 
 
 def compile_pipeline(config: Config, target: Target) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from components.ingest.spans import parse_patterns
 from pipeline.config import ConfigError
 from pipeline.deploy import compiler
+from pipeline.deploy.faults import SpecificationError
 from pipeline.deploy.settings import TARGETS
 
 JOBS = {
@@ -229,12 +230,12 @@ def test_a_specification_of_another_version_is_refused(jobs, target):
         b"authorprofile 0.1.0", b"authorprofile 0.0.9"
     )
     with pytest.raises(
-        compiler.SpecificationError, match=r"made by authorprofile 0\.0\.9 with TFX 1\.21\.0\. Comp"
+        SpecificationError, match=r"made by authorprofile 0\.0\.9 with TFX 1\.21\.0\. Comp"
     ):
         compiler.parse(content)
 
 
 @pytest.mark.parametrize("content", [b"", b"a: [", b"just words", b"{}", b"pipelineSpec: {}"])
 def test_what_is_no_specification_is_refused(content):
-    with pytest.raises(compiler.SpecificationError):
+    with pytest.raises(SpecificationError):
         compiler.parse(content)
