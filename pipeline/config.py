@@ -23,7 +23,15 @@ from components.report.settings import CardSettings
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
 from pipeline.deploy.settings import DeploySettings
 
-PATH_KEYS = ("posts", "labels", "out", "push", "reachable", "hyperparameters_from")
+PATH_KEYS = (
+    "posts",
+    "labels",
+    "out",
+    "push",
+    "reachable",
+    "hyperparameters_from",
+    "warm_start_from",
+)
 
 
 class ConfigError(ValueError):
@@ -107,6 +115,11 @@ class Config(BaseModel):
     hyperparameters_from: str = Field(
         "",
         description="file best_hyperparameters.txt of an earlier run, used in place of a search",
+    )
+    warm_start_from: str = Field(
+        "",
+        description="folder Trainer/model_run/<number> of an earlier run, whose network training "
+        "starts from; rows of tokens that both vocabularies have are carried over",
     )
     judging: JudgingSettings = Field(
         default_factory=JudgingSettings, description="when a model is good enough"

@@ -130,7 +130,10 @@ def create_pipeline(
     trainer = trainer_class(
         run_fn="components.training.trainer.run_fn",
         # The search's settings are no input of the fit: changing them must not repeat it.
-        custom_config={**_hook_settings(config, TunerSettings(), state), **platform.training_job},
+        custom_config={
+            **_hook_settings(config, TunerSettings(), state, config.warm_start_from),
+            **platform.training_job,
+        },
         hyperparameters=hyperparameters,
         **training_inputs,
     )
@@ -236,7 +239,9 @@ def create_pipeline(
     )
 
 
-def _hook_settings(config: Config, tuner: TunerSettings, state: str) -> dict[str, str]:
+def _hook_settings(
+    config: Config, tuner: TunerSettings, state: str, warm_start: str = ""
+) -> dict[str, str]:
     settings = HookSettings(
         heads=config.head_list,
         text=config.text,
@@ -245,5 +250,6 @@ def _hook_settings(config: Config, tuner: TunerSettings, state: str) -> dict[str
         tuner=tuner,
         judging=config.judging,
         state=state,
+        warm_start=warm_start,
     )
     return settings.to_custom_config()

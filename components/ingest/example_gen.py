@@ -7,6 +7,7 @@ splits train, eval and test (see `examples`), and artifact `audit` (see `audit`)
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -33,15 +34,19 @@ from components.ingest.records import SPLITS
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import KINDS, SourceFile, count_shards, find_sources
 from components.ingest.spans import (
+    WINDOW,
     PostsDriver,
     Selection,
     make_input_config,
     parse_patterns,
     patterns_of,
+    read_window,
     select_span,
 )
 
 SPAN, FINGERPRINT = utils.SPAN_PROPERTY_NAME, utils.FINGERPRINT_PROPERTY_NAME
+SPANS = "spans"
+"""Property of the examples: the spans they were made of, as a JSON list."""
 _log = logging.getLogger("authorprofile.ingest")
 
 
@@ -71,13 +76,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         selection = select_input(exec_properties)
         if selection:
             sources = find_sources(selection.posts, selection.labels)
-            span = selection.span
+            span, spans = selection.span, [selection.span]
         else:
-            sources = _find_sources(exec_properties)
-            span = examples.get_int_custom_property(utils.SPAN_PROPERTY_NAME)
+            spans, sources = _find_sources(exec_properties)
+            span = examples.get_int_custom_property(SPAN)
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
         # The driver leaves it as a custom property; StatisticsGen hands on the property proper.
         examples.span = span
+        examples.set_string_custom_property(SPANS, json.dumps(spans or [span]))
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
         with self._make_beam_pipeline() as pipeline:
@@ -177,10 +183,13 @@ def select_input(exec_properties: Mapping[str, Any]) -> Selection | None:
     return select_span(posts, labels, None if span < 0 else span)
 
 
-def _find_sources(exec_properties: dict[str, Any]) -> tuple[SourceFile, ...]:
+def _find_sources(exec_properties: dict[str, Any]) -> tuple[list[int], tuple[SourceFile, ...]]:
+    """The spans of a window, none where one span is read, and the files."""
+    if exec_properties.get(WINDOW):
+        return read_window(exec_properties[WINDOW])
     config = example_gen_pb2.Input()
     proto_utils.json_to_proto(exec_properties["input_config"], config)
-    return find_sources(*patterns_of(exec_properties["input_base"], config.splits))
+    return [], find_sources(*patterns_of(exec_properties["input_base"], config.splits))
 
 
 def _check_audit(audit_folder: str, heads: tuple[Any, ...], settings: IngestSettings) -> None:

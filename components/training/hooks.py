@@ -33,6 +33,7 @@ class HookSettings:
         tuner: one search.
         judging: bounds of the bands that the exported model slices labels by.
         state: folder where work in progress outlives a kill; empty: the component's own.
+        warm_start: model run of an earlier training, whose network this one starts from; or empty.
     """
 
     heads: tuple[Any, ...]
@@ -42,6 +43,7 @@ class HookSettings:
     tuner: TunerSettings
     judging: JudgingSettings
     state: str = ""
+    warm_start: str = ""
 
     def to_custom_config(self) -> dict[str, str]:
         """As JSON texts, for `custom_config`."""
@@ -53,6 +55,7 @@ class HookSettings:
             "tuner": self.tuner.model_dump_json(),
             "judging": self.judging.model_dump_json(),
             "state": self.state,
+            "warm_start": self.warm_start,
         }
 
     @classmethod
@@ -66,13 +69,14 @@ class HookSettings:
             tuner=TunerSettings.model_validate_json(config["tuner"]),
             judging=JudgingSettings.model_validate_json(config["judging"]),
             state=config["state"],
+            warm_start=config["warm_start"],
         )
 
     def open_data(
         self, fn_args: FnArgs, transform: tft.TFTransformOutput, batch_size: int
     ) -> TrainingData:
         """The splits of a hook's arguments, counted."""
-        tokens = [name.decode("utf-8") for name in transform.vocabulary_by_name(VOCABULARY)]
+        tokens = read_tokens(transform)
         separator = tokens.index(POST) + RESERVED_IDS if POST in tokens else NO_SEPARATOR
         return load_data(
             fn_args.train_files,
@@ -106,3 +110,8 @@ class HookSettings:
         )
         digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
         return Path(self.state) / f"{work}-{digest}"
+
+
+def read_tokens(transform: tft.TFTransformOutput) -> list[str]:
+    """The tokens of the vocabulary in the order of their ids, of which the first is 2."""
+    return [name.decode("utf-8") for name in transform.vocabulary_by_name(VOCABULARY)]

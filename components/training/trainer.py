@@ -2,8 +2,9 @@
 
 Enters: transformed `train` and `eval` examples, the transform graph, hyperparameters. Leaves: the
 SavedModel; in the model run `training.json` (settings, epochs, counts, calibration), `answers.json`
-(what the network in memory says of some `eval` authors, calibrated, for the serving check) and
-TensorBoard logs. Called by the Trainer component through `run_fn`.
+(what the network in memory says of some `eval` authors, calibrated, for the serving check),
+TensorBoard logs, and in `network/` what a later training may start from. Called by the Trainer
+component through `run_fn`.
 """
 
 from __future__ import annotations
@@ -26,10 +27,17 @@ from components.serving.export import ServedModel, export
 from components.training.calibration import Calibration, calibrate
 from components.training.dataset import read_examples
 from components.training.fitting import FitState, TrainingData, fit
-from components.training.hooks import HookSettings
+from components.training.hooks import HookSettings, read_tokens
 from components.training.model import choose_precision
 from components.training.settings import TrainingSettings
 from components.training.tuner import apply_hyperparameters, build_candidate
+from components.training.warm_start import (
+    FOLDER,
+    WarmStart,
+    label_facts,
+    save_network,
+    start_from,
+)
 
 LOGGER = logging.getLogger("authorprofile.trainer")
 CHECKED_AUTHORS = 32
@@ -48,6 +56,7 @@ def run_fn(fn_args: FnArgs) -> None:
     # The same seed gives the same network: no op may depend on the order of threads.
     tf.config.experimental.enable_op_determinism()
     model = build_candidate(settings, data, training.epochs)
+    warm_start = start_warm(model, transform, settings)
     state = fit(
         model,
         data,
@@ -62,8 +71,15 @@ def run_fn(fn_args: FnArgs) -> None:
     export(served, fn_args.serving_model_dir)
     answers = in_memory_answers(served, fn_args, transform, training)
     _write_json(os.path.join(fn_args.model_run_dir, "answers.json"), answers)
+    save_network(
+        model,
+        read_tokens(transform),
+        label_facts(served.label_facts(), settings.heads),
+        os.path.join(fn_args.model_run_dir, FOLDER),
+    )
     seconds = time.monotonic() - started
     record = training_record(model, data, state, settings, calibrations, seconds)
+    record["warm_start"] = warm_start.record() if warm_start else None
     _write_json(os.path.join(fn_args.model_run_dir, "training.json"), record)
     LOGGER.info(
         "%s parameters, %d epochs, best skill on eval %.3f at epoch %d",
@@ -72,6 +88,28 @@ def run_fn(fn_args: FnArgs) -> None:
         state.best_skill,
         state.best_epoch + 1,
     )
+
+
+def start_warm(
+    model: keras.Model, transform: tft.TFTransformOutput, settings: HookSettings
+) -> WarmStart | None:
+    """Carries over the network that the settings name; None where they name none.
+
+    Raises:
+        WarmStartError: it is not there, or no weight of it fits.
+    """
+    if not settings.warm_start:
+        return None
+    served = ServedModel(model, transform, settings.heads, settings.judging.age_bands)
+    start = start_from(
+        model,
+        os.path.join(settings.warm_start, FOLDER),
+        read_tokens(transform),
+        label_facts(served.label_facts(), settings.heads),
+        settings.heads,
+    )
+    LOGGER.info(start.describe())
+    return start
 
 
 def calibrated_model(

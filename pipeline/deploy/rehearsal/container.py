@@ -65,7 +65,7 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 def last_words(log: Path) -> str:
     """The error at the end of a log."""
-    from pipeline.cli import describe_cause
+    from pipeline.causes import describe_cause
 
     text = log.read_text(encoding="utf-8", errors="replace")
     start = text.rfind("Traceback (most recent call last)")

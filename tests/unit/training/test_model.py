@@ -98,7 +98,7 @@ def test_an_author_is_answered_alike_in_every_bucket(small):
 
 
 def gradients(weights):
-    """Gradients of the compiled loss; the age label of every author is masked or not."""
+    """Gradients of the compiled loss by variable, where each head's labels weigh as given."""
     model = build_model(HEADS, 50, SMALL, seed=3)
     compile_model(model, HEADS, {}, 1e-3)
     ids = np.random.default_rng(2).integers(1, 50, (4, 300)).astype("int32")
@@ -128,6 +128,17 @@ def test_a_masked_label_leaves_its_own_head_still_and_the_others_as_they_were():
         np.testing.assert_array_equal(every[f"{name}/kernel"], masked[f"{name}/kernel"])
     assert np.abs(every["age/kernel"]).max() > 0
     np.testing.assert_array_equal(masked["age/kernel"], 0)
+
+
+def test_what_masked_labels_take_from_the_trunk_is_their_own_head_s_part_alone():
+    none = {"age": [0.0] * 4, "income": [0.0] * 4, "gender": [0.0] * 4}
+    known = {name: [1.0] * 4 for name in none}
+    every, masked = gradients(known), gradients({**known, "age": [0.0] * 4})
+    of_age = gradients({**none, "age": [1.0] * 4})
+    for path, gradient in every.items():
+        np.testing.assert_allclose(gradient, masked[path] + of_age[path], atol=1e-6, err_msg=path)
+    for trunk in ("embedding/embeddings", "conv_1/kernel", "shared/kernel"):
+        assert np.abs(of_age[trunk]).max() > 1e-4, trunk
 
 
 def test_token_dropout_replaces_tokens_and_keeps_padding():
