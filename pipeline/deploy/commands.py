@@ -75,7 +75,8 @@ def compile_files(config: Config, target: Target, path: Path) -> dict[Path, byte
 
     require_deployable(config, target)
     with divert_output(Path(config.out) / "logs"):
-        from pipeline.deploy.compiler import compile_pipeline, render
+        from pipeline.deploy.compiler import compile_pipeline
+        from pipeline.deploy.specification import render
 
         contents = {path: render(compile_pipeline(config, target), target)}
     if target == "kubeflow":
