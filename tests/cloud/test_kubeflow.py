@@ -63,6 +63,21 @@ def test_a_second_run_uses_the_same_experiment(kubeflow, target, spec):
     assert len(kubeflow.runs) == 2
 
 
+def test_an_experiment_of_which_there_are_two_is_told(kubeflow, target, spec):
+    for id_ in ("1", "2"):
+        kubeflow.experiments[id_] = {"experiment_id": id_, "display_name": "authorprofile"}
+    with pytest.raises(ConfigError, match=r"deploy\.kubeflow\.experiment: Multiple experiments"):
+        target.submit(spec, PARAMETERS)
+    assert kubeflow.runs == {}
+
+
+def test_an_install_of_several_users_needs_a_namespace(kubeflow, place, monkeypatch):
+    monkeypatch.setattr(kubeflow, "multi_user", True)
+    with pytest.raises(ConfigError, match=r"deploy\.kubeflow\.namespace: must be given"):
+        KubeflowTarget(place)
+    KubeflowTarget(dataclasses.replace(place, namespace="people"))
+
+
 def test_a_run_is_followed_step_by_step(target, spec):
     run = target.submit(spec, PARAMETERS)
     seen = [target.look(run.id) for _ in range(3)]
@@ -305,6 +320,13 @@ def test_a_run_whose_answer_is_lost_is_begun_once(kubeflow, target, spec, happen
     run = target.submit(spec, PARAMETERS)
     assert list(kubeflow.runs) == [run.id]
     assert len(kubeflow.calls("POST", "/runs")) == (1 if happens else 2)
+
+
+@pytest.mark.parametrize("happens", [True, False])
+def test_an_experiment_whose_answer_is_lost_is_made_once(kubeflow, target, spec, happens):
+    kubeflow.fail("POST", "/experiments$", happens=happens)
+    target.submit(spec, PARAMETERS)
+    assert (len(kubeflow.experiments), len(kubeflow.runs)) == (1, 1)
 
 
 @pytest.mark.parametrize("happens", [True, False])
