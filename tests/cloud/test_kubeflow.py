@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from pipeline.cloud import retries
+from pipeline.cloud import kubeflow_client, retries
 from pipeline.cloud.kubeflow import KubeflowTarget
 from pipeline.cloud.kubeflow_client import KubeflowPlace
-from pipeline.cloud.target import PlatformError, ScheduleState, State, Step
+from pipeline.cloud.target import NoAnswerError, PlatformError, ScheduleState, State, Step
 from pipeline.config import ConfigError
 from tests.cloud.specs import write_kubeflow
 
@@ -346,6 +346,14 @@ def test_a_creation_that_never_answers_is_told(kubeflow, target, spec):
     kubeflow.fail("POST", "/runs", times=99)
     with pytest.raises(PlatformError, match="Kubeflow cannot be reached at http://127"):
         target.submit(spec, PARAMETERS)
+
+
+def test_a_server_that_never_answers_is_not_waited_for(kubeflow, target, spec, monkeypatch):
+    run = target.submit(spec, PARAMETERS)
+    monkeypatch.setattr(kubeflow_client, "TIMEOUT_SECONDS", (1, 0.1))
+    kubeflow.fail("GET", "/runs/", times=99, silent_seconds=3)
+    with pytest.raises(NoAnswerError, match=r"cannot be reached .*[Tt]imed out"):
+        target.look(run.id)
 
 
 def test_nobody_listening_is_told(kubeflow, place):
