@@ -248,6 +248,7 @@ def test_the_last_run_of_a_schedule_is_told(vertex, target, spec):
         run = target.submit(spec, PARAMETERS)
         vertex.jobs[run.id].schedule_name = made.id
         vertex.jobs[run.id].state = state
+    target.submit(spec, PARAMETERS)
     (seen,) = target.schedules.list()
     assert (seen.last_outcome, seen.last_run) == ("succeeded", vertex.jobs[run.id].create_time)
 
