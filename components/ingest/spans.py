@@ -229,7 +229,12 @@ def select_span(posts: Sequence[str], labels: Sequence[str], span: int | None = 
         )
     base, config = make_input_config(posts, labels)
     processor = PostsInputProcessor(base, config.splits, _only(span))
-    found, version = processor.resolve_span_and_version()
+    try:
+        found, version = processor.resolve_span_and_version()
+    except SourceError as error:
+        if span is None:
+            raise
+        raise SourceError(f"Span {span} must be there: {error}") from error
     fingerprint = str(processor.get_input_fingerprint(found, version))
     for split in config.splits:
         split.pattern = processor.get_pattern_for_span_version(split.pattern, found, version)

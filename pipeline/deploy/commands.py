@@ -75,7 +75,8 @@ def compile_files(config: Config, target: Target, path: Path) -> dict[Path, byte
 
     require_deployable(config, target)
     with divert_output(Path(config.out) / "logs"):
-        from pipeline.deploy.compiler import compile_pipeline, render
+        from pipeline.deploy.compiler import compile_pipeline
+        from pipeline.deploy.specification import render
 
         contents = {path: render(compile_pipeline(config, target), target)}
     if target == "kubeflow":
@@ -85,12 +86,28 @@ def compile_files(config: Config, target: Target, path: Path) -> dict[Path, byte
     return contents
 
 
+def print_fingerprint(context: click.Context) -> None:
+    """Prints the fingerprint and ends the command."""
+    from pipeline.deploy.fingerprint import fingerprint, source_folder
+
+    click.echo(fingerprint(source_folder()))
+    context.exit()
+
+
 @click.command("doctor")
 @target_option
 @click.option(
     "--spec",
     type=click.Path(dir_okay=False, path_type=Path),
     help="A compiled file to check, in place of what CONFIG compiles to.",
+)
+@click.option(
+    "--fingerprint",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, asked: print_fingerprint(context) if asked else None,
+    help="Print the number of this package and its locked versions, the tag of their image.",
 )
 @source_options
 def examine_for(target: Target, spec: Path | None, **options: Any) -> None:

@@ -46,15 +46,13 @@ def examine(config: Config, target: Target, specification: Path | None) -> Itera
     Raises:
         SpecificationError: another version made the file, or it is no specification.
     """
+    compiled = None if specification is None else _read(specification)
     faults = [*find_faults(config, target)]
     yield from (Finding("configuration", "fault", str(f), f.remedy) for f in faults)
     if not faults:
         yield Finding("configuration", "ok", f"complete for {target}")
     yield from check_components()
-    compiled: dict[str, Any] | None = None
-    if specification is not None:
-        compiled = _read(specification)
-    elif not faults:
+    if compiled is None and not faults:
         compiled, finding = _compile(config, target)
         yield from [finding] if finding else []
     folder = source_folder()
@@ -248,7 +246,7 @@ def _kubeflow_access(config: Config) -> Iterator[Finding]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from pipeline.deploy.compiler import parse
+    from pipeline.deploy.specification import parse
 
     try:
         return parse(path.read_bytes())

@@ -26,7 +26,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from pipeline.config import Config
-from pipeline.deploy.compiler import compile_pipeline, parse, render
+from pipeline.deploy.compiler import compile_pipeline
 from pipeline.deploy.rehearsal.container import run_container
 from pipeline.deploy.rehearsal.graph import (
     Artifact,
@@ -48,6 +48,7 @@ from pipeline.deploy.rehearsal.platforms import (
     read_output,
 )
 from pipeline.deploy.settings import Target
+from pipeline.deploy.specification import parse, render
 
 PLATFORMS = {"kubeflow": Kubeflow, "vertex": Vertex}
 FILES = {"kubeflow": "specification.yaml", "vertex": "specification.json"}
@@ -241,4 +242,4 @@ def _make_folders(invocation: Mapping[str, Any]) -> None:
     """A bucket needs no folders; what stands in for it does."""
     for held in invocation["outputs"]["artifacts"].values():
         for artifact in held["artifacts"]:
-            Path(artifact["uri"]).mkdir(parents=True)
+            Path(artifact["uri"]).mkdir(parents=True, exist_ok=True)

@@ -35,15 +35,6 @@ def compiled_condition(make_predicate):
         (lambda one: one.custom_property("count") > 3, {"count": 4.0}, True),
         (lambda one: one.custom_property("count") > 3, {"count": 3.0}, False),
         (lambda one: one.custom_property("state") == "ok", {"state": "ok"}, True),
-        (
-            lambda one: (
-                tfx.dsl.placeholders.logical_not(one.custom_property("count") > 3)
-                if hasattr(tfx.dsl.placeholders, "logical_not")
-                else one.custom_property("count") < 4
-            ),
-            {"count": 3.0},
-            True,
-        ),
     ],
 )
 def test_what_tfx_compiles_is_evaluated(make_predicate, metadata, expected):

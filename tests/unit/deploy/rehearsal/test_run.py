@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from pipeline.deploy.compiler import made_by, render
 from pipeline.deploy.faults import SpecificationError
 from pipeline.deploy.rehearsal.container import StepError
 from pipeline.deploy.rehearsal.places import Places
 from pipeline.deploy.rehearsal.run import execute
 from pipeline.deploy.settings import TARGETS
+from pipeline.deploy.specification import made_by, render
 
 SCHEMA = {"artifactType": {"instanceSchema": "title: tfx.Model\ntype: object\n"}}
 # A step that writes what it was given, and reports metadata.
