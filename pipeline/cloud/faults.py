@@ -71,7 +71,8 @@ def reason_of(error: object) -> str:
     >>> reason_of("('Connection aborted.', RemoteDisconnected('Remote end closed connection'))")
     'Remote end closed connection'
     """
-    last = str(error).rsplit(": ", 1)[-1]
+    # Not at the colon of [SSL: ...].
+    last = re.split(r": (?![^\[]*\])", str(error))[-1]
     quoted = re.findall(r"'([^']+)'", last)
     return one_line(quoted[-1] if quoted else last.strip("')\" "))
 

@@ -201,19 +201,28 @@ class Target(Protocol):
         """The run as it is now; raises PlatformError."""
 
 
-def connect(target: TargetName, config: Config) -> Target:
+def connect(target: Literal["kubeflow", "vertex"], config: Config) -> Target:
     """The platform that a configuration's section `deploy` names.
 
     Raises:
-        ConfigError: a setting or the credentials are missing.
+        ConfigError: a setting, the credentials or the client library are missing.
         PlatformError: the platform refused or cannot be reached.
     """
-    if target == "kubeflow":
-        from pipeline.cloud import kubeflow
+    try:
+        if target == "kubeflow":
+            from pipeline.cloud.kubeflow import connect as connect_kubeflow
 
-        return kubeflow.connect(config)
-    if target == "vertex":
-        from pipeline.cloud import vertex
+            return connect_kubeflow(config)
+        from pipeline.cloud.vertex import connect as connect_vertex
 
-        return vertex.connect(config)
-    raise ValueError(f"{target} is no platform to connect to")
+        return connect_vertex(config)
+    except ModuleNotFoundError as error:
+        raise missing_library(target, error) from None
+
+
+def missing_library(target: str, error: ModuleNotFoundError) -> ConfigError:
+    """The error where a target's libraries are not installed."""
+    return ConfigError(
+        f"{target}: its client library must be installed; there is no {error.name}; run pip "
+        f"install 'authorprofile[{target}]'"
+    )

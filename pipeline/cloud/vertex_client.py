@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -35,6 +36,7 @@ from pipeline.cloud.target import PlatformError
 from pipeline.config import ConfigError
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+LOGIN_ADDRESS, STORAGE_ADDRESS = "oauth2.googleapis.com", "storage.googleapis.com"
 TIMEOUT_SECONDS = 60
 LOGIN = "Run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
 Answer = TypeVar("Answer")
@@ -125,6 +127,12 @@ def connect_services(place: VertexPlace) -> Services:
     return Services(project, parent, credentials, jobs, schedules)
 
 
+def storage_advice(place: VertexPlace) -> Advice:
+    """What to do where it is the bucket's platform that refuses."""
+    address = os.environ.get("STORAGE_EMULATOR_HOST") or STORAGE_ADDRESS
+    return dataclasses.replace(place.advice, platform="Cloud Storage", address=address)
+
+
 def check_bucket(services: Services, root: str, place: VertexPlace) -> None:
     """Raises ConfigError where the root is in no bucket that is there."""
     scheme, _, path = root.partition("://")
@@ -132,7 +140,7 @@ def check_bucket(services: Services, root: str, place: VertexPlace) -> None:
     if scheme != "gs" or not bucket:
         raise ConfigError(f"deploy.root: must be a bucket folder, gs://bucket/folder; got {root!r}")
     client = storage.Client(project=services.project, credentials=services.credentials)
-    with asking(dataclasses.replace(place.advice, platform="Cloud Storage")):
+    with asking(storage_advice(place)):
         try:
             there = client.bucket(bucket).exists(timeout=TIMEOUT_SECONDS, retry=patiently())
         except exceptions.Forbidden:
@@ -163,12 +171,15 @@ def asking(advice: Advice) -> Iterator[None]:
 
 def _told(advice: Advice, error: BaseException | None) -> Exception:
     if isinstance(error, auth.DefaultCredentialsError):
-        return ConfigError(f"Vertex AI needs credentials of Google Cloud; there are none. {LOGIN}")
+        reason = one_line(str(error.args[0] if error.args else error))
+        return ConfigError(f"Vertex AI needs credentials of Google Cloud: {reason}. {LOGIN}")
     if isinstance(error, auth.RefreshError):
         reason = one_line(str(error.args[0] if error.args else error))
         return PlatformError(
             f"Vertex AI: the credentials expired or were withdrawn: {reason}. {LOGIN}"
         )
+    if isinstance(error, auth.TransportError):
+        advice = dataclasses.replace(advice, platform="Google's login", address=LOGIN_ADDRESS)
     if isinstance(error, exceptions.GoogleAPICallError) and error.code:
         # Over REST the message begins with the call, whose address is no help to a person.
         said = re.sub(r"^[A-Z]+ https?://\S+: ", "", str(error.message))

@@ -152,7 +152,8 @@ class KubeflowServer(Loopback):
     def get_run(self, match: re.Match[str], request: Request) -> Any:
         run = self.one(self.runs, match)
         asked = self.asked[run["run_id"]] = self.asked.get(run["run_id"], 0) + 1
-        tasks = run["pipeline_spec"]["root"]["dag"]["tasks"]
+        spec = run["pipeline_spec"]
+        tasks = spec.get("pipeline_spec", spec)["root"]["dag"]["tasks"]
         steps = sorted(tasks, key=lambda step: len(tasks[step].get("dependentTasks", [])))
         details = [self.detail("root", "RUNNING", 0)]
         state = "RUNNING"

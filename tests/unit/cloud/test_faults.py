@@ -43,6 +43,8 @@ def test_the_innermost_reason_is_told():
     assert reason_of(nested) == "[Errno 111] Refused"
     aborted = "('Connection aborted.', RemoteDisconnected('Remote end closed connection'))"
     assert reason_of(aborted) == "Remote end closed connection"
+    tls = "Pool(host='a'): Failed (Caused by SSLError('[SSL: WRONG] wrong version (_ssl.c:1)'))"
+    assert reason_of(tls) == "[SSL: WRONG] wrong version (_ssl.c:1)"
     assert reason_of("") == ""
 
 
