@@ -13,8 +13,8 @@ from rich.text import Text
 from components.ingest.checks import JoinError, check_join
 from components.ingest.summary import JoinSummary
 from pipeline.chatter import divert_output
-from pipeline.cli import describe_cause, leave
 from pipeline.config import Config
+from pipeline.observed import describe_cause, leave
 
 
 def audit_command(config: Config) -> int:

@@ -25,7 +25,7 @@ from components.serving.answering import ModelError, find_model, load_model_once
 from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.bulk.tables import FormatError, check_format
 from components.serving.bulk.work import OutputTaken, work_folder
-from pipeline.cli import describe_cause, leave
+from pipeline.observed import describe_cause, leave
 
 if TYPE_CHECKING:
     from components.serving.bulk.run import BulkSummary

@@ -12,6 +12,7 @@ Enters: a `Config`, an observer of stages. Leaves: an `Outcome`; under `config.o
 | `model_card.md` | the model card |
 | `config.yaml` | the whole configuration, which repeats the run |
 | `summary.json` | how the last run ended |
+| `retraining.json` | the last decision of `authorprofile retrain`, and its figures |
 
 Called by the command line.
 """
@@ -153,21 +154,51 @@ def run_local(config: Config, observer: StageObserver) -> Outcome:
         ConfigError: the metadata server cannot be used.
         Exception: of the stage that failed.
     """
+    with run_folder(config) as (out, connection):
+        return run_in(out, connection, config, observer)
+
+
+@contextmanager
+def run_folder(config: Config) -> Iterator[tuple[Path, Any]]:
+    """The run's folder, for this run alone, and the connection to its metadata store.
+
+    Raises:
+        RunInProgressError: another run is at work in `config.out`.
+        ConfigError: the metadata server cannot be used.
+    """
     out = Path(config.out).resolve()
     out.mkdir(parents=True, exist_ok=True)
     connection = connect_metadata(config, out)
     with _only_run_in(out):
-        settings = settings_path(out)
-        pipeline = create_pipeline(
-            config, str(out / "artifacts"), str(out / "state"), str(settings), connection
-        )
-        ObservedDagRunner(observer).run(pipeline)
-        run = read_last_run(connection, config.name)
-        write_config(config, settings)
-        page = place_report(run.path("RunReport", "report"), out)
-        outcome = read_outcome(run, str(page))
-        write_summary(outcome, out / "summary.json")
-        shutil.rmtree(out / "state", ignore_errors=True)
+        yield out, connection
+
+
+def run_in(
+    out: Path, connection: Any, config: Config, observer: StageObserver, decision: str = ""
+) -> Outcome:
+    """Runs the pipeline in a folder of `run_folder`.
+
+    Args:
+        out: the folder.
+        connection: of the metadata store.
+        config: of the run.
+        observer: is told of stages.
+        decision: why the model is trained anew, as JSON, for the report; empty: it was asked for.
+
+    Raises:
+        Exception: of the stage that failed.
+    """
+    settings = settings_path(out)
+    pipeline = create_pipeline(
+        config, str(out / "artifacts"), str(out / "state"), str(settings), connection, decision
+    )
+    ObservedDagRunner(observer).run(pipeline)
+    run = read_last_run(connection, config.name)
+    write_config(config, settings)
+    page = place_report(run.path("RunReport", "report"), out)
+    outcome = read_outcome(run, str(page))
+    write_summary(outcome, out / "summary.json")
+    shutil.rmtree(out / "state", ignore_errors=True)
     return outcome
 
 

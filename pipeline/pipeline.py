@@ -41,6 +41,7 @@ def create_pipeline(
     state: str = "",
     settings_file: str = "",
     metadata_connection: metadata.metadata_store_pb2.ConnectionConfig | None = None,
+    decision: str = "",
 ) -> tfx.dsl.Pipeline:
     """Wires the components.
 
@@ -50,6 +51,7 @@ def create_pipeline(
         state: folder where a search or a fit outlives a kill; empty: nowhere.
         settings_file: that repeats the run, for the commands in its report; empty: unknown.
         metadata_connection: MLMD; None where the platform brings its own.
+        decision: of a retraining, as JSON, for the report; empty: the run was asked for.
     """
     heads = heads_to_json(config.head_list)
     ingest = PostsExampleGen(
@@ -179,6 +181,7 @@ def create_pipeline(
         titles=TITLES,
         config=settings_file,
         reachable=config.reachable,
+        decision=decision,
         blessing=evaluator.outputs["blessing"],
         infra_blessing=check.outputs["infra_blessing"],
         pushed_model=pusher.outputs["pushed_model"],

@@ -209,5 +209,17 @@ def fill_spans(posts: Sequence[str], labels: Sequence[str]) -> tuple[list[str], 
     return patterns_of(base, config.splits)
 
 
+def input_fingerprint(posts: Sequence[str], labels: Sequence[str]) -> str:
+    """Of the files that patterns without placeholders name, as the driver leaves it.
+
+    Raises:
+        SourceError: posts and labels lie on different storages.
+    """
+    base, config = make_input_config(posts, labels)
+    processor = PostsInputProcessor(base, config.splits)
+    span, version = processor.resolve_span_and_version()
+    return str(processor.get_input_fingerprint(span, version))
+
+
 def _moves(pattern: str) -> bool:
     return any(utils.verify_split_pattern_specs(_Split(name="any", pattern=pattern)))

@@ -65,6 +65,7 @@ class RunReportSpec(ComponentSpec):
         "titles": ExecutionParameter(type=str),
         "config": ExecutionParameter(type=str),
         "reachable": ExecutionParameter(type=str),
+        "decision": ExecutionParameter(type=str),
         HISTORY: ExecutionParameter(type=str),
     }
     INPUTS = {
@@ -116,6 +117,7 @@ class RunReport(base_component.BaseComponent):
         titles: dict[str, str],
         config: str = "",
         reachable: str = "",
+        decision: str = "",
         **channels: types.BaseChannel | None,
     ) -> None:
         """Wires the component.
@@ -126,6 +128,7 @@ class RunReport(base_component.BaseComponent):
             titles: names of the stages, for people.
             config: configuration file that repeats the run, for the commands on the page.
             reachable: JSON file of best reachable scores; empty where unknown.
+            decision: why the model was trained anew, as JSON; empty where that was asked for.
             channels: the inputs of `RunReportSpec`, by their names.
         """
         super().__init__(
@@ -135,6 +138,7 @@ class RunReport(base_component.BaseComponent):
                 titles=json.dumps(titles),
                 config=config,
                 reachable=reachable,
+                decision=decision,
                 history="",
                 report=types.Channel(type=Report),
                 **channels,
@@ -188,6 +192,7 @@ def gather(inputs: Inputs, properties: dict[str, Any]) -> RunRecord:
         card=CardSettings.model_validate_json(properties["card"]),
         titles=json.loads(properties["titles"]),
         config=properties.get("config") or "",
+        decision=json.loads(properties.get("decision") or "{}"),
         created=history.get("run", ""),
     )
 

@@ -31,6 +31,7 @@ def outcome(record: RunRecord) -> Html:
     return joined(
         [
             element("p", headline(record), kind="headline"),
+            *(paragraph(line) for line in why_trained(record)),
             *(
                 paragraph(f"{head['name']} blocked: it {head['reason']}.")
                 for head in verdict["heads"]
@@ -64,6 +65,24 @@ def headline(record: RunRecord) -> str:
     if not record.pushed:
         return "Every head is blessed. Nothing was pushed."
     return f"Every head is blessed, and the model is in service: {record.pushed}"
+
+
+def why_trained(record: RunRecord) -> list[str]:
+    """Why a retraining trained, and what with; nothing where the run was asked for."""
+    decision = record.decision
+    if not decision:
+        return []
+    reasons = "; ".join(reason["text"] for reason in decision["reasons"])
+    lines = [f"Trained because: {reasons}."]
+    if decision["left_out"]:
+        spans = ", ".join(decision["left_out"])
+        lines.append(f"Left out, since they cannot be used: spans {spans}.")
+    if decision["search"]:
+        searched = "Searched anew" if decision["search"]["again"] else "Not searched anew"
+        lines.append(f"{searched}: {decision['search']['why']}.")
+    if decision["start"]:
+        lines.append(f"Weights: {decision['start']['why']}.")
+    return lines
 
 
 def _in_service(record: RunRecord) -> bool:

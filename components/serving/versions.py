@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import filecmp
+import json
 import os
 import shutil
 import time
@@ -23,6 +24,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 MODEL_FILE = "saved_model.pb"
+ROLLBACK_FILE = "assets.extra/rollback.json"
 NOTHING_BESIDE: Mapping[str, bytes] = MappingProxyType({})
 _PARTIAL = ".partial-"
 _LOCK = ".push-lock"
@@ -48,6 +50,29 @@ def newest_version(destination: Path) -> int | None:
     """The newest version that holds a model, None where there is none."""
     whole = [name.parent.name for name in destination.glob(f"*/{MODEL_FILE}")]
     return max(version_numbers(whole), default=None)
+
+
+def served_version(destination: Path) -> int | None:
+    """The version whose model serves: the newest, or the one that it is a rollback to."""
+    newest = newest_version(destination)
+    return newest if newest is None else origin(destination, newest)
+
+
+def origin(destination: Path, version: int) -> int:
+    """The version that a rollback took this one from; itself where it was pushed by a run.
+
+    Raises:
+        ValueError: the version's record of the rollback holds something else.
+    """
+    path = destination / str(version) / ROLLBACK_FILE
+    if not path.is_file():
+        return version
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["version"])
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(
+            f"{path} must name the version it was rolled back to; it does not"
+        ) from None
 
 
 def next_version(existing: Iterable[int]) -> int:
