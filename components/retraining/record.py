@@ -4,8 +4,6 @@ Enters: the decision as JSON. Leaves: an artifact `RetrainingDecision` with `dec
 `pipeline.retraining`, also where nothing is trained.
 """
 
-from __future__ import annotations
-
 import os
 
 from tfx import v1 as tfx
