@@ -12,9 +12,10 @@ from rich.text import Text
 
 from components.ingest.checks import JoinError, check_join
 from components.ingest.summary import JoinSummary
+from pipeline.causes import describe_cause
 from pipeline.chatter import divert_output
 from pipeline.config import Config
-from pipeline.observed import describe_cause, leave
+from pipeline.observed import leave
 
 
 def audit_command(config: Config) -> int:

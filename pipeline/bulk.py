@@ -25,7 +25,8 @@ from components.serving.answering import ModelError, find_model, load_model_once
 from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.bulk.tables import FormatError, check_format
 from components.serving.bulk.work import OutputTaken, work_folder
-from pipeline.observed import describe_cause, leave
+from pipeline.causes import describe_cause
+from pipeline.observed import leave
 
 if TYPE_CHECKING:
     from components.serving.bulk.run import BulkSummary

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from pipeline.deploy.commands import compile_for
 from pipeline.observed import FAILED, INTERRUPTED, NOT_BLESSED, leave, observed
 from pipeline.options import (
     check_before,
@@ -186,6 +187,7 @@ def settings() -> None:
     click.echo(settings_as_yaml(), nl=False)
 
 
+cli.add_command(compile_for)
 cli.add_command(retrain)
 cli.add_command(schedule)
 

@@ -22,6 +22,7 @@ from components.judging.settings import JudgingSettings
 from components.report.settings import CardSettings
 from components.retraining.settings import RetrainingSettings
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
+from pipeline.deploy.settings import DeploySettings
 
 PATH_KEYS = (
     "posts",
@@ -138,6 +139,9 @@ class Config(BaseModel):
         "postgresql, host, port, database, user, password_variable}",
     )
     beam: BeamSettings = Field(default_factory=BeamSettings, description="Beam runner")
+    deploy: DeploySettings = Field(
+        default_factory=DeploySettings, description="runs on Kubeflow or Vertex AI"
+    )
     reachable: str = Field(
         "", description="JSON file of best reachable scores, where known, shown beside the result"
     )

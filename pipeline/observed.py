@@ -6,10 +6,8 @@ the exit code of a run that failed or was interrupted. Called by the commands th
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +24,7 @@ FAILED, USAGE, NOT_BLESSED, INTERRUPTED = 1, 2, 3, 130
 @contextmanager
 def observed(config: Config, what: str) -> Iterator[RunConsole]:
     """Shows a run of `config`; ends the process where it fails, `what` names it before a stage."""
+    from pipeline.causes import StageFailed, describe_cause
     from pipeline.chatter import divert_output
     from pipeline.config import ConfigError
     from pipeline.console import RunConsole
@@ -46,35 +45,10 @@ def observed(config: Config, what: str) -> Iterator[RunConsole]:
             logging.getLogger(__name__).exception("the %s failed", what)
             console.status.stop()
             console.say(f"{console.title or what} failed: {describe_cause(error)}", "red")
+            if isinstance(error, StageFailed) and error.report:
+                console.say(f"Report: {error.report}")
             console.say(f"The whole log: {log_path}", "dim")
             leave(USAGE if isinstance(error, ConfigError) else FAILED)
-
-
-_FRAME = re.compile(r'\s+File "[^"]+", line \d+')
-_ENGINES_OWN = re.compile(r"\s*(\[while running '[^']*'\]|\[\[\{\{node [^\]]*\]\]|\[Op:\w+\])")
-
-
-def describe_cause(error: BaseException) -> str:
-    """The first cause of an error, without the engine's frame around it."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    text = _ENGINES_OWN.sub("", _without_frames(str(error))).strip()
-    return text or type(error).__name__
-
-
-def _without_frames(text: str) -> str:
-    """The error at the end of a traceback; any other text as it is.
-
-    A worker process of Beam and a TensorFlow graph hand on a whole traceback as their message.
-    """
-    lines = text.splitlines()
-    frames = [number for number, line in enumerate(lines) if _FRAME.match(line)]
-    if not frames:
-        return text
-    behind = itertools.dropwhile(
-        lambda line: not line.strip() or line.startswith("    "), lines[frames[-1] + 1 :]
-    )
-    return re.sub(r"^[\w.]*(Error|Exception): ", "", "\n".join(behind))
 
 
 def leave(code: int) -> None:

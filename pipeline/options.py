@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def config_options(command: Command) -> Command:
+def source_options(command: Command) -> Command:
     """The arguments by which every command that reads a configuration takes it."""
     for option in (
         click.option(
@@ -31,7 +31,6 @@ def config_options(command: Command) -> Command:
             help="Override a setting, such as training.epochs=5. Repeatable.",
         ),
         click.option("--heads", help="Heads to predict, by name: age,gender."),
-        click.option("--out", help="Folder of runs, metadata and logs."),
         click.option(
             "--labels", multiple=True, metavar="GLOB", help="Files of label records. Repeatable."
         ),
@@ -42,13 +41,18 @@ def config_options(command: Command) -> Command:
     return command
 
 
+def config_options(command: Command) -> Command:
+    """The same, with the folder of runs."""
+    return source_options(click.option("--out", help="Folder of runs, metadata and logs.")(command))
+
+
 def read_config(
     config: Path | None,
     posts: tuple[str, ...],
     labels: tuple[str, ...],
-    out: str | None,
     heads: str | None,
     assignments: tuple[str, ...],
+    out: str | None = None,
     compare: bool | None = None,
 ) -> Config:
     """The configuration of the command line; a wrong one ends the command with code 2."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from tfx.components.example_gen import driver, input_processor, utils
 from tfx.proto import example_gen_pb2, range_config_pb2
@@ -35,6 +35,7 @@ from components.ingest.sources import (
     SourceFile,
     absolute_pattern,
     common_folder,
+    find_sources,
 )
 
 WINDOW = "window"
@@ -139,22 +140,9 @@ class PostsDriver(driver.FileBasedDriver):
     ) -> PostsInputProcessor:
         """The processor of this run's patterns."""
         self._processor = PostsInputProcessor(
-            input_base_uri or "", splits, range_config or until(self._window), self._window
+            input_base_uri or "", splits, range_config or _only(self._window.until), self._window
         )
         return self._processor
-
-
-def until(window: SpanWindow) -> range_config_pb2.RangeConfig | None:
-    """TFX's way to say which span is the newest; None where that is the newest there is.
-
-    Where spans are left out the driver must not take one of them for the newest.
-    """
-    if window.until is None:
-        return None
-    newest = range_config_pb2.RangeConfig()
-    newest.static_range.start_span_number = window.until
-    newest.static_range.end_span_number = window.until
-    return newest
 
 
 def read_window(text: str) -> tuple[list[int], tuple[SourceFile, ...]]:
@@ -195,30 +183,87 @@ def patterns_of(input_base: str, splits: Iterable[_Split]) -> tuple[list[str], l
     return posts, labels
 
 
-def fill_spans(posts: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The patterns that a run would read now: `{SPAN}` and its like filled with the newest.
+class Selection(NamedTuple):
+    """What a run reads, and what tells whether it changed.
+
+    Attributes:
+        posts: patterns of posts, `{SPAN}` and its like filled unless several spans are read.
+        labels: patterns of labels, likewise.
+        span: the newest span; 0 where no pattern has one.
+        fingerprint: of the files' names, sizes and times.
+    """
+
+    posts: list[str]
+    labels: list[str]
+    span: int
+    fingerprint: str
+
+
+def select_span(
+    posts: Sequence[str],
+    labels: Sequence[str],
+    span: int | None = None,
+    window: SpanWindow | None = None,
+) -> Selection:
+    """What a run would read now.
+
+    Args:
+        posts: patterns of posts.
+        labels: patterns of labels.
+        span: the newest span to read; None: the newest there is, or that of the window.
+        window: older spans that are read with it; None: none.
 
     Raises:
-        SourceError: the patterns have no files, or not the same newest span.
+        SourceError: the patterns have no files, or not the same span.
     """
+    if span is not None and not any(map(_moves, (*posts, *labels))):
+        raise SourceError(
+            f"Span {span} needs a pattern with {{SPAN}} or a date. Received: "
+            f"{', '.join((*posts, *labels))}"
+        )
+    window = window or SpanWindow()
     base, config = make_input_config(posts, labels)
-    processor = PostsInputProcessor(base, config.splits)
-    span, version = processor.resolve_span_and_version()
-    for split in config.splits:
-        split.pattern = processor.get_pattern_for_span_version(split.pattern, span, version)
-    return patterns_of(base, config.splits)
+    wanted = window.until if span is None else span
+    processor = PostsInputProcessor(base, config.splits, _only(wanted), window)
+    found, version = processor.resolve_span_and_version()
+    fingerprint = str(processor.get_input_fingerprint(found, version))
+    for split in config.splits if window.is_single else ():
+        split.pattern = processor.get_pattern_for_span_version(split.pattern, found, version)
+    return Selection(*patterns_of(base, config.splits), found, fingerprint)
 
 
-def input_fingerprint(posts: Sequence[str], labels: Sequence[str]) -> str:
-    """Of the files that patterns without placeholders name, as the driver leaves it.
+def find_selected(
+    selection: Selection, window: SpanWindow
+) -> tuple[list[int], tuple[SourceFile, ...]]:
+    """The spans and the files of a selection."""
+    posts, labels = selection.posts, selection.labels
+    if not any(map(moves, (*posts, *labels))):
+        return [selection.span], find_sources(posts, labels)
+    until = window.model_copy(update={"until": selection.span})
+    spans = choose_spans(available_spans(posts, labels), until)
+    return [span.number for span in spans], find_window(posts, labels, spans)
 
-    Raises:
-        SourceError: posts and labels lie on different storages.
+
+def _only(span: int | None) -> range_config_pb2.RangeConfig | None:
+    if span is None:
+        return None
+    wanted = range_config_pb2.RangeConfig()
+    wanted.static_range.start_span_number = wanted.static_range.end_span_number = span
+    return wanted
+
+
+def format_patterns(patterns: Sequence[str]) -> str:
+    """Patterns as one text, for a parameter of a submission; `parse_patterns` is the inverse.
+
+    >>> format_patterns(["gs://data/posts-{SPAN}.jsonl"]), format_patterns(["/a", "/b"])
+    ('gs://data/posts-{SPAN}.jsonl', '["/a", "/b"]')
     """
-    base, config = make_input_config(posts, labels)
-    processor = PostsInputProcessor(base, config.splits)
-    span, version = processor.resolve_span_and_version()
-    return str(processor.get_input_fingerprint(span, version))
+    return patterns[0] if len(patterns) == 1 else json.dumps(list(patterns))
+
+
+def parse_patterns(text: str) -> list[str]:
+    """One pattern, or a JSON list of them."""
+    return json.loads(text) if text.startswith("[") else [text]
 
 
 def _moves(pattern: str) -> bool:

@@ -25,12 +25,38 @@ from components.report.sections_search import repeat_command
 
 
 def outcome(record: RunRecord) -> Html:
-    """Blessed or what blocked, the heads' scores, what changed."""
+    """Blessed, what blocked or what failed; the heads' scores; what changed."""
+    return joined(
+        [
+            element("p", headline(record), kind="headline"),
+            _failure(record) if record.failure else None,
+            _judged(record) if record.verdict else None,
+        ]
+    )
+
+
+def _failure(record: RunRecord) -> Html:
+    """The cause, and how far the run came."""
+    done = [
+        [record.titles.get(stage["stage"], stage["stage"]), f"{stage['seconds']:.1f} s"]
+        for stage in record.history.get("stages", [])
+    ]
+    return joined(
+        [
+            paragraph(record.failure["cause"]),
+            table(["stage", "time"], done, "Stages that were done before")
+            if done
+            else missing("No stage was done before."),
+            paragraph("The same command goes on where this run stopped, once the cause is gone."),
+        ]
+    )
+
+
+def _judged(record: RunRecord) -> Html:
     verdict = record.verdict
     level = f"{verdict['confidence']:.0%}"
     return joined(
         [
-            element("p", headline(record), kind="headline"),
             *(paragraph(line) for line in why_trained(record)),
             *(
                 paragraph(f"{head['name']} blocked: it {head['reason']}.")
@@ -57,6 +83,10 @@ def outcome(record: RunRecord) -> Html:
 
 def headline(record: RunRecord) -> str:
     """The outcome in one sentence."""
+    if record.failure:
+        served = f"The model was pushed before: {record.pushed}"
+        stays = "Nothing was pushed. What was in service stays there."
+        return f"Failed in {record.failure['stage']}. {served if record.pushed else stays}"
     blocked = record.verdict["falling_short"]
     if blocked:
         return f"Not blessed: {', '.join(blocked)} fell short. What was in service stays there."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,10 +95,12 @@ class HookSettings:
         Args:
             work: 'search' or 'fit'.
             fn_args: of the hook; its inputs' addresses and hyperparameters are part of the name.
-            otherwise: folder to use where no lasting one is configured.
+            otherwise: folder to use where no lasting one is configured; not if it is a bucket.
         """
         if not self.state:
-            return Path(otherwise) / work
+            # A bucket cannot hold work in progress; nothing of it is asked for after the step.
+            lasting = "://" not in otherwise
+            return Path(otherwise if lasting else tempfile.mkdtemp(prefix=f"{work}-")) / work
         parts = (
             fn_args.transform_graph_path,
             fn_args.train_files,

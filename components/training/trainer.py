@@ -15,13 +15,13 @@ import logging
 import os
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.utils import io_utils
 
 from components.serving.export import ServedModel, export
 from components.training.calibration import Calibration, calibrate
@@ -69,20 +69,18 @@ def run_fn(fn_args: FnArgs) -> None:
     )
     served, calibrations = calibrated_model(model, data, transform, settings)
     export(served, fn_args.serving_model_dir)
-    run_folder = Path(fn_args.model_run_dir)
-    _write_json(
-        run_folder / "answers.json", in_memory_answers(served, fn_args, transform, training)
-    )
+    answers = in_memory_answers(served, fn_args, transform, training)
+    _write_json(os.path.join(fn_args.model_run_dir, "answers.json"), answers)
     save_network(
         model,
         read_tokens(transform),
         label_facts(served.label_facts(), settings.heads),
-        str(run_folder / FOLDER),
+        os.path.join(fn_args.model_run_dir, FOLDER),
     )
     seconds = time.monotonic() - started
     record = training_record(model, data, state, settings, calibrations, seconds)
     record["warm_start"] = warm_start.record() if warm_start else None
-    _write_json(run_folder / "training.json", record)
+    _write_json(os.path.join(fn_args.model_run_dir, "training.json"), record)
     LOGGER.info(
         "%s parameters, %d epochs, best skill on eval %.3f at epoch %d",
         f"{model.count_params():,}",
@@ -182,6 +180,5 @@ def training_record(
     }
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+def _write_json(path: str, content: dict[str, Any]) -> None:
+    io_utils.write_string_file(path, json.dumps(content, indent=1))

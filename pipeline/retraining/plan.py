@@ -14,7 +14,7 @@ from typing import Any
 
 from components.ingest.rolling import Span, available_spans, choose_spans, span_name
 from components.ingest.sources import SourceError
-from components.ingest.spans import input_fingerprint
+from components.ingest.spans import select_span
 from components.retraining.decision import (
     Decision,
     Search,
@@ -109,7 +109,7 @@ def _gather_files(
             f"{', '.join((*config.posts, *config.labels))}"
         )
     before = history.last.fingerprint if history.last else None
-    changed = before is not None and before != input_fingerprint(config.posts, config.labels)
+    changed = before not in (None, select_span(config.posts, config.labels).fingerprint)
     views = looker.look([Span(0, None)]) if changed or before is None else {}
     view = views.get(0)
     seen = Seen(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.causes import describe_cause
 from pipeline.config import ConfigError, load_config, settings_as_yaml
-from pipeline.observed import describe_cause
 
 GIVEN = {"posts": ["posts.jsonl"], "labels": ["labels.csv"]}
 COMMAND = str(Path(sys.executable).parent / "authorprofile")

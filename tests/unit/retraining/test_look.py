@@ -11,6 +11,9 @@ from pipeline.config import load_config
 from pipeline.lineage import read_last_run
 from pipeline.retraining.looks import Looker
 
+# protobuf warns whoever called TFX, which reads labels of fields as it always did.
+pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated")
+
 
 class Silent:
     """Hears of stages and says nothing."""

@@ -1,0 +1,71 @@
+"""Cron and time zones: what each platform gets, and what is refused because they disagree on it."""
+
+from __future__ import annotations
+
+import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from apscheduler.triggers.cron import CronTrigger
+
+from pipeline.cloud.cron import parse_cron
+from pipeline.config import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "vertex", "kubeflow"),
+    [
+        ("0 3 * * *", "TZ=Europe/Berlin 0 3 * * *", "0 0 3 * * *"),
+        ("*/15 8-18/2 1,15 * *", "TZ=Europe/Berlin */15 8-18/2 1,15 * *", "0 */15 8-18/2 1,15 * *"),
+        ("30 4 * JAN-mar *", "TZ=Europe/Berlin 30 4 * 1-3 *", "0 30 4 * 1-3 *"),
+        (" 0  0 * * SUN,wed ", "TZ=Europe/Berlin 0 0 * * 0,3", "0 0 0 * * 0,3"),
+        ("0 0 29 feb *", "TZ=Europe/Berlin 0 0 29 2 *", "0 0 0 29 2 *"),
+    ],
+)
+def test_each_platform_gets_its_own_dialect(text, vertex, kubeflow):
+    cron = parse_cron(text, "Europe/Berlin")
+    assert (cron.vertex, cron.kubeflow) == (vertex, kubeflow)
+
+
+def test_weekdays_go_by_name_to_schedulers_that_number_them_otherwise():
+    cron = parse_cron("0 3 * * 1-3", "Europe/Berlin")
+    assert cron.fields["day_of_week"] == "mon,tue,wed"
+    # Saturday, 24 October 2026; the next Monday is the 26th, after the change to winter time.
+    saturday = datetime.datetime(2026, 10, 24, 12, tzinfo=ZoneInfo("Europe/Berlin"))
+    trigger = CronTrigger(timezone=cron.timezone, **cron.fields)
+    assert trigger.get_next_fire_time(None, saturday).isoformat() == "2026-10-26T03:00:00+01:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "must have five fields"),
+        ("0 3 * *", "must have five fields"),
+        ("0 0 3 * * *", "must have five fields"),
+        ("@daily", "must have five fields"),
+        ("60 3 * * *", "minute is 0 to 59; got 60"),
+        ("0 24 * * *", "hour is 0 to 23; got 24"),
+        ("0 3 0 * *", "day of month is 1 to 31; got 0"),
+        ("0 3 * 13 *", "month is 1 to 12; got 13"),
+        ("0 3 * * 7", "day of week is 0 to 6; got 7"),
+        ("0 3 * * xyz", "day of week is 0 to 6; got xyz"),
+        ("0 3 * * ?", "day of week takes *"),
+        ("0 3 * * fri-mon", "a range must rise"),
+        ("5/15 * * * *", "takes steps as */n or a-b/n"),
+        ("*/0 * * * *", "a step is 1 to 59"),
+        ("0 3 1 * 1", "read a day of month beside a day of week differently"),
+        ("0 3 31 4,6 *", "no month has such a day"),
+        ("0 3 1, * *", "day of month takes *"),
+    ],
+)
+def test_a_wrong_cron_is_told_by_its_field(text, said):
+    with pytest.raises(ConfigError, match=r"^cron: ") as caught:
+        parse_cron(text, "UTC")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "Berlin", "Europe/Nowhere", "../etc/passwd", "UTC+1"])
+def test_an_unknown_time_zone_is_told(name):
+    with pytest.raises(ConfigError, match="timezone: must be a name of the IANA database"):
+        parse_cron("0 3 * * *", name)
