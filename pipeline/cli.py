@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from pipeline.deploy.commands import compile_for
+from pipeline.models.commands import models
 from pipeline.observed import FAILED, INTERRUPTED, NOT_BLESSED, leave, observed
 from pipeline.options import (
     check_before,
@@ -188,6 +189,7 @@ def settings() -> None:
 
 
 cli.add_command(compile_for)
+cli.add_command(models)
 cli.add_command(retrain)
 cli.add_command(schedule)
 

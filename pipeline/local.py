@@ -46,6 +46,7 @@ from pipeline.console import TITLES
 from pipeline.lineage import RunArtifacts, read_last_run
 from pipeline.pipeline import create_pipeline
 from pipeline.report import place_report, settings_path, write_config
+from pipeline.service import follow_service
 from pipeline.store import Handle, connect_metadata
 
 # What is in service may have been taken away since; pushing the same model again adds nothing. A
@@ -221,6 +222,7 @@ def run_in(
         StageFailed: from what the stage raised; the report tells of it.
     """
     settings = settings_path(out)
+    follow_service(connection, config)
     pipeline = create_pipeline(
         config,
         str(out / "artifacts"),

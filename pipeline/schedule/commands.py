@@ -81,8 +81,8 @@ def target_options(command: Command) -> Command:
 def create(name: str, cron: str, timezone: str, target: str, folder: Path, **options: Any) -> None:
     """Create the schedule NAME, or make it what is asked for.
 
-    Each run is `authorprofile run` with the CONFIG and options given here. Called again, it changes
-    what differs and never adds a second schedule.
+    Each run is `authorprofile retrain` with the CONFIG and options given here, which trains where
+    there is a reason. Called again, it changes what differs and never adds a second schedule.
     """
     from pipeline.schedule.jobs import Definition
     from pipeline.schedule.local import create as create_local
@@ -96,7 +96,7 @@ def create(name: str, cron: str, timezone: str, target: str, folder: Path, **opt
         name=name,
         cron=" ".join(cron.split()),
         timezone=timezone,
-        command=["run", *words_of(options)],
+        command=["retrain", *words_of(options)],
         directory=os.getcwd(),
         out=str(Path(settings.out).resolve()),
     )
