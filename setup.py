@@ -39,6 +39,11 @@ setup(
     },
     extras_require={
         "kubeflow": ["kfp>=2.16,<2.17", "kfp-pipeline-spec<2.17"],
+        "vertex": [
+            "google-cloud-aiplatform>=1.165,<2",
+            "google-cloud-storage",
+            "kfp-pipeline-spec<2.17",
+        ],
         "schedule": ["apscheduler>=3.11,<4"],
         "serving": ["kserve==0.21.0"],
         "dev": [

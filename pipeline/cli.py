@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from pipeline.deploy.commands import compile_for
+from pipeline.cloud.commands import submit
+from pipeline.deploy.commands import compile_for, examine_for, rehearse_for
 from pipeline.models.commands import models
 from pipeline.observed import FAILED, INTERRUPTED, NOT_BLESSED, leave, observed
 from pipeline.options import (
@@ -82,8 +83,21 @@ def audit(**options: Any) -> None:
     help="File of answers: .jsonl, .csv or .parquet. Appears when it is whole.",
 )
 @click.option("--force", is_flag=True, help="Replace the output, or work left by another call.")
+@click.option(
+    "assignments",
+    "--set",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="beam.arguments=[...], as of a run: another Beam runner, whose workers see these folders.",
+)
 @click.argument("files", nargs=-1, metavar="[FILE]...")
-def predict(model: Path, output: Path | None, force: bool, files: tuple[str, ...]) -> None:
+def predict(
+    model: Path,
+    output: Path | None,
+    force: bool,
+    assignments: tuple[str, ...],
+    files: tuple[str, ...],
+) -> None:
     """Predict every author of FILEs: posts as JSON Lines, CSV or Parquet, plain or compressed.
 
     FILE is a path or a glob. One FILE of JSON Lines, or of raw text of one author, is answered at
@@ -102,10 +116,17 @@ def predict(model: Path, output: Path | None, force: bool, files: tuple[str, ...
         raise click.UsageError("--output needs FILEs; standard input is answered on the terminal.")
     if force and output is None:
         raise click.UsageError("--force replaces an --output; none is given.")
-    from pipeline.bulk import bulk_command, is_bulk
+    from pipeline.bulk import bulk_command, is_bulk, read_beam_arguments
+    from pipeline.config import ConfigError
 
+    try:
+        beam_arguments = read_beam_arguments(assignments)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
     if is_bulk(files, output):
-        sys.exit(bulk_command(model, files, output, force))
+        sys.exit(bulk_command(model, files, output, force, beam_arguments))
+    if assignments:
+        raise click.UsageError("beam.arguments is for what goes through Beam; give an --output.")
     from pipeline.predict import predict_command
 
     sys.exit(predict_command(model, Path(files[0]) if files else None))
@@ -188,10 +209,16 @@ def settings() -> None:
     click.echo(settings_as_yaml(), nl=False)
 
 
-cli.add_command(compile_for)
-cli.add_command(models)
-cli.add_command(retrain)
-cli.add_command(schedule)
+for command in (
+    compile_for,
+    examine_for,
+    models,
+    rehearse_for,
+    retrain,
+    schedule,
+    submit,
+):
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -225,7 +225,12 @@ def select_span(
     base, config = make_input_config(posts, labels)
     wanted = window.until if span is None else span
     processor = PostsInputProcessor(base, config.splits, _only(wanted), window)
-    found, version = processor.resolve_span_and_version()
+    try:
+        found, version = processor.resolve_span_and_version()
+    except SourceError as error:
+        if wanted is None:
+            raise
+        raise SourceError(f"Span {wanted} must be there: {error}") from error
     fingerprint = str(processor.get_input_fingerprint(found, version))
     for split in config.splits if window.is_single else ():
         split.pattern = processor.get_pattern_for_span_version(split.pattern, found, version)

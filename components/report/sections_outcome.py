@@ -132,7 +132,7 @@ def _scores(record: RunRecord) -> Html:
         for place, (key, score) in enumerate(scores.items()):
             unit = f", {head['unit']}" if key in ("mae", "rmse") and head["unit"] else ""
             constant = 0.0 if key == "skill" else head["constant"].get(key)
-            served = head["comparison"]["baseline_skill"] if key == "skill" else None
+            served = _scores_in_service(head).get(key)
             row = [
                 "" if place else head["name"],
                 METRIC_TITLES.get(key, key) + unit,
@@ -146,6 +146,12 @@ def _scores(record: RunRecord) -> Html:
     headings += ["in service"] if in_service else []
     headings += ["best reachable"] if record.reachable else []
     return table([*headings, "verdict"], rows, "Scores of each head on test")
+
+
+def _scores_in_service(head: Json) -> Json:
+    """Of the model in service, on the same authors; empty where it was not compared."""
+    compared = head["comparison"]
+    return {**compared.get("baseline_metrics", {}), "skill": compared["baseline_skill"]}
 
 
 def _stamp(head: Json) -> Html:

@@ -42,7 +42,9 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     folder = settings.state_folder("search", fn_args, fn_args.working_dir)
     hypermodel = ProfileHyperModel(settings, data, folder / "fits")
     tuner = make_tuner(hypermodel, settings.tuner, settings.training.seed, folder)
-    finished = sum(trial.status == "COMPLETED" for trial in tuner.oracle.trials.values())
+    # Where machines share a search, the oracle alone knows the trials.
+    trials = getattr(tuner.oracle, "trials", {})
+    finished = sum(trial.status == "COMPLETED" for trial in trials.values())
     if finished:
         LOGGER.info("resuming the search after %d trials", finished)
         hypermodel.fits = finished

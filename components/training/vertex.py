@@ -1,36 +1,49 @@
 """The search as a custom job of Vertex AI, through TFX's Google Cloud AI Platform extension.
 
 Enters: as `search`, with the job's machines in the custom config. Leaves: the same outputs, written
-by the job. `VertexTuner` starts the job from its step and waits for it; `SearchWorker` runs in each
-of the job's machines, which try candidates side by side where there are several: Keras Tuner's
-oracle then runs beside the first machine's own trials. Wired by `pipeline` where a machine for the
-search is configured. The fit is TFX's own extension as it is.
+by the job. `VertexTuner` starts the job from its step and waits for it; `SearchWorker` runs on each
+of the job's machines, which try candidates side by side where there are several. Wired by
+`pipeline` where a machine for the search is configured. The fit is TFX's own extension as it is.
+
+    first machine    oracle (which candidate is next; writes the outputs) + candidates
+    other machines   candidates
+
+TFX's own worker forks the oracle from a process that has TensorFlow loaded, and waits for it
+without end where its own candidates failed. Here the oracle is a fresh process, ended with it.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
 from typing import Any
 
 from tfx import types
 from tfx.components.tuner import executor as stock_executor
 from tfx.dsl.components.base import base_executor, executor_spec
 from tfx.extensions.google_cloud_ai_platform import constants, runner
-from tfx.extensions.google_cloud_ai_platform.trainer import executor as trainer_executor
-from tfx.extensions.google_cloud_ai_platform.tuner import executor as extension
+from tfx.extensions.google_cloud_ai_platform.trainer.executor import JOB_ID_KEY
+from tfx.extensions.google_cloud_ai_platform.tuner.executor import TUNING_ARGS_KEY
 from tfx.utils import json_utils, name_utils
 
 from components.training.search import HeadTuner, with_trials, write_search
+
+# Keras Tuner's own variables.
+TUNER, ORACLE_HOST, ORACLE_PORT = (
+    f"KERASTUNER_{name}" for name in ("TUNER_ID", "ORACLE_IP", "ORACLE_PORT")
+)
+ORACLE = "chief"
+ENTRY = "tfx.scripts.run_executor"
 
 Artifacts = dict[str, list[types.Artifact]]
 
 
 class SearchJobExecutor(base_executor.BaseExecutor):
-    """Starts the job and waits for its end.
-
-    TFX's own executor names a worker that writes no table of trials.
-    """
+    """Starts the job and waits for its end."""
 
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
@@ -47,42 +60,41 @@ class SearchJobExecutor(base_executor.BaseExecutor):
             output_dict,
             exec_properties,
             name_utils.get_full_name(SearchWorker),
-            custom_config[extension.TUNING_ARGS_KEY],
-            custom_config.get(trainer_executor.JOB_ID_KEY),
+            custom_config[TUNING_ARGS_KEY],
+            custom_config.get(JOB_ID_KEY),
             None,
             True,
             custom_config[constants.VERTEX_REGION_KEY],
         )
 
 
-class SearchWorker(extension._WorkerExecutor):
-    """One machine of the job."""
-
-    def __init__(self, context: Any):
-        super().__init__(context)
-        if _machines() < 2:
-            # Alone it needs no oracle in a process of its own.
-            self._tuner_id = None
+class SearchWorker(base_executor.BaseExecutor):
+    """One machine of the job, or the oracle beside the first one's candidates."""
 
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Searches; the machine that has the oracle, or is alone, writes the outputs."""
-        tuner = self._search(input_dict, output_dict, with_trials(exec_properties))
-        if self._tuner_id is None:
-            write_search(tuner, output_dict)
+        """Searches; the oracle, or the only machine, writes the outputs.
 
-    def _run_chief_oracle(
-        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
-    ) -> None:
-        """The base class's, with this package's outputs; runs in a process of its own."""
-        os.environ["KERASTUNER_ORACLE_IP"] = "0.0.0.0"  # noqa: S104 - the other machines call
-        os.environ["KERASTUNER_ORACLE_PORT"] = self._master_port
-        os.environ["KERASTUNER_TUNER_ID"] = "chief"
-        tuner = stock_executor.search(
-            input_dict, exec_properties, extension._WORKING_DIRECTORY, print_tuning_summary=False
-        )
-        write_search(tuner, output_dict)
+        Raises:
+            ValueError: no candidate ended with a finite skill.
+            RuntimeError: the oracle failed.
+        """
+        machine = read_machine(os.environ.get("CLUSTER_SPEC", ""))
+        if machine.machines < 2 or os.environ.get(TUNER) == ORACLE:
+            write_search(_search(input_dict, exec_properties), output_dict)
+            return
+        oracle = _start_oracle(machine) if machine.is_first else None
+        os.environ[ORACLE_HOST], os.environ[ORACLE_PORT] = machine.oracle.rsplit(":", 1)
+        os.environ[TUNER] = machine.name
+        try:
+            _search(input_dict, exec_properties)
+        except BaseException:
+            if oracle:
+                oracle.kill()
+            raise
+        if oracle and oracle.wait():
+            raise RuntimeError(f"the search's oracle ended with code {oracle.returncode}")
 
 
 class VertexTuner(HeadTuner):
@@ -91,7 +103,52 @@ class VertexTuner(HeadTuner):
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(SearchJobExecutor)
 
 
-def _machines() -> int:
-    """Machines of this job, as Vertex AI tells each of them."""
-    cluster = json.loads(os.environ.get("CLUSTER_SPEC", "{}")).get("cluster", {})
-    return sum(len(hosts) for hosts in cluster.values())
+@dataclass(frozen=True)
+class Machine:
+    """This machine in its job.
+
+    Attributes:
+        name: unlike that of any other.
+        machines: how many there are.
+        is_first: whether the oracle is to run here.
+        oracle: host and port of the oracle.
+    """
+
+    name: str
+    machines: int
+    is_first: bool
+    oracle: str
+
+
+def read_machine(cluster_spec: str) -> Machine:
+    """Which machine this is, as Vertex AI says in `CLUSTER_SPEC`; alone where it says nothing.
+
+    Source: cloud.google.com/vertex-ai/docs/training/distributed-training, "Cluster description".
+    """
+    if not cluster_spec:
+        return Machine("alone", 1, True, "")
+    described = json.loads(cluster_spec)
+    pools, task = described["cluster"], described["task"]
+    kind, index = task["type"], int(task["index"])
+    return Machine(
+        name=f"{kind}-{index}",
+        machines=sum(len(hosts) for hosts in pools.values()),
+        is_first=kind == "workerpool0" and index == 0,
+        oracle=pools.get("workerpool0", [""])[0],
+    )
+
+
+def _search(input_dict: Artifacts, exec_properties: dict[str, Any]) -> Any:
+    folder = tempfile.mkdtemp(prefix="search-")
+    return stock_executor.search(
+        input_dict, with_trials(exec_properties), folder, print_tuning_summary=False
+    )
+
+
+def _start_oracle(machine: Machine) -> subprocess.Popen[bytes]:
+    """This process's own command once more, as the oracle."""
+    port = machine.oracle.rsplit(":", 1)[1]
+    listening = {TUNER: ORACLE, ORACLE_HOST: "0.0.0.0", ORACLE_PORT: port}  # noqa: S104
+    return subprocess.Popen(
+        [sys.executable, "-m", ENTRY, *sys.argv[1:]], env={**os.environ, **listening}
+    )

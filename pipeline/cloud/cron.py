@@ -1,9 +1,9 @@
-"""When a schedule starts runs: the five fields of cron and a time zone, for every platform.
+"""When a schedule starts runs: the five fields of cron and a time zone, for both platforms.
 
-Enters: what a person wrote. Leaves: a `Cron`, which each platform gets in its own dialect. The
-platforms disagree where a day of the month and a day of the week are both given (some take either,
-some ask for both), on 7 for Sunday and on steps after a single number; those are refused, so that a
-schedule means the same everywhere. Called by the schedules of every target.
+Enters: what a person wrote. Leaves: a `Cron`, which each platform gets in its own dialect, numbers
+alone. Where both a day of the month and a day of the week are given, it is not published what
+Vertex AI makes of it; that is refused, and so are steps after a single number, which Kubeflow takes
+for a range to the end. Called by `pipeline.cloud.schedules`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ FIELDS = (
     _Field("hour", 0, 23),
     _Field("day of month", 1, 31),
     _Field("month", 1, 12, MONTHS),
-    _Field("day of week", 0, 6, WEEKDAYS),
+    _Field("day of week", 0, 7, WEEKDAYS),
 )
 
 
@@ -51,7 +51,7 @@ class Cron:
     """A time specification that every platform understands alike.
 
     Args:
-        text: the five fields, with numbers in place of names; Sunday is 0.
+        text: the five fields, with numbers in place of names, and weekdays listed; Sunday is 0.
         timezone: IANA name.
     """
 
@@ -68,21 +68,12 @@ class Cron:
         """For Kubeflow Pipelines: six fields, seconds first; it has no place for a zone."""
         return f"0 {self.text}"
 
-    @property
-    def fields(self) -> dict[str, str]:
-        """For schedulers that number weekdays otherwise: fields by name, weekdays by name."""
-        minute, hour, day, month, weekday = self.text.split()
-        if weekday != "*":
-            weekday = ",".join(WEEKDAYS[number] for number in _values(FIELDS[4], weekday))
-        times = {"minute": minute, "hour": hour, "day": day, "month": month}
-        return {**times, "day_of_week": weekday}
-
 
 def parse_cron(text: str, timezone: str) -> Cron:
     """Reads five fields and a zone.
 
     >>> parse_cron("0 3 * * mon-fri", "Europe/Berlin").vertex
-    'TZ=Europe/Berlin 0 3 * * 1-5'
+    'TZ=Europe/Berlin 0 3 * * 1,2,3,4,5'
 
     Raises:
         ConfigError: not five fields, a value out of its range, a day that never comes, days of
@@ -117,7 +108,7 @@ def check_timezone(name: str) -> None:
 
 
 def _values(field: _Field, word: str) -> list[int]:
-    """The values that a field stands for, in order."""
+    """The values that a field stands for, in order; Sunday is 7 here where it ends a range."""
     found: set[int] = set()
     for item in word.split(","):
         match = _ITEM.fullmatch(item)
@@ -133,8 +124,11 @@ def _values(field: _Field, word: str) -> list[int]:
 def _item_values(field: _Field, item: str, start: str, end: str | None, step: str | None) -> range:
     if (start == "*" and end) or (step and start != "*" and not end):
         raise ConfigError(f"cron: {field.title} takes steps as */n or a-b/n; got {item!r}")
+    weekday = field is FIELDS[4]
     low = field.low if start == "*" else field.number(start)
-    high = field.high if start == "*" else field.number(end or start)
+    high = (6 if weekday else field.high) if start == "*" else field.number(end or start)
+    if weekday and end and high == 0:
+        high = 7
     if low > high:
         raise ConfigError(f"cron: {field.title}: a range must rise; got {item!r}")
     if step is not None and not 1 <= int(step) <= field.high:
@@ -143,4 +137,6 @@ def _item_values(field: _Field, item: str, start: str, end: str | None, step: st
 
 
 def _in_numbers(field: _Field, word: str) -> str:
+    if field is FIELDS[4] and word != "*":
+        return ",".join(map(str, sorted({day % 7 for day in _values(field, word)})))
     return re.sub(r"[a-z]{3}", lambda match: str(field.number(match.group())), word)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from pipeline.cloud.target import PlatformError
+from pipeline.cloud.target import NoAnswerError, PlatformError
 from pipeline.config import ConfigError
 
 LONGEST_MESSAGE = 400
@@ -45,19 +45,19 @@ class Advice:
             403: PlatformError(f"{self.platform}: permission denied: {said}. {self.permission}"),
             404: ConfigError(f"{self.platform}: not found: {said}. {self.place}"),
             409: PlatformError(f"{self.platform}: it is there already: {said}"),
-            429: PlatformError(
+            429: NoAnswerError(
                 f"{self.platform}: quota or rate exhausted: {said}. Wait, or ask for more quota"
             ),
         }
         if status in rules:
             return rules[status]
-        return PlatformError(
+        return NoAnswerError(
             f"{self.platform} answered {status} and did not recover: {said}. Try again later"
         )
 
-    def unreachable(self, error: object) -> PlatformError:
+    def unreachable(self, error: object) -> NoAnswerError:
         """The error where no answer came."""
-        return PlatformError(
+        return NoAnswerError(
             f"{self.platform} cannot be reached at {self.address}: {reason_of(error)}. Check "
             "address and network"
         )
@@ -71,7 +71,8 @@ def reason_of(error: object) -> str:
     >>> reason_of("('Connection aborted.', RemoteDisconnected('Remote end closed connection'))")
     'Remote end closed connection'
     """
-    last = str(error).rsplit(": ", 1)[-1]
+    # Not at the colon of [SSL: ...].
+    last = re.split(r": (?![^\[]*\])", str(error))[-1]
     quoted = re.findall(r"'([^']+)'", last)
     return one_line(quoted[-1] if quoted else last.strip("')\" "))
 

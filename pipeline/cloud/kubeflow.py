@@ -17,6 +17,7 @@ from pipeline.cloud.retries import once
 from pipeline.cloud.schedules import PlatformSchedules
 from pipeline.cloud.spec import read_spec, tasks_of
 from pipeline.cloud.target import Parameters, Run, State, Step, TargetName
+from pipeline.config import Config
 
 STATES = {
     "SUCCEEDED": State.SUCCEEDED,
@@ -119,6 +120,22 @@ class KubeflowTarget:
         """The namespace, where there are several."""
         namespace = self.place.namespace or self.client.get_user_namespace()
         return {"namespace": namespace} if namespace else {}
+
+
+def connect(config: Config) -> KubeflowTarget:
+    """Kubeflow Pipelines as the section `deploy` has it."""
+    deploy, kubeflow = config.deploy, config.deploy.kubeflow
+    return KubeflowTarget(
+        KubeflowPlace(
+            host=kubeflow.host,
+            namespace=kubeflow.namespace,
+            experiment=kubeflow.experiment,
+            token_variable=kubeflow.token_variable,
+            service_account=deploy.service_account,
+            root=deploy.root,
+            timezone=kubeflow.timezone,
+        )
+    )
 
 
 def run_name(stem: str) -> str:

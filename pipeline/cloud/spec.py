@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.cloud.target import Parameters, TargetName
+from pipeline.cloud.target import Parameters, TargetName, missing_library
 from pipeline.config import ConfigError
 
 SCHEMA_VERSION = "2.1.0"
@@ -111,7 +111,10 @@ def read_spec(path: Path, target: TargetName) -> CompiledSpec:
             "writes it"
         )
     check_version(path, pipeline["pipelineInfo"].get("description", ""))
-    _check_schema(path, pipeline)
+    try:
+        _check_schema(path, pipeline)
+    except ModuleNotFoundError as error:
+        raise missing_library(target, error) from None
     return CompiledSpec(path, document, pipeline, hashlib.sha256(content).hexdigest())
 
 

@@ -1,10 +1,9 @@
 """What every place that runs the pipeline offers: runs, and schedules that start them.
 
 Enters: a definition of what is run (a compiled spec; on this machine, a configuration file) and its
-runtime parameters. Leaves: runs and schedules as the platform tells them. `pipeline.cloud.kubeflow`
-and `pipeline.cloud.vertex` each have a `connect(config)` that returns a `Target`; the local
-scheduler offers the same `Schedules`. Called by the commands `submit` and `schedule`. Imports no
-cloud library.
+runtime parameters. Leaves: runs and schedules as the platform tells them. `connect` opens
+Kubeflow or Vertex AI; the local scheduler offers the same `Schedules`. Called by the commands
+`submit` and `schedule`. Imports no cloud library before it connects.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pipeline.config import ConfigError
+from pipeline.config import Config, ConfigError
 
 TargetName = Literal["local", "kubeflow", "vertex"]
 Parameters = Mapping[str, str | int | float | bool]
@@ -38,6 +37,10 @@ class PlatformError(RuntimeError):
     Faults of the configuration are `pipeline.config.ConfigError`, before and after the platform
     was asked: it ends a command with code 2, this one with code 1.
     """
+
+
+class NoAnswerError(PlatformError):
+    """The platform did not answer, or was too busy to: it may do so later."""
 
 
 class State(enum.StrEnum):
@@ -196,3 +199,30 @@ class Target(Protocol):
 
     def look(self, run_id: str) -> Run:
         """The run as it is now; raises PlatformError."""
+
+
+def connect(target: Literal["kubeflow", "vertex"], config: Config) -> Target:
+    """The platform that a configuration's section `deploy` names.
+
+    Raises:
+        ConfigError: a setting, the credentials or the client library are missing.
+        PlatformError: the platform refused or cannot be reached.
+    """
+    try:
+        if target == "kubeflow":
+            from pipeline.cloud.kubeflow import connect as connect_kubeflow
+
+            return connect_kubeflow(config)
+        from pipeline.cloud.vertex import connect as connect_vertex
+
+        return connect_vertex(config)
+    except ModuleNotFoundError as error:
+        raise missing_library(target, error) from None
+
+
+def missing_library(target: str, error: ModuleNotFoundError) -> ConfigError:
+    """The error where a target's libraries are not installed."""
+    return ConfigError(
+        f"{target}: its client library must be installed; there is no {error.name}; run pip "
+        f"install 'authorprofile[{target}]'"
+    )

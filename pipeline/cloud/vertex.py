@@ -20,9 +20,15 @@ from google.protobuf import json_format
 from pipeline.cloud.schedules import PlatformSchedules
 from pipeline.cloud.spec import CompiledSpec, read_spec, tasks_of
 from pipeline.cloud.target import Parameters, Run, State, Step, TargetName
-from pipeline.cloud.vertex_client import VertexPlace, asking, connect_services, patient
+from pipeline.cloud.vertex_client import (
+    VertexPlace,
+    asking,
+    check_bucket,
+    connect_services,
+    patient,
+)
 from pipeline.cloud.vertex_schedules import VertexSchedules
-from pipeline.config import ConfigError
+from pipeline.config import Config, ConfigError
 
 CONSOLE = "https://console.cloud.google.com/vertex-ai/locations"
 STATES = {
@@ -92,11 +98,12 @@ class VertexTarget:
         """The compiled job with the place's settings and the parameters' values.
 
         Raises:
-            ConfigError: it is no job of the published schema.
+            ConfigError: it is no job of the published schema, or its bucket is not there.
         """
         document = copy.deepcopy(dict(compiled.document))
         runtime = document.setdefault("runtimeConfig", {})
-        runtime["gcsOutputDirectory"] = self.place.root
+        runtime["gcsOutputDirectory"] = self.place.root or runtime.get("gcsOutputDirectory", "")
+        check_bucket(self.services, runtime["gcsOutputDirectory"], self.place)
         runtime.setdefault("parameterValues", {}).update(values)
         document.setdefault("labels", {}).update(self.place.labels)
         if self.place.service_account:
@@ -131,6 +138,23 @@ class VertexTarget:
         """Address of a page of the console."""
         last, project = name.rpartition("/")[2], self.services.project
         return f"{CONSOLE}/{self.place.region}/pipelines/{kind}/{last}?project={project}"
+
+
+def connect(config: Config) -> VertexTarget:
+    """Vertex AI as the section `deploy` has it."""
+    deploy, vertex = config.deploy, config.deploy.vertex
+    return VertexTarget(
+        VertexPlace(
+            project=vertex.project,
+            region=vertex.region,
+            root=deploy.root,
+            service_account=deploy.service_account,
+            network=vertex.network,
+            encryption_key=vertex.encryption_key,
+            labels=vertex.labels,
+            endpoint=vertex.address,
+        )
+    )
 
 
 def new_id(stem: str) -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -35,6 +36,7 @@ from pipeline.cloud.target import PlatformError
 from pipeline.config import ConfigError
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+LOGIN_ADDRESS, STORAGE_ADDRESS = "oauth2.googleapis.com", "storage.googleapis.com"
 TIMEOUT_SECONDS = 60
 LOGIN = "Run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
 Answer = TypeVar("Answer")
@@ -95,16 +97,16 @@ class Services:
 
     project: str
     parent: str
+    credentials: Any
     jobs: PipelineServiceClient
     schedules: ScheduleServiceClient
 
 
 def connect_services(place: VertexPlace) -> Services:
-    """The services of a place whose bucket is there.
+    """The services of a place; none is asked yet.
 
     Raises:
-        ConfigError: credentials, project, region or bucket are missing.
-        PlatformError: the bucket's platform refused or cannot be reached.
+        ConfigError: credentials, project or region are missing.
     """
     if not place.region:
         raise ConfigError("deploy.vertex.region: must be given, such as europe-west4; it is empty")
@@ -115,7 +117,6 @@ def connect_services(place: VertexPlace) -> Services:
             raise ConfigError(
                 "deploy.vertex.project: must be given: the credentials belong to none; it is empty"
             )
-        check_bucket(place, project, credentials)
         words: dict[str, Any] = {
             "credentials": credentials,
             "transport": "rest",
@@ -123,23 +124,28 @@ def connect_services(place: VertexPlace) -> Services:
         }
         jobs, schedules = PipelineServiceClient(**words), ScheduleServiceClient(**words)
     parent = f"projects/{project}/locations/{place.region}"
-    return Services(project, parent, jobs, schedules)
+    return Services(project, parent, credentials, jobs, schedules)
 
 
-def check_bucket(place: VertexPlace, project: str, credentials: Any) -> None:
+def storage_advice(place: VertexPlace) -> Advice:
+    """What to do where it is the bucket's platform that refuses."""
+    address = os.environ.get("STORAGE_EMULATOR_HOST") or STORAGE_ADDRESS
+    return dataclasses.replace(place.advice, platform="Cloud Storage", address=address)
+
+
+def check_bucket(services: Services, root: str, place: VertexPlace) -> None:
     """Raises ConfigError where the root is in no bucket that is there."""
-    scheme, _, path = place.root.partition("://")
+    scheme, _, path = root.partition("://")
     bucket = path.split("/")[0]
     if scheme != "gs" or not bucket:
-        raise ConfigError(
-            f"deploy.root: must be a bucket folder, gs://bucket/folder; got {place.root!r}"
-        )
-    client = storage.Client(project=project, credentials=credentials)
-    try:
-        there = client.bucket(bucket).exists(timeout=TIMEOUT_SECONDS, retry=patiently())
-    except exceptions.Forbidden:
-        # Who may write to a bucket need not be allowed to look at the bucket itself.
-        return
+        raise ConfigError(f"deploy.root: must be a bucket folder, gs://bucket/folder; got {root!r}")
+    client = storage.Client(project=services.project, credentials=services.credentials)
+    with asking(storage_advice(place)):
+        try:
+            there = client.bucket(bucket).exists(timeout=TIMEOUT_SECONDS, retry=patiently())
+        except exceptions.Forbidden:
+            # Who may write to a bucket need not be allowed to look at the bucket itself.
+            return
     if not there:
         raise ConfigError(
             f"deploy.root: must be in a bucket that is there; there is no gs://{bucket}; make it "
@@ -165,12 +171,15 @@ def asking(advice: Advice) -> Iterator[None]:
 
 def _told(advice: Advice, error: BaseException | None) -> Exception:
     if isinstance(error, auth.DefaultCredentialsError):
-        return ConfigError(f"Vertex AI needs credentials of Google Cloud; there are none. {LOGIN}")
+        reason = one_line(str(error.args[0] if error.args else error))
+        return ConfigError(f"Vertex AI needs credentials of Google Cloud: {reason}. {LOGIN}")
     if isinstance(error, auth.RefreshError):
         reason = one_line(str(error.args[0] if error.args else error))
         return PlatformError(
             f"Vertex AI: the credentials expired or were withdrawn: {reason}. {LOGIN}"
         )
+    if isinstance(error, auth.TransportError):
+        advice = dataclasses.replace(advice, platform="Google's login", address=LOGIN_ADDRESS)
     if isinstance(error, exceptions.GoogleAPICallError) and error.code:
         # Over REST the message begins with the call, whose address is no help to a person.
         said = re.sub(r"^[A-Z]+ https?://\S+: ", "", str(error.message))

@@ -15,11 +15,12 @@ import click
 
 from pipeline.deploy.files import write_together
 from pipeline.deploy.settings import TARGETS, Target
-from pipeline.options import read_config, source_options
+from pipeline.options import config_options, read_config, source_options
 
 if TYPE_CHECKING:
     from pipeline.config import Config
 
+NOT_BLESSED = 3
 SUFFIXES: dict[Target, str] = {"kubeflow": ".yaml", "vertex": ".json"}
 
 
@@ -74,7 +75,8 @@ def compile_files(config: Config, target: Target, path: Path) -> dict[Path, byte
 
     require_deployable(config, target)
     with divert_output(Path(config.out) / "logs"):
-        from pipeline.deploy.compiler import compile_pipeline, render
+        from pipeline.deploy.compiler import compile_pipeline
+        from pipeline.deploy.specification import render
 
         contents = {path: render(compile_pipeline(config, target), target)}
     if target == "kubeflow":
@@ -84,12 +86,118 @@ def compile_files(config: Config, target: Target, path: Path) -> dict[Path, byte
     return contents
 
 
+def print_fingerprint(context: click.Context) -> None:
+    """Prints the fingerprint and ends the command."""
+    from pipeline.deploy.fingerprint import fingerprint, source_folder
+
+    click.echo(fingerprint(source_folder()))
+    context.exit()
+
+
+@click.command("doctor")
+@target_option
+@click.option(
+    "--spec",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A compiled file to check, in place of what CONFIG compiles to.",
+)
+@click.option(
+    "--fingerprint",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, asked: print_fingerprint(context) if asked else None,
+    help="Print the number of this package and its locked versions, the tag of their image.",
+)
+@source_options
+def examine_for(target: Target, spec: Path | None, **options: Any) -> None:
+    """Look for what would fail after a submission, before it. Submits and changes nothing.
+
+    Exit codes: 0 no fault, 1 faults, 2 wrong usage or configuration.
+    """
+    config = read_config(**options)
+    from rich.console import Console
+
+    from pipeline.chatter import divert_output
+    from pipeline.deploy.findings import show
+
+    with usage_errors(), divert_output(Path(config.out) / "logs") as (terminal, _):
+        from pipeline.deploy.doctor import examine
+
+        findings = [*examine(config, target, spec)]
+        show(findings, Console(file=terminal), f"{config.name} on {target}")
+    faults = sum(finding.verdict == "fault" for finding in findings)
+    if faults:
+        raise click.ClickException(f"{faults} faults; nothing was submitted.")
+
+
+@click.command("rehearse")
+@target_option
+@click.option(
+    "parameters",
+    "--parameter",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A runtime parameter as a submission gives it: posts, labels, span, trials, push.",
+)
+@click.option(
+    "--side-by-side",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Steps at once, at the most.",
+)
+@config_options
+def rehearse_for(
+    target: Target, parameters: tuple[str, ...], side_by_side: int, **options: Any
+) -> None:
+    """Execute the compiled pipeline on this machine, step by step, as the platform would.
+
+    Every step runs by its own container command in a fresh process; folders below
+    <out>/rehearsal/<target> stand in for buckets. Data of this machine will do. Settings that the
+    platform needs and CONFIG lacks are stood in for, and named.
+
+    Exit codes: 0 pushed, 1 a step failed, 2 wrong usage or configuration, 3 not blessed.
+    """
+    config = read_config(**options)
+    submitted = dict(_parse_parameter(text) for text in parameters)
+    from pipeline.chatter import divert_output
+    from pipeline.deploy.rehearsal.console import RehearsalConsole
+
+    folder = Path(config.out) / "rehearsal"
+    with usage_errors(), divert_output(Path(config.out) / "logs") as (terminal, _):
+        console = RehearsalConsole(terminal)
+        from pipeline.deploy.rehearsal.container import StepError
+        from pipeline.deploy.rehearsal.run import rehearse
+
+        try:
+            done = rehearse(config, target, folder, console, submitted, side_by_side)
+        except StepError as error:
+            raise click.ClickException(str(error)) from None
+        console.show_outcome(done)
+    if not done.pushed:
+        raise SystemExit(NOT_BLESSED)
+
+
+def _parse_parameter(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"--parameter takes NAME=VALUE, such as trials=2; got {text!r}")
+    if name not in ("span", "trials"):
+        return name, value
+    try:
+        return name, int(value)
+    except ValueError:
+        raise click.UsageError(f"--parameter: {name} is a whole number; got {value!r}") from None
+
+
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """A wrong configuration ends the command with code 2 and its own words."""
+    """A wrong configuration or specification ends the command with code 2 and its own words."""
     from pipeline.config import ConfigError
+    from pipeline.deploy.faults import SpecificationError
 
     try:
         yield
-    except ConfigError as error:
+    except (ConfigError, SpecificationError) as error:
         raise click.UsageError(str(error)) from None

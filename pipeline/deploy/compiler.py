@@ -1,8 +1,7 @@
 """Compiles the pipeline for Kubeflow Pipelines or Vertex AI, by TFX's `KubeflowV2DagRunner`.
 
-Enters: a `Config`, a target. Leaves: the compiled specification as bytes, the same for the same
-configuration: for Vertex AI the PipelineJob as JSON, for Kubeflow the PipelineSpec as YAML, which
-its own client uploads. Called by `commands`, `rehearsal` and the clients that submit.
+Enters: a `Config`, a target. Leaves: the compiled job, the same for the same configuration, which
+`specification` writes. Called by `commands`, `doctor` and `rehearsal`.
 
 What TFX leaves out is added here: defaults and descriptions of the runtime parameters, machines of
 the ExampleGen, steps that must never come from the cache, volumes, and the driver of this
@@ -11,12 +10,8 @@ package's ExampleGen. On Kubeflow a step starts through `pipeline.deploy.step`, 
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import re
 from typing import Any
 
-import yaml
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
     KUBEFLOW_TFX_CMD,
     KubeflowV2DagRunner,
@@ -27,6 +22,7 @@ from pipeline.config import Config, ConfigError
 from pipeline.deploy.checks import require_deployable
 from pipeline.deploy.platforms import DESCRIPTIONS, make_platform, parameter_defaults
 from pipeline.deploy.settings import Target
+from pipeline.deploy.specification import made_by
 from pipeline.pipeline import create_pipeline
 
 STEP_COMMAND = ("python", "-m", "pipeline.deploy.step")
@@ -35,11 +31,6 @@ DRIVER_COMMAND = ("python", "-m", "components.ingest.platform_driver")
 NEVER_REUSED = ("ModelInService", "VersionedPusher", "EndpointPusher", "RunReport")
 # Kubeflow runs no drivers, so nothing tells its cache that the files changed.
 NEVER_REUSED_ON_KUBEFLOW = (*NEVER_REUSED, "PostsExampleGen")
-_MADE_BY = re.compile(r"Made by authorprofile (\S+) with TFX (\S+)\.")
-
-
-class SpecificationError(ValueError):
-    """A compiled specification that this version did not make, or that is none."""
 
 
 def compile_pipeline(config: Config, target: Target) -> dict[str, Any]:
@@ -81,51 +72,6 @@ def compile_pipeline(config: Config, target: Target) -> dict[str, Any]:
         if config.deploy.root:
             specification["defaultPipelineRoot"] = config.deploy.root
     return job
-
-
-def render(job: dict[str, Any], target: Target) -> bytes:
-    """The compiled job in the form that the target's own client takes."""
-    if target == "vertex":
-        return (json.dumps(job, indent=1, sort_keys=True) + "\n").encode()
-    documents = [job["pipelineSpec"]]
-    if job["platforms"]:
-        documents.append({"platforms": job["platforms"]})
-    return yaml.safe_dump_all(documents, sort_keys=True, width=100).encode()
-
-
-def made_by() -> str:
-    """The sentence by which a specification names its maker."""
-    versions = [importlib.metadata.version(name) for name in ("authorprofile", "tfx")]
-    return "Made by authorprofile {} with TFX {}.".format(*versions)
-
-
-def parse(content: bytes) -> dict[str, Any]:
-    """The job of a file that `render` made; Kubeflow's lacks `displayName` and `runtimeConfig`.
-
-    Raises:
-        SpecificationError: it is no compiled specification, or another version made it.
-    """
-    try:
-        documents = [one for one in yaml.safe_load_all(content) if one]
-    except yaml.YAMLError:
-        documents = []
-    if not documents or not all(isinstance(one, dict) for one in documents):
-        raise SpecificationError("A compiled specification is YAML or JSON; this file is neither.")
-    first = documents[0]
-    job = first if "pipelineSpec" in first else {"pipelineSpec": first, **_second(documents)}
-    description = job["pipelineSpec"].get("pipelineInfo", {}).get("description", "")
-    if description != made_by():
-        match = _MADE_BY.fullmatch(description)
-        maker = f"authorprofile {match[1]} with TFX {match[2]}" if match else "something else"
-        raise SpecificationError(
-            f"A specification must be made by this version: {made_by()} This one is made by "
-            f"{maker}. Compile it anew."
-        )
-    return job
-
-
-def _second(documents: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"platforms": documents[1].get("platforms", {}) if len(documents) > 1 else {}}
 
 
 def _describe(specification: dict[str, Any], config: Config) -> None:

@@ -89,6 +89,10 @@ class KubeflowSettings(_Section):
     token_variable: str = Field(
         "KUBEFLOW_TOKEN", description="environment variable of a bearer token; unset: none is sent"
     )
+    timezone: str = Field(
+        "UTC",
+        description="zone in which the install reads cron, its CRON_SCHEDULE_TIMEZONE",
+    )
     volume: VolumeSettings = Field(
         default_factory=VolumeSettings, description="volume with input or served versions"
     )
@@ -135,6 +139,7 @@ class VertexSettings(_Section):
 
     project: str = Field("", description="Google Cloud project")
     region: str = Field("", description="such as europe-west4")
+    address: str = Field("", description="address of the API; empty: the region's own")
     network: str = Field("", description="VPC network to peer with; empty: none")
     encryption_key: str = Field("", description="customer-managed key; empty: Google's own")
     labels: dict[str, str] = Field({}, description="labels of the runs")

@@ -35,6 +35,7 @@ def main(arguments: Sequence[str]) -> None:
     declaration = json.loads(words[words.index(DECLARATION) + 1])
     add_types(invocation, declaration)
     copies = use_copies(invocation)
+    make_folders(invocation)
     words[place] = json.dumps(invocation)
     sys.argv = [ENTRY, *words]
     try:
@@ -69,6 +70,14 @@ def use_copies(invocation: dict[str, Any]) -> dict[str, str]:
                         artifact["uri"] = folder + address.removeprefix(scheme)
                         copies[artifact["uri"]] = address
     return copies
+
+
+def make_folders(invocation: Mapping[str, Any]) -> None:
+    """Makes the folders of outputs, of which the launcher makes the parents alone."""
+    for held in invocation["outputs"].get("artifacts", {}).values():
+        for artifact in held["artifacts"]:
+            if "://" not in artifact["uri"]:
+                Path(artifact["uri"]).mkdir(parents=True, exist_ok=True)
 
 
 def name_buckets(output_file: Path, copies: Mapping[str, str]) -> None:

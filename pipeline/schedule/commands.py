@@ -14,13 +14,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from pipeline.cloud.commands import find_spec, parameter_option, read_place, spec_option
+from pipeline.deploy.settings import TARGETS, Target
 from pipeline.options import check_out, check_sources, config_options, read_config
 
 if TYPE_CHECKING:
+    from pipeline.cloud.scheduling import PlatformCommands
+    from pipeline.config import Config
     from pipeline.schedule.jobs import JobFolder
 
 FAILED = 1
@@ -54,23 +58,34 @@ def target_options(command: Command) -> Command:
             default=DEFAULT_FOLDER,
             show_default=True,
             envvar="AUTHORPROFILE_SCHEDULES",
-            help="Folder of this machine's schedules and their logs.",
+            help="Folder of this machine's schedules and their logs; of no use elsewhere.",
         ),
         click.option(
             "--target",
-            type=click.Choice(["local"]),
+            type=click.Choice(["local", *TARGETS]),
             default="local",
             show_default=True,
-            help="What runs it.",
+            help="What runs it: this machine, or the platform that CONFIG's section deploy names.",
         ),
     ):
         command = option(command)
     return command
 
 
+def place_options(command: Command) -> Command:
+    """By which commands on a platform find it."""
+    command = click.option(
+        "assignments", "--set", multiple=True, metavar="KEY=VALUE", help="Override a setting."
+    )(command)
+    path = click.Path(dir_okay=False, path_type=Path)
+    return click.argument("config", required=False, type=path)(command)
+
+
 @schedule.command()
 @name_argument
 @config_options
+@spec_option
+@parameter_option
 @click.option(
     "--cron", required=True, help="When: minute hour day month weekday, such as '0 3 * * *'."
 )
@@ -78,15 +93,35 @@ def target_options(command: Command) -> Command:
     "--timezone", default="UTC", show_default=True, help="Whose clock, such as Europe/Berlin."
 )
 @target_options
-def create(name: str, cron: str, timezone: str, target: str, folder: Path, **options: Any) -> None:
+def create(
+    name: str,
+    cron: str,
+    timezone: str,
+    target: str,
+    folder: Path,
+    spec: Path | None,
+    assignments_of_run: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Create the schedule NAME, or make it what is asked for.
 
-    Each run is `authorprofile retrain` with the CONFIG and options given here, which trains where
-    there is a reason. Called again, it changes what differs and never adds a second schedule.
+    On this machine each run is `authorprofile retrain` with the CONFIG and options given here: it
+    trains where there is a reason. On a platform it is the compiled specification, with
+    --parameter. Called again, it changes what differs and never adds a second schedule; one that
+    was paused stays paused.
     """
     from pipeline.schedule.jobs import Definition
     from pipeline.schedule.local import create as create_local
 
+    if target != "local":
+        settings = read_place(**options) if spec else read_config(**options)
+        platform = on_platform(target, settings)
+        platform.check_times(cron, timezone)
+        path, parameters = find_spec(settings, cast(Target, target), spec, assignments_of_run)
+        platform.create(name, path, cron, timezone, parameters)
+        return
+    if spec or assignments_of_run:
+        raise click.UsageError("--spec and --parameter are of a platform; --target is local")
     settings = read_config(**options)
     with one_line_errors():
         parse_before_writing(cron, timezone)
@@ -133,9 +168,13 @@ def words_of(options: dict[str, Any]) -> list[str]:
 
 
 @schedule.command(name="list")
+@place_options
 @target_options
-def list_schedules(target: str, folder: Path) -> None:
+def list_schedules(target: str, folder: Path, **place: Any) -> None:
     """Show all schedules: when they run next, how they last went."""
+    if target != "local":
+        on_platform(target, read_place(**place)).list()
+        return
     from rich.console import Console
 
     from pipeline.schedule.local import table
@@ -151,9 +190,13 @@ def list_schedules(target: str, folder: Path) -> None:
 
 @schedule.command()
 @name_argument
+@place_options
 @target_options
-def pause(name: str, target: str, folder: Path) -> None:
+def pause(name: str, target: str, folder: Path, **place: Any) -> None:
     """Stop NAME from running until it is resumed; a run under way goes on."""
+    if target != "local":
+        on_platform(target, read_place(**place)).pause(name)
+        return
     from pipeline.schedule.local import pause as pause_local
 
     with one_line_errors():
@@ -162,9 +205,13 @@ def pause(name: str, target: str, folder: Path) -> None:
 
 @schedule.command()
 @name_argument
+@place_options
 @target_options
-def resume(name: str, target: str, folder: Path) -> None:
+def resume(name: str, target: str, folder: Path, **place: Any) -> None:
     """Let a paused NAME run again; what was due meanwhile is not made up."""
+    if target != "local":
+        on_platform(target, read_place(**place)).resume(name)
+        return
     from pipeline.schedule.local import resume as resume_local
 
     with one_line_errors():
@@ -173,9 +220,13 @@ def resume(name: str, target: str, folder: Path) -> None:
 
 @schedule.command()
 @name_argument
+@place_options
 @target_options
-def delete(name: str, target: str, folder: Path) -> None:
+def delete(name: str, target: str, folder: Path, **place: Any) -> None:
     """Delete NAME; a run under way goes on, its log stays."""
+    if target != "local":
+        on_platform(target, read_place(**place)).delete(name)
+        return
     from pipeline.schedule.local import delete as delete_local
 
     with one_line_errors():
@@ -184,14 +235,18 @@ def delete(name: str, target: str, folder: Path) -> None:
 
 @schedule.command(name="run-now")
 @name_argument
+@place_options
 @target_options
-def run_now(name: str, target: str, folder: Path) -> None:
-    """Run NAME at once, here, and end with its exit code."""
+def run_now(name: str, target: str, folder: Path, **place: Any) -> None:
+    """Run NAME at once; on this machine it ends with the run's exit code."""
     import signal
 
     from pipeline.schedule.execution import INTERRUPTED
     from pipeline.schedule.local import run_now as run_local_now
 
+    if target != "local":
+        on_platform(target, read_place(**place)).run_now(name)
+        return
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -226,6 +281,13 @@ def serve(folder: Path) -> None:
         server = Server(jobs)
         stop_at_signals(server)
         server.serve()
+
+
+def on_platform(target: str, config: Config) -> PlatformCommands:
+    """The commands on Kubeflow or Vertex AI."""
+    from pipeline.cloud.scheduling import PlatformCommands
+
+    return PlatformCommands(cast(Target, target), config)
 
 
 def _open(folder: Path) -> JobFolder:

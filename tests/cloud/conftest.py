@@ -82,3 +82,10 @@ def vertex(
     yield server
     server.close()
     assert server.broken == []
+
+
+def settings_of(server: KubeflowServer | VertexServer) -> list[str]:
+    """The settings by which a command finds a server."""
+    if isinstance(server, KubeflowServer):
+        return [f"deploy.kubeflow.host={server.address}"]
+    return [f"deploy.vertex.address={server.address}", "deploy.vertex.region=europe-west4"]

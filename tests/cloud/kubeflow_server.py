@@ -79,6 +79,7 @@ class KubeflowServer(Loopback):
         self.recurring: dict[str, dict[str, Any]] = {}
         self.numbers = itertools.count(1)
         self.failing: dict[str, str] = {}
+        self.endless = False
         self.asked: dict[str, int] = {}
         self.routes = [
             ("GET", "/healthz", lambda match, request: {"multi_user": False}),
@@ -151,7 +152,8 @@ class KubeflowServer(Loopback):
     def get_run(self, match: re.Match[str], request: Request) -> Any:
         run = self.one(self.runs, match)
         asked = self.asked[run["run_id"]] = self.asked.get(run["run_id"], 0) + 1
-        tasks = run["pipeline_spec"]["root"]["dag"]["tasks"]
+        spec = run["pipeline_spec"]
+        tasks = spec.get("pipeline_spec", spec)["root"]["dag"]["tasks"]
         steps = sorted(tasks, key=lambda step: len(tasks[step].get("dependentTasks", [])))
         details = [self.detail("root", "RUNNING", 0)]
         state = "RUNNING"
@@ -163,7 +165,7 @@ class KubeflowServer(Loopback):
             done = asked > number
             details += [self.detail(f"{step}-driver", "SUCCEEDED", number)]
             details += [self.detail(step, "SUCCEEDED" if done else "RUNNING", number)]
-        if state == "RUNNING" and asked > len(steps):
+        if state == "RUNNING" and asked > len(steps) and not self.endless:
             state = "SUCCEEDED"
         run.update(state=state, run_details={"task_details": details})
         if state == "FAILED":

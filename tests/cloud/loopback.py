@@ -100,6 +100,9 @@ class Loopback:
                     if refusal.status == 400:
                         self.broken.append(f"{request.method} {request.path}: {refusal.message}")
                     return refusal.status, self.refusal_body(refusal.status, refusal.message)
+                except Exception as fault:
+                    self.broken.append(f"{request.method} {request.path}: {fault!r}")
+                    return 500, self.refusal_body(500, "the loopback's own fault")
         self.broken.append(f"no such call: {request.method} {request.path}")
         return 404, self.refusal_body(404, "no such call")
 

@@ -113,10 +113,10 @@ def test_a_namespace_is_asked_for_everywhere(kubeflow, place, spec):
 def test_a_schedule_is_made_with_seconds_first_and_no_overlap(kubeflow, target, spec):
     made = create(target, spec, "30 4 * * mon-fri")
     (sent,) = kubeflow.calls("POST", "/recurringruns$")
-    assert sent.body["trigger"] == {"cron_schedule": {"cron": "0 30 4 * * 1-5"}}
+    assert sent.body["trigger"] == {"cron_schedule": {"cron": "0 30 4 * * 1,2,3,4,5"}}
     assert (sent.body["max_concurrency"], sent.body["no_catchup"]) == (1, True)
     assert sent.body["mode"] == "ENABLE"
-    assert (made.name, made.cron, made.timezone) == ("nightly", "30 4 * * 1-5", "UTC")
+    assert (made.name, made.cron, made.timezone) == ("nightly", "30 4 * * 1,2,3,4,5", "UTC")
     assert (made.state, made.last_run) == (ScheduleState.ACTIVE, None)
     assert made.link == f"{kubeflow.address}/#/recurringrun/details/{made.id}"
 

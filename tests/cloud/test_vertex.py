@@ -10,7 +10,7 @@ import pytest
 from google.protobuf import json_format
 
 from pipeline.cloud import retries
-from pipeline.cloud.target import PlatformError, ScheduleState, State, Step
+from pipeline.cloud.target import NoAnswerError, PlatformError, ScheduleState, State, Step
 from pipeline.cloud.vertex import VertexTarget, new_id
 from pipeline.cloud.vertex_client import VertexPlace
 from pipeline.cloud.vertex_schedules import HANDOVER_SECONDS
@@ -109,12 +109,16 @@ def test_a_jobs_id_is_of_the_letters_that_the_api_takes():
 def test_a_schedule_is_made_with_its_zone_and_no_overlap(vertex, target, spec):
     made = create(target, spec, "30 4 * * mon-fri")
     (kept,) = vertex.kept.values()
-    assert kept.cron == "TZ=Europe/Berlin 30 4 * * 1-5"
+    assert kept.cron == "TZ=Europe/Berlin 30 4 * * 1,2,3,4,5"
     assert (kept.max_concurrent_run_count, kept.max_concurrent_active_run_count) == (1, 1)
     assert kept.start_time is None
     job = kept.create_pipeline_job_request.pipeline_job
     assert dict(job.runtime_config.parameter_values) == {**PARAMETERS, "span": 7}
-    assert (made.name, made.cron, made.timezone) == ("nightly", "30 4 * * 1-5", "Europe/Berlin")
+    assert (made.name, made.cron, made.timezone) == (
+        "nightly",
+        "30 4 * * 1,2,3,4,5",
+        "Europe/Berlin",
+    )
     assert (made.state, made.next_run) == (ScheduleState.ACTIVE, kept.next_run_time)
     assert made.link == f"{CONSOLE}/schedules/{made.id.rpartition('/')[2]}?project=people"
 
@@ -348,40 +352,55 @@ def test_a_schedule_that_does_not_go_is_told(vertex, target, spec, monkeypatch):
         target.schedules.delete("nightly")
 
 
-def test_nobody_listening_is_told_at_once(place, monkeypatch):
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
-    with pytest.raises(PlatformError, match=r"cannot be reached at http://127.*refused\. Check"):
-        VertexTarget(place)
-
-
-def test_expired_credentials_are_told(vertex, place):
-    vertex.fail("POST", "/token", 400, message="Token has been expired or revoked.", times=99)
+def test_nobody_listening_is_told_at_once(place, spec, monkeypatch):
+    nowhere = "http://127.0.0.1:9"
+    target = VertexTarget(dataclasses.replace(place, endpoint=nowhere))
     with pytest.raises(
-        PlatformError, match=r"credentials expired or were withdrawn: .*. Run gcloud"
+        NoAnswerError, match=r"^Vertex AI cannot be reached at http://127.*refused\."
     ):
-        VertexTarget(place)
+        target.submit(spec, PARAMETERS)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", nowhere)
+    with pytest.raises(NoAnswerError, match=r"^Cloud Storage cannot be reached .*refused\."):
+        target.submit(spec, PARAMETERS)
+
+
+def test_expired_credentials_are_told(vertex, target, spec):
+    vertex.fail("POST", "/token", 400, message="Token has been expired or revoked.", times=99)
+    with pytest.raises(PlatformError, match=r"credentials expired or were withdrawn: .*. Run gcl"):
+        target.submit(spec, PARAMETERS)
 
 
 def test_missing_credentials_are_a_fault_of_the_configuration(place, monkeypatch):
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
-    with pytest.raises(
-        ConfigError, match=r"needs credentials of Google Cloud; there are none. Run"
-    ):
+    with pytest.raises(ConfigError, match=r"needs credentials of Google Cloud: .+ Run gcloud"):
         VertexTarget(place)
 
 
+def test_a_missing_region_is_a_fault_of_the_configuration(place):
+    with pytest.raises(ConfigError, match=r"deploy\.vertex\.region: must be given, such as europe"):
+        VertexTarget(dataclasses.replace(place, region=""))
+
+
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("root", "said"),
     [
-        ({"region": ""}, r"deploy\.vertex\.region: must be given, such as europe-west4"),
-        ({"root": ""}, r"deploy\.root: must be a bucket folder, gs://bucket/folder; got ''"),
-        ({"root": "/data/root"}, "must be a bucket folder, .* got '/data/root'"),
-        ({"root": "gs://gone/root"}, "there is no gs://gone; make it with gcloud storage"),
+        ("/data/root", "must be a bucket folder, gs://bucket/folder; got '/data/root'"),
+        ("gs:///root", "must be a bucket folder, gs://bucket/folder; got 'gs:///root'"),
+        ("gs://gone/root", "there is no gs://gone; make it with gcloud storage"),
     ],
 )
-def test_a_missing_place_is_a_fault_of_the_configuration(place, change, said):
+def test_a_missing_bucket_is_a_fault_of_the_configuration(vertex, place, spec, root, said):
+    target = VertexTarget(dataclasses.replace(place, root=root))
     with pytest.raises(ConfigError, match=said):
-        VertexTarget(dataclasses.replace(place, **change))
+        target.submit(spec, PARAMETERS)
+    with pytest.raises(ConfigError, match=said):
+        create(target, spec)
+    assert (vertex.jobs, vertex.kept) == ({}, {})
+
+
+def test_the_specs_own_bucket_serves_where_none_is_configured(vertex, place, spec):
+    run = VertexTarget(dataclasses.replace(place, root="")).submit(spec, PARAMETERS)
+    assert vertex.jobs[run.id].runtime_config.gcs_output_directory == "gs://bucket/root"
 
 
 def test_a_missing_project_is_a_fault_of_the_configuration(place, tmp_path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 
+import pytest
 from command import TINY, arguments, kill_when, read_summary, run_command, versions
 
 
@@ -55,12 +57,38 @@ def test_a_run_killed_in_every_long_stage_goes_on_and_serves_whole_models_alone(
     assert not (out / "state").exists()
     (found,) = out.glob("artifacts/Tuner/best_hyperparameters/*/best_hyperparameters.txt")
     words += ["--set", "training.epochs=1", "--set", f"hyperparameters_from={found}"]
+    words += ["--compare", "--set", "compare_seeds=1"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 3), done.stdout
     chosen, used = summary["hyperparameters"], read_summary(out)["training"]["settings"]
     assert used["learning_rate"] == chosen["learning_rate"]
     assert used["loss_weights"]["gender"] == chosen["loss_weight/gender"]
     assert used["epochs"] == 1
+    check_comparison(out)
+
+
+def check_comparison(out):
+    """Every way to weigh the heads, the first of them the run's own model."""
+    record = json.loads((out / "report.json").read_text())
+    names = [row["name"] for row in record["comparison"]]
+    assert names == [
+        "chosen weights",
+        "equal weights",
+        "hand-set 0.25 / 1 / 10",
+        "uncertainty weighting",
+        "one network a head",
+    ]
+    chosen, *others = record["comparison"]
+    for head in record["verdict"]["heads"]:
+        again = chosen["heads"][head["name"]]
+        assert again["mean"] == pytest.approx(head["skill"]["value"], abs=1e-4)
+        assert again["lower"] == pytest.approx(head["skill"]["lower"], abs=1e-4)
+        # An author's words, not the heads' weights, are most of an answer; yet none is the same.
+        skills = [row["heads"][head["name"]]["mean"] for row in others]
+        assert len({again["mean"], *skills}) == 5
+    page = (out / "report.html").read_text()
+    assert all(f"<td>{name}</td>" in page for name in names)
+    assert "Not run. A comparison trains" not in page
 
 
 def test_a_label_table_without_income_fails_at_once_naming_head_and_switch(small_sample, tmp_path):

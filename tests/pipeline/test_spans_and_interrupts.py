@@ -221,7 +221,7 @@ def test_a_run_interrupted_twice_ends_with_the_very_model_of_an_uninterrupted_on
         assert resumed[key] == whole[key], key
     # Keras adds up an epoch's figures in an order that it does not promise.
     (ours,), (theirs,) = resumed["training"]["epochs"], whole["training"]["epochs"]
-    assert ours == pytest.approx(theirs, rel=1e-6)
+    assert ours == pytest.approx(theirs, rel=1e-5)
     # So does Beam, with its bundles.
     assert resumed["verdict"]["heads"] == about(whole["verdict"]["heads"])
     # The answers of 32 authors, to the last bit.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from zoneinfo import ZoneInfo
 
 import pytest
-from apscheduler.triggers.cron import CronTrigger
 
 from pipeline.cloud.cron import parse_cron
 from pipeline.config import ConfigError
+from pipeline.schedule.cron import parse_cron as local_cron
 
 
 @pytest.mark.parametrize(
@@ -27,13 +26,32 @@ def test_each_platform_gets_its_own_dialect(text, vertex, kubeflow):
     assert (cron.vertex, cron.kubeflow) == (vertex, kubeflow)
 
 
-def test_weekdays_go_by_name_to_schedulers_that_number_them_otherwise():
-    cron = parse_cron("0 3 * * 1-3", "Europe/Berlin")
-    assert cron.fields["day_of_week"] == "mon,tue,wed"
-    # Saturday, 24 October 2026; the next Monday is the 26th, after the change to winter time.
-    saturday = datetime.datetime(2026, 10, 24, 12, tzinfo=ZoneInfo("Europe/Berlin"))
-    trigger = CronTrigger(timezone=cron.timezone, **cron.fields)
-    assert trigger.get_next_fire_time(None, saturday).isoformat() == "2026-10-26T03:00:00+01:00"
+@pytest.mark.parametrize(
+    ("weekdays", "numbers"),
+    [
+        ("mon-fri", "1,2,3,4,5"),
+        ("1-5/2", "1,3,5"),
+        ("fri-sun", "0,5,6"),
+        ("5-7", "0,5,6"),
+        ("7", "0"),
+        ("sun-tue", "0,1,2"),
+        ("*/2", "0,2,4,6"),
+        ("*", "*"),
+    ],
+)
+def test_weekdays_are_listed_with_sunday_as_0(weekdays, numbers):
+    assert parse_cron(f"0 3 * * {weekdays}", "UTC").text == f"0 3 * * {numbers}"
+
+
+@pytest.mark.parametrize("weekdays", ["1-5", "fri-sun", "7", "*/2", "mon,wed"])
+def test_a_platform_starts_runs_when_this_machine_would(weekdays):
+    cron, start = parse_cron(f"15 3 * * {weekdays}", "UTC"), datetime.datetime(2026, 2, 26, 4)
+    here = local_cron(f"15 3 * * {weekdays}", "UTC")
+    given = {int(number) for number in cron.text.split()[4].split(",")}
+    for day in range(20):
+        moment = start + datetime.timedelta(days=day)
+        due = here.get_next_fire_time(None, moment.replace(hour=0, tzinfo=datetime.UTC))
+        assert (due.date() == moment.date()) == (moment.isoweekday() % 7 in given)
 
 
 @pytest.mark.parametrize(
@@ -47,10 +65,11 @@ def test_weekdays_go_by_name_to_schedulers_that_number_them_otherwise():
         ("0 24 * * *", "hour is 0 to 23; got 24"),
         ("0 3 0 * *", "day of month is 1 to 31; got 0"),
         ("0 3 * 13 *", "month is 1 to 12; got 13"),
-        ("0 3 * * 7", "day of week is 0 to 6; got 7"),
-        ("0 3 * * xyz", "day of week is 0 to 6; got xyz"),
+        ("0 3 * * 8", "day of week is 0 to 7; got 8"),
+        ("0 3 * * xyz", "day of week is 0 to 7; got xyz"),
         ("0 3 * * ?", "day of week takes *"),
         ("0 3 * * fri-mon", "a range must rise"),
+        ("0 5-3 * * *", "a range must rise"),
         ("5/15 * * * *", "takes steps as */n or a-b/n"),
         ("*/0 * * * *", "a step is 1 to 59"),
         ("0 3 1 * 1", "read a day of month beside a day of week differently"),

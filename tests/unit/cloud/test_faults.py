@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.cloud.faults import Advice, reason_of
-from pipeline.cloud.target import PlatformError
+from pipeline.cloud.target import NoAnswerError, PlatformError
 from pipeline.config import ConfigError
 
 ADVICE = Advice("Vertex AI", "Log in", "Ask for a role", "Check the region", "https://api")
@@ -23,8 +23,8 @@ ADVICE = Advice("Vertex AI", "Log in", "Ask for a role", "Check the region", "ht
         (403, PlatformError, "permission denied: no\tsuch image. Ask for a role"),
         (404, ConfigError, "not found: no\tsuch image. Check the region"),
         (409, PlatformError, "it is there already: no\tsuch image"),
-        (429, PlatformError, "quota or rate exhausted: no\tsuch image. Wait"),
-        (503, PlatformError, "answered 503 and did not recover: no\tsuch image. Try"),
+        (429, NoAnswerError, "quota or rate exhausted: no\tsuch image. Wait"),
+        (503, NoAnswerError, "answered 503 and did not recover: no\tsuch image. Try"),
     ],
 )
 def test_a_refusal_says_the_rule_what_came_and_what_to_do(status, kind, said):
@@ -43,6 +43,8 @@ def test_the_innermost_reason_is_told():
     assert reason_of(nested) == "[Errno 111] Refused"
     aborted = "('Connection aborted.', RemoteDisconnected('Remote end closed connection'))"
     assert reason_of(aborted) == "Remote end closed connection"
+    tls = "Pool(host='a'): Failed (Caused by SSLError('[SSL: WRONG] wrong version (_ssl.c:1)'))"
+    assert reason_of(tls) == "[SSL: WRONG] wrong version (_ssl.c:1)"
     assert reason_of("") == ""
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 import yaml
 
 from pipeline.cloud.spec import parse_parameters, read_spec
-from pipeline.config import ConfigError
+from pipeline.cloud.target import connect
+from pipeline.config import ConfigError, load_config
 from tests.cloud.specs import VERSIONS, pipeline_spec, write_kubeflow, write_vertex
 
 
@@ -106,3 +108,20 @@ def test_a_parameter_without_a_default_must_be_given_or_stand_in_the_job(tmp_pat
 def test_a_parameter_is_given_as_name_and_value(assignment):
     with pytest.raises(ConfigError, match="takes name=value, such as span=7; got"):
         parse_parameters([assignment])
+
+
+@pytest.mark.parametrize(
+    ("target", "library"),
+    [("kubeflow", "kfp_server_api"), ("vertex", "google.cloud.aiplatform_v1")],
+)
+def test_a_library_that_is_not_installed_is_told_with_how_to_install_it(
+    monkeypatch, target, library
+):
+    for module in [name for name in sys.modules if name.startswith(f"pipeline.cloud.{target}")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, library, None)
+    config = load_config(None, posts=["a"], labels=["b"])
+    with pytest.raises(
+        ConfigError, match=rf"no {library}; run pip install 'authorprofile\[{target}"
+    ):
+        connect(target, config)

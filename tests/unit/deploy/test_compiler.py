@@ -15,7 +15,8 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components.ingest.spans import parse_patterns
 from pipeline.config import ConfigError
-from pipeline.deploy import compiler
+from pipeline.deploy import compiler, specification
+from pipeline.deploy.faults import SpecificationError
 from pipeline.deploy.settings import TARGETS
 
 JOBS = {
@@ -49,13 +50,13 @@ def constant(job, step, name):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_what_is_written_is_a_specification_of_the_published_schema(jobs, target):
-    job = compiler.parse(compiler.render(jobs[target], target))
-    specification = json_format.ParseDict(job["pipelineSpec"], pipeline_spec_pb2.PipelineSpec())
-    assert specification.schema_version == "2.1.0"
+    job = specification.parse(specification.render(jobs[target], target))
+    published = json_format.ParseDict(job["pipelineSpec"], pipeline_spec_pb2.PipelineSpec())
+    assert published.schema_version == "2.1.0"
     deployment = json_format.ParseDict(
         job["pipelineSpec"]["deploymentSpec"], pipeline_spec_pb2.PipelineDeploymentConfig()
     )
-    tasks = specification.root.dag.tasks
+    tasks = published.root.dag.tasks
     assert {"PostsExampleGen", "Tuner", "Trainer", "VersionedPusher", "RunReport"} <= set(tasks)
     for name in tasks:
         # Kubeflow runs no resolvers, Vertex AI those of TFX alone.
@@ -64,7 +65,7 @@ def test_what_is_written_is_a_specification_of_the_published_schema(jobs, target
 
 
 def test_kubeflows_own_client_reads_the_file(jobs):
-    text = compiler.render(jobs["kubeflow"], "kubeflow").decode()
+    text = specification.render(jobs["kubeflow"], "kubeflow").decode()
     pipeline = components.load_component_from_text(text)
     assert set(pipeline.component_spec.inputs) == {"posts", "labels", "span", "trials", "push"}
     assert pipeline.component_spec.inputs["trials"].default == 12
@@ -76,7 +77,7 @@ def test_vertex_ais_own_client_reads_the_file(jobs, tmp_path):
     from google.cloud import aiplatform
 
     path = tmp_path / "job.json"
-    path.write_bytes(compiler.render(jobs["vertex"], "vertex"))
+    path.write_bytes(specification.render(jobs["vertex"], "vertex"))
     job = aiplatform.PipelineJob(
         "name",
         str(path),
@@ -118,8 +119,10 @@ def test_another_process_writes_the_same_bytes(jobs, tmp_path):
         text=True,
     )
     assert done.stdout.split() == ["job.yaml", "kserve.yaml", "job.json"]
-    assert (tmp_path / "job.yaml").read_bytes() == compiler.render(jobs["kubeflow"], "kubeflow")
-    assert (tmp_path / "job.json").read_bytes() == compiler.render(jobs["vertex"], "vertex")
+    assert (tmp_path / "job.yaml").read_bytes() == specification.render(
+        jobs["kubeflow"], "kubeflow"
+    )
+    assert (tmp_path / "job.json").read_bytes() == specification.render(jobs["vertex"], "vertex")
     assert {path.name for path in tmp_path.iterdir()} == {*done.stdout.split(), "runs"}
 
 
@@ -210,7 +213,7 @@ def test_a_volume_is_mounted_in_every_step(deployable):
         deployable(deploy=deploy, posts=["/data/posts.jsonl"], labels=["/data/labels.csv"]),
         "kubeflow",
     )
-    first, second = yaml.safe_load_all(compiler.render(job, "kubeflow"))
+    first, second = yaml.safe_load_all(specification.render(job, "kubeflow"))
     mounts = second["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert set(mounts) == set(first["deploymentSpec"]["executors"])
     assert {mount["pvcMount"][0]["mountPath"] for mount in mounts.values()} == {"/data"}
@@ -225,16 +228,16 @@ def test_a_machine_of_an_unknown_step_is_refused(deployable):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_specification_of_another_version_is_refused(jobs, target):
-    content = compiler.render(jobs[target], target).replace(
+    content = specification.render(jobs[target], target).replace(
         b"authorprofile 0.1.0", b"authorprofile 0.0.9"
     )
     with pytest.raises(
-        compiler.SpecificationError, match=r"made by authorprofile 0\.0\.9 with TFX 1\.21\.0\. Comp"
+        SpecificationError, match=r"made by authorprofile 0\.0\.9 with TFX 1\.21\.0\. Comp"
     ):
-        compiler.parse(content)
+        specification.parse(content)
 
 
 @pytest.mark.parametrize("content", [b"", b"a: [", b"just words", b"{}", b"pipelineSpec: {}"])
 def test_what_is_no_specification_is_refused(content):
-    with pytest.raises(compiler.SpecificationError):
-        compiler.parse(content)
+    with pytest.raises(SpecificationError):
+        specification.parse(content)

@@ -95,6 +95,14 @@ def test_the_outcome_names_what_blocked_and_what_changed(reader: Reader) -> None
     assert not re.search(r"training.dropout\s*0.2\s*0.2", reader.text)
 
 
+def test_the_model_in_service_stands_beside_this_one_with_every_score(reader: Reader) -> None:
+    row = r"mean absolute error, cm\s*6.10 \[6.05, 6.15\]\s*0.500\s*6.60 \[6.55, 6.65\]"
+    assert re.search(row, reader.text)
+    assert re.search(
+        r"skill\s*0.300 \[0.250, 0.350\]\s*0.000\s*0.200 \[0.150, 0.250\]", reader.text
+    )
+
+
 def test_what_users_name_is_never_markup(record: RunRecord) -> None:
     reason = "<img src=x onerror=alert(1)>"
     heads = [{**head, "reason": reason, "unit": "</script>"} for head in record.verdict["heads"]]

@@ -1,0 +1,65 @@
+"""The file of a compiled specification: written, and read again by the version that made it.
+
+Enters: a compiled job, or a file's content. Leaves: the file's bytes, or the job. For Vertex AI it
+is the PipelineJob as JSON, for Kubeflow the PipelineSpec as YAML, which its own client uploads.
+Imports neither TFX nor a client library. Called by `commands`, `doctor` and `rehearsal`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+from typing import Any
+
+import yaml
+
+from pipeline.deploy.faults import SpecificationError
+from pipeline.deploy.settings import Target
+
+_MADE_BY = re.compile(r"Made by authorprofile (\S+) with TFX (\S+)\.")
+
+
+def render(job: dict[str, Any], target: Target) -> bytes:
+    """The compiled job in the form that the target's own client takes."""
+    if target == "vertex":
+        return (json.dumps(job, indent=1, sort_keys=True) + "\n").encode()
+    documents = [job["pipelineSpec"]]
+    if job["platforms"]:
+        documents.append({"platforms": job["platforms"]})
+    return yaml.safe_dump_all(documents, sort_keys=True, width=100).encode()
+
+
+def made_by() -> str:
+    """The sentence by which a specification names its maker."""
+    versions = [importlib.metadata.version(name) for name in ("authorprofile", "tfx")]
+    return "Made by authorprofile {} with TFX {}.".format(*versions)
+
+
+def parse(content: bytes) -> dict[str, Any]:
+    """The job of a file that `render` made; Kubeflow's lacks `displayName` and `runtimeConfig`.
+
+    Raises:
+        SpecificationError: it is no compiled specification, or another version made it.
+    """
+    try:
+        documents = [one for one in yaml.safe_load_all(content) if one]
+    except yaml.YAMLError:
+        documents = []
+    if not documents or not all(isinstance(one, dict) for one in documents):
+        raise SpecificationError("A compiled specification is YAML or JSON; this file is neither.")
+    first = documents[0]
+    job = first if "pipelineSpec" in first else {"pipelineSpec": first, **_second(documents)}
+    description = job["pipelineSpec"].get("pipelineInfo", {}).get("description", "")
+    if description != made_by():
+        match = _MADE_BY.fullmatch(description)
+        maker = f"authorprofile {match[1]} with TFX {match[2]}" if match else "something else"
+        raise SpecificationError(
+            f"A specification must be made by this version: {made_by()} This one is made by "
+            f"{maker}. Compile it anew."
+        )
+    return job
+
+
+def _second(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"platforms": documents[1].get("platforms", {}) if len(documents) > 1 else {}}
