@@ -20,6 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 TITLES = {
+    "SpanLook": "look",
+    "DecisionRecord": "decision",
     "PostsExampleGen": "ingest",
     "StatisticsGen": "statistics",
     "HeadsSchema": "schema",
@@ -132,7 +134,8 @@ class RunConsole(logging.Handler):
 
     def stage_started(self, stage: str) -> None:
         """A stage starts."""
-        self.title = TITLES.get(stage, stage)
+        kind, _, number = stage.partition("-")
+        self.title = f"{TITLES.get(kind, kind)} {number}".rstrip()
         self.started = time.monotonic()
         self.said = 0
         self.waiting_for(self.title, self.artifacts / stage if self.artifacts else None)
