@@ -28,6 +28,7 @@ from components.training.fitting import FitState, TrainingData, fit
 from components.training.hooks import HookSettings
 from components.training.model import choose_precision
 from components.training.settings import TrainingSettings
+from components.training.shrinkage import describe_shares, shrink_answers
 from components.training.tuner import apply_hyperparameters, build_candidate
 
 LOGGER = logging.getLogger("authorprofile.trainer")
@@ -57,6 +58,8 @@ def run_fn(fn_args: FnArgs) -> None:
         callbacks=(keras.callbacks.TensorBoard(log_dir=fn_args.model_run_dir),),
         logger=LOGGER,
     )
+    model, shares = shrink_answers(model, data)
+    LOGGER.debug("share of the answers kept: %s", describe_shares(shares))
     served, calibrations = calibrated_model(model, data, transform, settings)
     export(served, fn_args.serving_model_dir)
     run_folder = Path(fn_args.model_run_dir)
@@ -64,7 +67,7 @@ def run_fn(fn_args: FnArgs) -> None:
         run_folder / "answers.json", in_memory_answers(served, fn_args, transform, training)
     )
     seconds = time.monotonic() - started
-    record = training_record(model, data, state, settings, calibrations, seconds)
+    record = training_record(model, data, state, settings, calibrations, shares, seconds)
     _write_json(run_folder / "training.json", record)
     LOGGER.info(
         "%s parameters, %d epochs, best skill on eval %.3f at epoch %d",
@@ -125,6 +128,7 @@ def training_record(
     state: FitState,
     settings: HookSettings,
     calibrations: dict[str, Calibration],
+    shares: dict[str, float],
     seconds: float,
 ) -> dict[str, Any]:
     """What a reader wants to know of a training."""
@@ -138,6 +142,7 @@ def training_record(
         "best_epoch": state.best_epoch + 1,
         "best_skill": state.best_skill,
         "epochs": state.history,
+        "shares": shares,
         "calibration": {name: asdict(fitted) for name, fitted in calibrations.items()},
         "seconds": round(seconds, 1),
     }
