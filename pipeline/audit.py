@@ -12,8 +12,9 @@ from rich.text import Text
 
 from components.ingest.checks import JoinError, check_join
 from components.ingest.summary import JoinSummary
+from pipeline.causes import describe_cause
 from pipeline.chatter import divert_output
-from pipeline.cli import describe_cause, leave
+from pipeline.cli import leave
 from pipeline.config import Config
 
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -25,7 +26,9 @@ from components.serving.answering import ModelError, find_model, load_model_once
 from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.bulk.tables import FormatError, check_format
 from components.serving.bulk.work import OutputTaken, work_folder
-from pipeline.cli import describe_cause, leave
+from pipeline.causes import describe_cause
+from pipeline.cli import leave
+from pipeline.config import BeamSettings, ConfigError
 
 if TYPE_CHECKING:
     from components.serving.bulk.run import BulkSummary
@@ -49,8 +52,32 @@ def is_bulk(files: Sequence[str], output: Path | None) -> bool:
     )
 
 
+def read_beam_arguments(assignments: Sequence[str]) -> tuple[str, ...]:
+    """Beam's pipeline arguments from `beam.arguments=[...]`; none without it.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    arguments: tuple[str, ...] = ()
+    for assignment in assignments:
+        key, _, value = assignment.partition("=")
+        try:
+            if key != "beam.arguments":
+                raise ValueError
+            arguments = tuple(BeamSettings(arguments=yaml.safe_load(value)).arguments)
+        except (ValueError, yaml.YAMLError):
+            raise ConfigError(
+                f"--set of predict takes beam.arguments=[--runner=..., ...]; got {assignment}"
+            ) from None
+    return arguments
+
+
 def bulk_command(
-    model_folder: Path, files: Sequence[str], output: Path | None, force: bool = False
+    model_folder: Path,
+    files: Sequence[str],
+    output: Path | None,
+    force: bool = False,
+    beam_arguments: Sequence[str] = (),
 ) -> int:
     """Answers every author of the files; without an output, on standard output as JSON Lines.
 
@@ -64,7 +91,7 @@ def bulk_command(
         version = find_model(model_folder)
         served = read_served_heads(version)
         if output is not None:
-            aside = _predict(console, version, served, sources, output, force)
+            aside = _predict(console, version, served, sources, output, force, beam_arguments)
             if aside.exists():
                 console.print(f"Each of those set aside: {aside}", markup=False, soft_wrap=True)
             return 0
@@ -72,7 +99,7 @@ def bulk_command(
         temporary = tempfile.TemporaryDirectory(prefix="authorprofile-", ignore_cleanup_errors=True)
         with temporary as folder:
             answers = Path(folder) / "answers.jsonl"
-            _predict(console, version, served, sources, answers, force)
+            _predict(console, version, served, sources, answers, force, beam_arguments)
             _print_file(answers)
     except (FileNotFoundError, SourceError, FormatError, OutputTaken) as error:
         console.print(str(error), markup=False, soft_wrap=True)
@@ -106,6 +133,7 @@ def _predict(
     sources: Sequence[SourceFile],
     output: Path,
     force: bool,
+    beam_arguments: Sequence[str],
 ) -> Path:
     """Answers, tells the counts, and gives the path of the list of what was set aside."""
     format_name = check_format(output, served)
@@ -114,7 +142,9 @@ def _predict(
         load_model_once(version)
         from components.serving.bulk.run import SET_ASIDE_SUFFIX, predict_files
     with BulkConsole(console) as shown:
-        summary = predict_files(version, served, sources, output, format_name, shown, force)
+        summary = predict_files(
+            version, served, sources, output, format_name, shown, force, beam_arguments
+        )
     show_summary(console, summary)
     return output.with_name(output.name + SET_ASIDE_SUFFIX)
 

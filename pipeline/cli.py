@@ -6,74 +6,32 @@ blessed, 130 interrupted.
 
 from __future__ import annotations
 
-import itertools
 import os
-import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from pipeline.config import Config
+from pipeline.causes import StageFailed, describe_cause
+from pipeline.cloud.commands import submit
+from pipeline.deploy.commands import compile_for, examine_for, rehearse_for
+from pipeline.options import (
+    check_hyperparameters,
+    check_out,
+    check_sources,
+    check_warm_start,
+    config_options,
+    read_config,
+)
+from pipeline.schedule.commands import schedule
 
 FAILED, USAGE, NOT_BLESSED, INTERRUPTED = 1, 2, 3, 130
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Trains one network that predicts all of an author's attributes, and serves it."""
-
-
-def config_options(command: Command) -> Command:
-    """The arguments by which every command that reads a configuration takes it."""
-    for option in (
-        click.option(
-            "assignments",
-            "--set",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Override a setting, such as training.epochs=5. Repeatable.",
-        ),
-        click.option("--heads", help="Heads to predict, by name: age,gender."),
-        click.option("--out", help="Folder of runs, metadata and logs."),
-        click.option(
-            "--labels", multiple=True, metavar="GLOB", help="Files of label records. Repeatable."
-        ),
-        click.option("--posts", multiple=True, metavar="GLOB", help="Files of posts. Repeatable."),
-        click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path)),
-    ):
-        command = option(command)
-    return command
-
-
-def read_config(
-    config: Path | None,
-    posts: tuple[str, ...],
-    labels: tuple[str, ...],
-    out: str | None,
-    heads: str | None,
-    assignments: tuple[str, ...],
-    compare: bool | None = None,
-) -> Config:
-    """The configuration of the command line; a wrong one ends the command with code 2."""
-    from pipeline.config import ConfigError, load_config
-
-    try:
-        return load_config(
-            config,
-            assignments,
-            [name.strip() for name in heads.split(",")] if heads is not None else None,
-            posts=list(posts) or None,
-            labels=list(labels) or None,
-            out=out,
-            compare=compare or None,
-        )
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from None
 
 
 @cli.command()
@@ -100,6 +58,7 @@ def run(**options: Any) -> None:
         raise click.UsageError(f"reachable: {settings.reachable} cannot be read: {error}") from None
     check_sources(settings)
     check_hyperparameters(settings.hyperparameters_from)
+    check_warm_start(settings.warm_start_from)
     check_out(settings.out)
     with (
         divert_output(Path(settings.out) / "logs") as (terminal, log_path),
@@ -121,83 +80,13 @@ def run(**options: Any) -> None:
             logging.getLogger(__name__).exception("the run failed")
             console.status.stop()
             console.say(f"{console.title or 'run'} failed: {describe_cause(error)}", "red")
+            if isinstance(error, StageFailed) and error.report:
+                console.say(f"Report: {error.report}")
             console.say(f"The whole log: {log_path}", "dim")
             leave(USAGE if isinstance(error, ConfigError) else FAILED)
         show_outcome(console.console, outcome, reachable)
     if not outcome.pushed:
         leave(NOT_BLESSED if not outcome.verdict["blessed"] else FAILED)
-
-
-def check_sources(config: Config) -> None:
-    """Ends the command with code 2 where local files are missing or cannot be sources."""
-    from components.ingest.sources import SourceError, find_sources
-
-    for key in ("posts", "labels"):
-        for pattern in getattr(config, key):
-            if "://" not in pattern and not _names_a_file(pattern):
-                raise click.UsageError(f"{key}: no file matches {pattern}")
-    # Which files a placeholder or a bucket names is known once the run looks.
-    if not any("{" in pattern or "://" in pattern for pattern in (*config.posts, *config.labels)):
-        try:
-            find_sources(config.posts, config.labels)
-        except SourceError as error:
-            raise click.UsageError(str(error)) from None
-
-
-def _names_a_file(pattern: str) -> bool:
-    import glob
-
-    plain = os.path.expanduser(re.sub(r"\{[A-Z]+(:\d+)?\}", "*", pattern))
-    return any(os.path.isfile(path) for path in glob.iglob(plain))
-
-
-def check_hyperparameters(path: str) -> None:
-    """Ends the command with code 2 where no earlier run's choice is there to be taken."""
-    name = "best_hyperparameters.txt"
-    if path and "://" not in path and not (Path(path).name == name and Path(path).is_file()):
-        raise click.UsageError(
-            f"hyperparameters_from: must be the file {name} of an earlier run's "
-            f"artifacts/Tuner/best_hyperparameters; got {path}"
-        )
-
-
-def check_out(out: str) -> None:
-    """Ends the command with code 2 where the run's folder cannot be written."""
-    try:
-        Path(out, "logs").mkdir(parents=True, exist_ok=True)
-        writable = os.access(Path(out, "logs"), os.W_OK)
-        fault = "" if writable else "no right to write there"
-    except OSError as error:
-        fault = str(error.strerror)
-    if fault:
-        raise click.UsageError(f"out: must be a folder that can be written; got {out}: {fault}")
-
-
-_FRAME = re.compile(r'\s+File "[^"]+", line \d+')
-_ENGINES_OWN = re.compile(r"\s*(\[while running '[^']*'\]|\[\[\{\{node [^\]]*\]\]|\[Op:\w+\])")
-
-
-def describe_cause(error: BaseException) -> str:
-    """The first cause of an error, without the engine's frame around it."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    text = _ENGINES_OWN.sub("", _without_frames(str(error))).strip()
-    return text or type(error).__name__
-
-
-def _without_frames(text: str) -> str:
-    """The error at the end of a traceback; any other text as it is.
-
-    A worker process of Beam and a TensorFlow graph hand on a whole traceback as their message.
-    """
-    lines = text.splitlines()
-    frames = [number for number, line in enumerate(lines) if _FRAME.match(line)]
-    if not frames:
-        return text
-    behind = itertools.dropwhile(
-        lambda line: not line.strip() or line.startswith("    "), lines[frames[-1] + 1 :]
-    )
-    return re.sub(r"^[\w.]*(Error|Exception): ", "", "\n".join(behind))
 
 
 def leave(code: int) -> None:
@@ -232,8 +121,21 @@ def audit(**options: Any) -> None:
     help="File of answers: .jsonl, .csv or .parquet. Appears when it is whole.",
 )
 @click.option("--force", is_flag=True, help="Replace the output, or work left by another call.")
+@click.option(
+    "assignments",
+    "--set",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="beam.arguments=[...], as of a run: another Beam runner, whose workers see these folders.",
+)
 @click.argument("files", nargs=-1, metavar="[FILE]...")
-def predict(model: Path, output: Path | None, force: bool, files: tuple[str, ...]) -> None:
+def predict(
+    model: Path,
+    output: Path | None,
+    force: bool,
+    assignments: tuple[str, ...],
+    files: tuple[str, ...],
+) -> None:
     """Predict every author of FILEs: posts as JSON Lines, CSV or Parquet, plain or compressed.
 
     FILE is a path or a glob. One FILE of JSON Lines, or of raw text of one author, is answered at
@@ -252,10 +154,17 @@ def predict(model: Path, output: Path | None, force: bool, files: tuple[str, ...
         raise click.UsageError("--output needs FILEs; standard input is answered on the terminal.")
     if force and output is None:
         raise click.UsageError("--force replaces an --output; none is given.")
-    from pipeline.bulk import bulk_command, is_bulk
+    from pipeline.bulk import bulk_command, is_bulk, read_beam_arguments
+    from pipeline.config import ConfigError
 
+    try:
+        beam_arguments = read_beam_arguments(assignments)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
     if is_bulk(files, output):
-        sys.exit(bulk_command(model, files, output, force))
+        sys.exit(bulk_command(model, files, output, force, beam_arguments))
+    if assignments:
+        raise click.UsageError("beam.arguments is for what goes through Beam; give an --output.")
     from pipeline.predict import predict_command
 
     sys.exit(predict_command(model, Path(files[0]) if files else None))
@@ -336,6 +245,10 @@ def settings() -> None:
     from pipeline.config import settings_as_yaml
 
     click.echo(settings_as_yaml(), nl=False)
+
+
+for command in (compile_for, examine_for, rehearse_for, submit, schedule):
+    cli.add_command(command)
 
 
 def main() -> None:

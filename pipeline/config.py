@@ -21,8 +21,17 @@ from components.ingest.settings import IngestSettings
 from components.judging.settings import JudgingSettings
 from components.report.settings import CardSettings
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
+from pipeline.deploy.settings import DeploySettings
 
-PATH_KEYS = ("posts", "labels", "out", "push", "reachable", "hyperparameters_from")
+PATH_KEYS = (
+    "posts",
+    "labels",
+    "out",
+    "push",
+    "reachable",
+    "hyperparameters_from",
+    "warm_start_from",
+)
 
 
 class ConfigError(ValueError):
@@ -107,6 +116,11 @@ class Config(BaseModel):
         "",
         description="file best_hyperparameters.txt of an earlier run, used in place of a search",
     )
+    warm_start_from: str = Field(
+        "",
+        description="folder Trainer/model_run/<number> of an earlier run, whose network training "
+        "starts from; rows of tokens that both vocabularies have are carried over",
+    )
     judging: JudgingSettings = Field(
         default_factory=JudgingSettings, description="when a model is good enough"
     )
@@ -120,6 +134,9 @@ class Config(BaseModel):
         "postgresql, host, port, database, user, password_variable}",
     )
     beam: BeamSettings = Field(default_factory=BeamSettings, description="Beam runner")
+    deploy: DeploySettings = Field(
+        default_factory=DeploySettings, description="runs on Kubeflow or Vertex AI"
+    )
     reachable: str = Field(
         "", description="JSON file of best reachable scores, where known, shown beside the result"
     )

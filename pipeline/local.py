@@ -8,10 +8,10 @@ Enters: a `Config`, an observer of stages. Leaves: an `Outcome`; under `config.o
 | `metadata.sqlite` | MLMD, where it is not on a server |
 | `serving/` | the pushed versions |
 | `state/` | work in progress; deleted when a run ends well |
-| `report.html` | the last run explained; `report.json`, from which it is drawn anew |
-| `model_card.md` | the model card |
-| `config.yaml` | the whole configuration, which repeats the run |
-| `summary.json` | how the last run ended |
+| `report.html` | the last run explained, failed or not; `report.json`, from which it is drawn |
+| `model_card.md` | the card of the last model that was judged |
+| `config.yaml` | the whole configuration of the last run, which repeats it |
+| `summary.json` | what the last run that came to its end made |
 
 Called by the command line.
 """
@@ -19,10 +19,12 @@ Called by the command line.
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
+import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -36,7 +38,10 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable.launcher import Launcher
 from tfx.orchestration.portable.runtime_parameter_utils import substitute_runtime_parameter
 
+from components.report.run_report import FAILURE
+from pipeline.causes import StageFailed, quotable_cause
 from pipeline.config import Config
+from pipeline.console import TITLES
 from pipeline.lineage import RunArtifacts, read_last_run
 from pipeline.pipeline import create_pipeline
 from pipeline.report import place_report, settings_path, write_config
@@ -44,7 +49,10 @@ from pipeline.store import Handle, connect_metadata
 
 # What is in service may have been taken away since; pushing the same model again adds nothing. A
 # report tells of its own run.
-NEVER_REUSED = ("VersionedPusher", "RunReport")
+REPORT = "RunReport"
+NEVER_REUSED = ("VersionedPusher", REPORT)
+
+_log = logging.getLogger(__name__)
 
 
 class RunInProgressError(RuntimeError):
@@ -75,6 +83,7 @@ class ObservedDagRunner(tfx.orchestration.LocalDagRunner):
         """Launches each node in order; see the base class.
 
         Raises:
+            StageFailed: from what the stage raised; the report's node has explained it.
             ValueError: partial runs are asked for, which this runner does not have.
         """
         if run_options is not None:
@@ -85,22 +94,45 @@ class ObservedDagRunner(tfx.orchestration.LocalDagRunner):
         deployment = runner_utils.extract_local_deployment_config(pipeline)
         store = deployment.metadata_connection_config
         connection = getattr(store, store.WhichOneof("connection_config"))
-        for node in pipeline.nodes:
-            stage = node.pipeline_node.node_info.id
-            if stage in NEVER_REUSED:
-                node.pipeline_node.execution_options.caching_options.enable_cache = False
+        launch = functools.partial(_launch, pipeline, deployment, connection)
+        nodes = {node.pipeline_node.node_info.id: node.pipeline_node for node in pipeline.nodes}
+        for stage, node in nodes.items():
+            node.execution_options.caching_options.enable_cache &= stage not in NEVER_REUSED
             self.observer.stage_started(stage)
-            handle = Handle(connection)
-            done = Launcher(
-                pipeline_node=node.pipeline_node,
-                mlmd_connection=handle,
-                pipeline_info=pipeline.pipeline_info,
-                pipeline_runtime_spec=pipeline.runtime_spec,
-                executor_spec=runner_utils.extract_executor_spec(deployment, stage),
-                custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, stage),
-            ).launch()
-            raise_where_failed(handle, done)
+            try:
+                launch(node)
+            except Exception as error:
+                if REPORT in nodes and stage != REPORT:
+                    _explain(launch, nodes[REPORT], stage, error)
+                raise StageFailed(stage) from error
             self.observer.stage_finished(stage)
+
+
+def _launch(pipeline: Any, deployment: Any, connection: Any, node: Any) -> None:
+    """Runs one node."""
+    stage = node.node_info.id
+    handle = Handle(connection)
+    done = Launcher(
+        pipeline_node=node,
+        mlmd_connection=handle,
+        pipeline_info=pipeline.pipeline_info,
+        pipeline_runtime_spec=pipeline.runtime_spec,
+        executor_spec=runner_utils.extract_executor_spec(deployment, stage),
+        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, stage),
+    ).launch()
+    raise_where_failed(handle, done)
+
+
+def _explain(launch: Callable[[Any], None], report: Any, stage: str, error: Exception) -> None:
+    """Has the report drawn of what there is. Where that fails too, the run's error is the first."""
+    failure = {"stage": TITLES.get(stage, stage), "cause": quotable_cause(error)}
+    report.parameters.parameters[FAILURE].field_value.string_value = json.dumps(failure)
+    for channel in report.inputs.inputs.values():
+        channel.min_count = 0
+    try:
+        launch(report)
+    except Exception:
+        _log.exception("the failed run has no report")
 
 
 def raise_where_failed(handle: Handle, done: Any) -> None:
@@ -151,7 +183,7 @@ def run_local(config: Config, observer: StageObserver) -> Outcome:
     Raises:
         RunInProgressError: another run is at work in `config.out`.
         ConfigError: the metadata server cannot be used.
-        Exception: of the stage that failed.
+        StageFailed: from what the stage raised; the report tells of it.
     """
     out = Path(config.out).resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -161,14 +193,23 @@ def run_local(config: Config, observer: StageObserver) -> Outcome:
         pipeline = create_pipeline(
             config, str(out / "artifacts"), str(out / "state"), str(settings), connection
         )
-        ObservedDagRunner(observer).run(pipeline)
+        try:
+            ObservedDagRunner(observer).run(pipeline)
+        except StageFailed as failed:
+            write_config(config, settings)
+            failed.report = place_last_report(read_last_run(connection, config.name), out)
+            raise
         run = read_last_run(connection, config.name)
         write_config(config, settings)
-        page = place_report(run.path("RunReport", "report"), out)
-        outcome = read_outcome(run, str(page))
+        outcome = read_outcome(run, place_last_report(run, out))
         write_summary(outcome, out / "summary.json")
         shutil.rmtree(out / "state", ignore_errors=True)
     return outcome
+
+
+def place_last_report(run: RunArtifacts, out: Path) -> str:
+    """Places the run's report in its folder; returns its path, empty where there is none."""
+    return str(place_report(run.path(REPORT, "report"), out)) if run.has(REPORT, "report") else ""
 
 
 def read_outcome(run: RunArtifacts, report: str) -> Outcome:

@@ -13,6 +13,8 @@ from __future__ import annotations
 import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_node
+from tfx.extensions.google_cloud_ai_platform.pusher.component import Pusher as VertexPusher
+from tfx.extensions.google_cloud_ai_platform.trainer.component import Trainer as VertexTrainer
 from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
@@ -24,6 +26,7 @@ from components.heads import heads_to_json
 from components.ingest.example_gen import PostsExampleGen
 from components.judging.baseline import ModelBeforeStrategy
 from components.judging.evaluator import HeadEvaluator
+from components.judging.in_service import ModelInService
 from components.report.profiles import AnswersProfile, DataProfile
 from components.report.run_report import RunReport
 from components.serving.check import ServingCheck
@@ -31,8 +34,10 @@ from components.serving.pusher import VersionedPusher
 from components.training.hooks import HookSettings
 from components.training.search import HeadTuner
 from components.training.settings import TunerSettings
+from components.training.vertex import VertexTuner
 from pipeline.config import Config
 from pipeline.console import TITLES
+from pipeline.platform import THIS_MACHINE, Platform
 
 
 def create_pipeline(
@@ -41,6 +46,7 @@ def create_pipeline(
     state: str = "",
     settings_file: str = "",
     metadata_connection: metadata.metadata_store_pb2.ConnectionConfig | None = None,
+    platform: Platform = THIS_MACHINE,
 ) -> tfx.dsl.Pipeline:
     """Wires the components.
 
@@ -50,6 +56,7 @@ def create_pipeline(
         state: folder where a search or a fit outlives a kill; empty: nowhere.
         settings_file: that repeats the run, for the commands in its report; empty: unknown.
         metadata_connection: MLMD; None where the platform brings its own.
+        platform: choices of a cloud platform.
     """
     heads = heads_to_json(config.head_list)
     ingest = PostsExampleGen(
@@ -57,6 +64,7 @@ def create_pipeline(
         labels=config.labels,
         heads=heads,
         ingest=config.ingest.model_dump_json(),
+        submitted=platform.submitted("posts", "labels", "span"),
     )
     # Statistics of labels alone: the top values of `posts` would be authors' texts.
     statistics = tfx.components.StatisticsGen(
@@ -64,16 +72,22 @@ def create_pipeline(
         stats_options=tfdv.StatsOptions(feature_allowlist=list(config.heads)),
     )
     schema = HeadsSchema(heads=heads, validation=config.validation.model_dump_json())
-    last_span = tfx.dsl.Resolver(
-        strategy_class=LastSpanStrategy,
-        statistics=statistics.outputs["statistics"],
-        previous_statistics=tfx.dsl.Channel(type=standard_artifacts.ExampleStatistics),
-    ).with_id("LastSpan")
+    components = [ingest, statistics, schema]
+    previous_statistics = None
+    if not platform.history:
+        last_span = tfx.dsl.Resolver(
+            strategy_class=LastSpanStrategy,
+            statistics=statistics.outputs["statistics"],
+            previous_statistics=tfx.dsl.Channel(type=standard_artifacts.ExampleStatistics),
+        ).with_id("LastSpan")
+        components.append(last_span)
+        previous_statistics = last_span.outputs["previous_statistics"]
     validator = ExamplesValidator(
         statistics=statistics.outputs["statistics"],
         schema=schema.outputs["schema"],
         heads=heads,
-        previous_statistics=last_span.outputs["previous_statistics"],
+        previous_statistics=previous_statistics,
+        history=platform.history or None,
     )
     transform = TextTransform(
         examples=ingest.outputs["examples"],
@@ -91,7 +105,7 @@ def create_pipeline(
         "train_args": tfx.proto.TrainArgs(splits=["train"]),
         "eval_args": tfx.proto.EvalArgs(splits=["eval"]),
     }
-    components = [ingest, statistics, schema, last_span, validator, transform]
+    components += [validator, transform]
     hyperparameters = tuner_results = None
     if config.hyperparameters_from:
         earlier = tfx.dsl.Importer(
@@ -102,27 +116,38 @@ def create_pipeline(
         components.append(earlier)
         hyperparameters = earlier.outputs["result"]
     elif config.tune:
-        tuner = HeadTuner(
+        tuner_class = VertexTuner if platform.search_job else HeadTuner
+        tuner = tuner_class(
             tuner_fn="components.training.tuner.tuner_fn",
-            custom_config=_hook_settings(config, config.tuner, state),
+            custom_config={**_hook_settings(config, config.tuner, state), **platform.search_job},
+            **platform.submitted("trials"),
             **training_inputs,
         ).with_id("Tuner")
         components.append(tuner)
         hyperparameters = tuner.outputs["best_hyperparameters"]
         tuner_results = tuner.outputs["tuner_results"]
-    trainer = tfx.components.Trainer(
+    trainer_class = VertexTrainer if platform.training_job else tfx.components.Trainer
+    trainer = trainer_class(
         run_fn="components.training.trainer.run_fn",
         # The search's settings are no input of the fit: changing them must not repeat it.
-        custom_config=_hook_settings(config, TunerSettings(), state),
+        custom_config={
+            **_hook_settings(config, TunerSettings(), state, config.warm_start_from),
+            **platform.training_job,
+        },
         hyperparameters=hyperparameters,
         **training_inputs,
     )
-    in_service = tfx.dsl.Resolver(
-        strategy_class=ModelBeforeStrategy,
-        candidate=trainer.outputs["model"],
-        model=tfx.dsl.Channel(type=standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=standard_artifacts.ModelBlessing),
-    ).with_id("ModelInService")
+    if platform.history:
+        in_service = ModelInService(
+            candidate=trainer.outputs["model"], destination=platform.parameters["push"]
+        )
+    else:
+        in_service = tfx.dsl.Resolver(
+            strategy_class=ModelBeforeStrategy,
+            candidate=trainer.outputs["model"],
+            model=tfx.dsl.Channel(type=standard_artifacts.Model),
+            model_blessing=tfx.dsl.Channel(type=standard_artifacts.ModelBlessing),
+        ).with_id("ModelInService")
     evaluator = HeadEvaluator(
         examples=ingest.outputs["examples"],
         model=trainer.outputs["model"],
@@ -143,6 +168,7 @@ def create_pipeline(
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(base_directory=config.serving_folder)
         ),
+        destination=platform.parameters.get("push"),
     )
     data = DataProfile(
         examples=ingest.outputs["examples"],
@@ -192,17 +218,30 @@ def create_pipeline(
         comparison=comparison,
     )
     components += [trainer, in_service, evaluator, check, pusher, *explaining, report]
+    if platform.endpoint:
+        endpoint = VertexPusher(
+            model=trainer.outputs["model"],
+            model_blessing=evaluator.outputs["blessing"],
+            infra_blessing=check.outputs["infra_blessing"],
+            custom_config=dict(platform.endpoint),
+        ).with_id("EndpointPusher")
+        endpoint.add_upstream_node(pusher)
+        components.append(endpoint)
     return tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root=root,
         components=components,
         enable_cache=config.cache,
         metadata_connection_config=metadata_connection,
-        beam_pipeline_args=config.beam.arguments,
+        beam_pipeline_args=(
+            config.beam.arguments if platform.beam_arguments is None else platform.beam_arguments
+        ),
     )
 
 
-def _hook_settings(config: Config, tuner: TunerSettings, state: str) -> dict[str, str]:
+def _hook_settings(
+    config: Config, tuner: TunerSettings, state: str, warm_start: str = ""
+) -> dict[str, str]:
     settings = HookSettings(
         heads=config.head_list,
         text=config.text,
@@ -211,5 +250,6 @@ def _hook_settings(config: Config, tuner: TunerSettings, state: str) -> dict[str
         tuner=tuner,
         judging=config.judging,
         state=state,
+        warm_start=warm_start,
     )
     return settings.to_custom_config()

@@ -31,8 +31,13 @@ CONFIG_HEADER = "# The whole configuration of the last run in this folder, writt
 
 
 def place_report(artifact: Path, out: Path) -> Path:
-    """Copies the artifact's files into the run's folder; returns the page's path there."""
+    """Copies the artifact's files into the run's folder; returns the page's path there.
+
+    A run that failed before a model was judged has no card; the last one stays.
+    """
     for name in (RECORD_FILE, CARD_FILE, PAGE_FILE):
+        if name == CARD_FILE and not (artifact / name).exists():
+            continue
         beside = out / f"{name}.partial"
         shutil.copyfile(artifact / name, beside)
         os.replace(beside, out / name)
@@ -119,8 +124,8 @@ def rebuild_report(run: Path) -> None:
     comparison = run / COMPARISON_FILE
     if comparison.exists():
         record = record.with_comparison(comparison.read_text(encoding="utf-8"))
-    from components.report.card import card_markdown
-    from components.report.page import render_page
+    from components.report.files import render_files
 
-    _write(run / CARD_FILE, card_markdown(record))
-    _write(run / PAGE_FILE, render_page(record))
+    for name, text in render_files(record).items():
+        if name != RECORD_FILE:
+            _write(run / name, text)

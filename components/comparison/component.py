@@ -56,7 +56,7 @@ Inputs = dict[str, list[types.Artifact]]
 class Comparison(Artifact):
     """Networks weighted in other ways, trained with the same budget: `comparison.json`."""
 
-    TYPE_NAME = "Comparison"
+    TYPE_NAME = "components.Comparison"
 
 
 class HeadComparisonSpec(ComponentSpec):

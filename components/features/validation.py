@@ -18,11 +18,11 @@ from google.protobuf import text_format
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 from tfx import types
-from tfx import v1 as tfx
 from tfx.dsl.components.base import executor_spec
 from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.common import resolver
+from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
@@ -112,11 +112,12 @@ class ExamplesValidatorExecutor(BaseExecutor):
         output = artifact_utils.get_single_instance(output_dict["anomalies"])
         schema = read_schema(artifact_utils.get_single_uri(input_dict["schema"]))
         names = [head.name for head in heads_from_json(exec_properties["heads"])]
+        history = exec_properties.get("history") or ""
         earlier = [
             artifact
             for artifact in input_dict.get("previous_statistics", [])
             if artifact.span < statistics.span
-        ]
+        ] or recorded_statistics(history, statistics.span)
         splits = artifact_utils.decode_split_names(statistics.split_names)
         output.split_names = json.dumps(splits)
         output.span = statistics.span
@@ -136,6 +137,8 @@ class ExamplesValidatorExecutor(BaseExecutor):
                 + ". Correct the label records, widen the head's range (heads.<name>.minimum, "
                 "heads.<name>.maximum), or, for drift, raise validation.maximum_label_drift."
             )
+        if history:
+            record_statistics(history, statistics)
         against = f", drift measured against span {earlier[0].span}" if earlier else ""
         LOGGER.info("%d heads sound in %s%s", len(names), ", ".join(splits), against)
 
@@ -147,15 +150,49 @@ def _load(artifact: Any, split: str) -> statistics_pb2.DatasetFeatureStatisticsL
 
 
 def _write(path: str, anomalies: anomalies_pb2.Anomalies) -> None:
-    tfx.dsl.io.fileio.makedirs(os.path.dirname(path))
-    with tfx.dsl.io.fileio.open(path, "w") as file:
+    fileio.makedirs(os.path.dirname(path))
+    with fileio.open(path, "w") as file:
         file.write(text_format.MessageToString(anomalies))
+
+
+def recorded_statistics(history: str, span: int) -> list[Any]:
+    """The statistics of the latest sound span before `span`, or none.
+
+    HISTORY/statistics/span-12/Split-train/FeatureStats.pb
+    """
+    folder = os.path.join(history, "statistics")
+    if not history or not fileio.exists(folder):
+        return []
+    names = (name.rstrip("/").removeprefix("span-") for name in fileio.listdir(folder))
+    spans = [int(name) for name in names if name.isdecimal() and int(name) < span]
+    if not spans:
+        return []
+    artifact = standard_artifacts.ExampleStatistics()
+    artifact.uri = os.path.join(folder, f"span-{max(spans)}")
+    artifact.split_names = artifact_utils.encode_split_names([DRIFT_SPLIT])
+    artifact.span = max(spans)
+    return [artifact]
+
+
+def record_statistics(history: str, statistics: Any) -> None:
+    """Keeps the statistics of a sound span, in place of those of an earlier run over it.
+
+    What is read is one file, copied beside and then renamed.
+    """
+    name = os.path.join(f"Split-{DRIFT_SPLIT}", "FeatureStats.pb")
+    target = os.path.join(history, "statistics", f"span-{statistics.span}", name)
+    fileio.makedirs(os.path.dirname(target))
+    fileio.copy(os.path.join(statistics.uri, name), f"{target}.partial", overwrite=True)
+    fileio.rename(f"{target}.partial", target, overwrite=True)
 
 
 class ExamplesValidatorSpec(ComponentSpec):
     """Inputs, outputs and parameters of `ExamplesValidator`."""
 
-    PARAMETERS = {"heads": ExecutionParameter(type=str)}
+    PARAMETERS = {
+        "heads": ExecutionParameter(type=str),
+        "history": ExecutionParameter(type=str, optional=True),
+    }
     INPUTS = {
         "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
         "schema": ChannelParameter(type=standard_artifacts.Schema),
@@ -174,6 +211,8 @@ class ExamplesValidator(BaseComponent):
         schema: of `HeadsSchema`.
         heads: JSON of `heads_to_json`.
         previous_statistics: of an earlier span; nothing there means no drift is measured.
+        history: folder or bucket where the statistics of sound spans are kept and looked up, on
+            platforms whose store cannot be asked for `previous_statistics`; None: nowhere.
     """
 
     SPEC_CLASS = ExamplesValidatorSpec
@@ -185,6 +224,7 @@ class ExamplesValidator(BaseComponent):
         schema: types.BaseChannel,
         heads: str,
         previous_statistics: types.BaseChannel | None = None,
+        history: str | None = None,
     ):
         super().__init__(
             ExamplesValidatorSpec(
@@ -192,6 +232,7 @@ class ExamplesValidator(BaseComponent):
                 schema=schema,
                 previous_statistics=previous_statistics,
                 heads=heads,
+                history=history,
                 anomalies=types.Channel(type=standard_artifacts.ExampleAnomalies),
             )
         )

@@ -12,4 +12,4 @@ from tfx.types.artifact import Artifact
 class JoinAudit(Artifact):
     """Counts and set-aside records of one join of posts and labels."""
 
-    TYPE_NAME = "JoinAudit"
+    TYPE_NAME = "components.JoinAudit"

@@ -17,6 +17,7 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.ingest.join import AUDIT_FILE, SET_ASIDE_PREFIX, IngestSources
+from components.ingest.rolling import available_spans, choose_spans, find_window
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile, absolute_pattern, find_sources
 from components.ingest.summary import JoinSummary
@@ -45,7 +46,7 @@ def audit_sources(
     Raises:
         SourceError: a pattern names no file, or a file that cannot be a source.
     """
-    sources = _find_sources(posts, labels)
+    sources = _find_sources(posts, labels, settings)
     folder = absolute_pattern(out_folder).rstrip("/")
     _delete_unfinished(folder)
     partial = f"{folder}/{PARTIAL_PREFIX}{uuid.uuid4().hex}"
@@ -79,13 +80,18 @@ def log_summary(summary: JoinSummary) -> None:
         _log.warning(warning)
 
 
-def _find_sources(posts: Sequence[str], labels: Sequence[str]) -> tuple[SourceFile, ...]:
-    if any("{" in pattern for pattern in (*posts, *labels)):
-        # Takes TFX's 20 seconds of import, for the same files that a run would read.
-        from components.ingest.spans import fill_spans
+def _find_sources(
+    posts: Sequence[str], labels: Sequence[str], settings: IngestSettings
+) -> tuple[SourceFile, ...]:
+    if not any("{" in pattern for pattern in (*posts, *labels)):
+        return find_sources(posts, labels)
+    spans = choose_spans(available_spans(posts, labels), settings.window)
+    if len(spans) > 1:
+        return find_window(posts, labels, spans)
+    # Takes TFX's 20 seconds of import, for the same files that a run would read.
+    from components.ingest.spans import fill_spans
 
-        posts, labels = fill_spans(posts, labels)
-    return find_sources(posts, labels)
+    return find_sources(*fill_spans(posts, labels))
 
 
 def _delete_unfinished(folder: str) -> None:

@@ -7,8 +7,10 @@ splits train, eval and test (see `examples`), and artifact `audit` (see `audit`)
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -30,9 +32,21 @@ from components.ingest.examples import WriteExamples
 from components.ingest.join import IngestSources
 from components.ingest.records import SPLITS
 from components.ingest.settings import IngestSettings
-from components.ingest.sources import SourceFile, count_shards, find_sources
-from components.ingest.spans import PostsDriver, make_input_config, patterns_of
+from components.ingest.sources import KINDS, SourceFile, count_shards, find_sources
+from components.ingest.spans import (
+    WINDOW,
+    PostsDriver,
+    Selection,
+    make_input_config,
+    parse_patterns,
+    patterns_of,
+    read_window,
+    select_span,
+)
 
+SPAN, FINGERPRINT = utils.SPAN_PROPERTY_NAME, utils.FINGERPRINT_PROPERTY_NAME
+SPANS = "spans"
+"""Property of the examples: the spans they were made of, as a JSON list."""
 _log = logging.getLogger("authorprofile.ingest")
 
 
@@ -59,10 +73,17 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         audit = artifact_utils.get_single_instance(output_dict["audit"])
         heads = heads_from_json(exec_properties["heads"])
         settings = IngestSettings.model_validate_json(exec_properties["ingest"])
-        sources = _find_sources(exec_properties)
+        selection = select_input(exec_properties)
+        if selection:
+            sources = find_sources(selection.posts, selection.labels)
+            span, spans = selection.span, [selection.span]
+        else:
+            spans, sources = _find_sources(exec_properties)
+            span = examples.get_int_custom_property(SPAN)
         examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
         # The driver leaves it as a custom property; StatisticsGen hands on the property proper.
-        examples.span = examples.get_int_custom_property(utils.SPAN_PROPERTY_NAME)
+        examples.span = span
+        examples.set_string_custom_property(SPANS, json.dumps(spans or [span]))
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
         with self._make_beam_pipeline() as pipeline:
@@ -83,6 +104,9 @@ class PostsExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):
         **standard_component_specs.FileBasedExampleGenSpec.PARAMETERS,
         "heads": ExecutionParameter(type=str),
         "ingest": ExecutionParameter(type=str),
+        "posts": ExecutionParameter(type=str, optional=True),
+        "labels": ExecutionParameter(type=str, optional=True),
+        SPAN: ExecutionParameter(type=int, optional=True),
     }
     OUTPUTS: ClassVar[dict[str, Any]] = {
         **standard_component_specs.FileBasedExampleGenSpec.OUTPUTS,
@@ -107,6 +131,7 @@ class PostsExampleGen(FileBasedExampleGen):
         heads: str,
         ingest: str,
         range_config: range_config_pb2.RangeConfig | None = None,
+        submitted: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """Builds the component.
 
@@ -116,6 +141,8 @@ class PostsExampleGen(FileBasedExampleGen):
             heads: the heads as JSON, from `heads_to_json`.
             ingest: the `IngestSettings` as JSON.
             range_config: takes a given span in place of the newest.
+            submitted: runtime parameters `posts`, `labels` (`format_patterns`) and `span` (-1: the
+                newest), which a submission may give in place of the above; see `select_input`.
 
         Raises:
             SourceError: posts and labels lie on different storages.
@@ -132,15 +159,37 @@ class PostsExampleGen(FileBasedExampleGen):
             ingest=ingest,
             examples=types.Channel(type=standard_artifacts.Examples),
             audit=types.Channel(type=JoinAudit),
+            **submitted,
         )
         # FileBasedExampleGen's own constructor knows no other outputs than `examples`.
         base_beam_component.BaseBeamComponent.__init__(self, spec=spec)
 
 
-def _find_sources(exec_properties: dict[str, Any]) -> tuple[SourceFile, ...]:
+def select_input(exec_properties: Mapping[str, Any]) -> Selection | None:
+    """What a submission names to be read; None where none did, and TFX's driver has decided.
+
+    A platform's driver that ran before (`platform_driver`) has filled the placeholders, and left
+    the fingerprint beside them; where a platform has no drivers they are filled here.
+
+    Raises:
+        SourceError: the patterns have no files, or not the wanted span.
+    """
+    if not exec_properties.get("posts"):
+        return None
+    posts, labels = (parse_patterns(exec_properties[kind]) for kind in KINDS)
+    span = int(exec_properties[SPAN])
+    if FINGERPRINT in exec_properties:
+        return Selection(posts, labels, span, str(exec_properties[FINGERPRINT]))
+    return select_span(posts, labels, None if span < 0 else span)
+
+
+def _find_sources(exec_properties: dict[str, Any]) -> tuple[list[int], tuple[SourceFile, ...]]:
+    """The spans of a window, none where one span is read, and the files."""
+    if exec_properties.get(WINDOW):
+        return read_window(exec_properties[WINDOW])
     config = example_gen_pb2.Input()
     proto_utils.json_to_proto(exec_properties["input_config"], config)
-    return find_sources(*patterns_of(exec_properties["input_base"], config.splits))
+    return [], find_sources(*patterns_of(exec_properties["input_base"], config.splits))
 
 
 def _check_audit(audit_folder: str, heads: tuple[Any, ...], settings: IngestSettings) -> None:

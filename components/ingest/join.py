@@ -54,13 +54,16 @@ class JoinAuthors(beam.PTransform):
 
     In: {"posts": (author_id, PostRow), "labels": (author_id, LabelRow)}, see `matching`.
     Out, by tag: "train", "eval", "test": (author_id, texts, values); "set_aside": (source, line,
-    cause); "tally": lists of TallyEntry.
+    cause); "tally": lists of TallyEntry. `spans`: of each source, where several are read.
     """
 
-    def __init__(self, heads: tuple[Any, ...], splits: SplitSettings) -> None:
+    def __init__(
+        self, heads: tuple[Any, ...], splits: SplitSettings, spans: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         self._heads = heads
         self._splits = splits
+        self._spans = tuple(spans)
 
     def expand(self, records: Mapping[str, PCollection]) -> Any:
         """Builds the transform; see the class."""
@@ -68,7 +71,7 @@ class JoinAuthors(beam.PTransform):
             {POSTS: records[POSTS], LABELS: records[LABELS]}
             | "GroupByAuthor" >> beam.CoGroupByKey()
             | "MatchAuthor"
-            >> beam.ParDo(_MatchAuthor(self._heads, self._splits)).with_outputs(
+            >> beam.ParDo(_MatchAuthor(self._heads, self._splits, self._spans)).with_outputs(
                 *SPLITS, SET_ASIDE, TALLY
             )
         )
@@ -126,7 +129,7 @@ class IngestSources(beam.PTransform):
         """Builds the transform; see the class."""
         records = pipeline | "Read" >> ReadSources(self._sources, self._heads, self._settings)
         joined = {POSTS: records[POSTS], LABELS: records[LABELS]} | "Join" >> JoinAuthors(
-            self._heads, self._settings.splits
+            self._heads, self._settings.splits, [source.span for source in self._sources]
         )
         set_aside = (records[SET_ASIDE], joined[SET_ASIDE]) | "AllSetAside" >> beam.Flatten()
         counted = set_aside | "CountSetAside" >> beam.Map(tally_set_aside)
@@ -198,13 +201,16 @@ def label_row(source: int, line: int, label: Label) -> tuple[str, tuple[Any, ...
 
 
 class _MatchAuthor(beam.DoFn):
-    def __init__(self, heads: tuple[Any, ...], splits: SplitSettings) -> None:
+    def __init__(
+        self, heads: tuple[Any, ...], splits: SplitSettings, spans: tuple[int, ...]
+    ) -> None:
         self._heads = heads
         self._splits = splits
+        self._spans = spans
 
     def process(self, element: tuple[str, Mapping[str, Iterable[Any]]]) -> Iterator[TaggedOutput]:
         author_id, records = element
-        outcome = match_author(list(records[POSTS]), list(records[LABELS]))
+        outcome = match_author(list(records[POSTS]), list(records[LABELS]), self._spans)
         for set_aside in outcome.set_aside:
             yield TaggedOutput(SET_ASIDE, set_aside)
         if not outcome.texts:

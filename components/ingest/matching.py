@@ -11,11 +11,18 @@ aside. Called by `join` for each author. Pure Python.
 | label records whose values differ | author's labels conflict | conflicting labels |
 | a label record without a known value | no known label | no known label |
 | a label record, again with equal values | used | first used, others duplicate label |
+| label records of several spans | as above, by those of the newest | older ones superseded label |
 | a post_id more than once | first as read used, others duplicate post | used |
+| a post_id in several spans | first as read used, others repeated post | used |
+
+Where several spans are read, a span says how things stand when it ends: its label records take the
+place of those of older spans, whole, and disagree with each other alone. A person has a birthday,
+and moves up an income group; that is no conflict.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -26,11 +33,13 @@ NO_POSTS = "no posts"
 NO_KNOWN_LABEL = "no known label"
 DUPLICATE_POST = "duplicate post"
 DUPLICATE_LABEL = "duplicate label"
+SUPERSEDED_LABEL = "superseded label"
+REPEATED_POST = "repeated post"
 CONFLICTING_LABELS = "conflicting labels"
 LABELS_CONFLICT = "author's labels conflict"
 
 # Sound records that training has no use for; they do not count against the bound on faults.
-NOT_FAULTS = frozenset({NO_LABEL_RECORD, NO_POSTS, NO_KNOWN_LABEL})
+NOT_FAULTS = frozenset({NO_LABEL_RECORD, NO_POSTS, NO_KNOWN_LABEL, SUPERSEDED_LABEL, REPEATED_POST})
 
 # Plain tuples: Beam shuffles these fast, and pickles anything else.
 Values = tuple[LabelValue | None, ...]
@@ -57,8 +66,15 @@ class Outcome:
     set_aside: tuple[SetAside, ...]
 
 
-def match_author(posts: list[PostRow], labels: list[LabelRow]) -> Outcome:
+def match_author(
+    posts: list[PostRow], labels: list[LabelRow], spans: Sequence[int] = ()
+) -> Outcome:
     """The outcome of all records of one author.
+
+    Args:
+        posts: of the author, in any order.
+        labels: of the author, in any order.
+        spans: the span of each source; empty where all are of one.
 
     Example:
         posts [(0, 1, None, None, "a"), (0, 2, None, None, "b")], labels [(1, 1, (41.0,))]
@@ -66,22 +82,35 @@ def match_author(posts: list[PostRow], labels: list[LabelRow]) -> Outcome:
     """
     if not labels:
         return _not_used(posts, [], NO_LABEL_RECORD, "")
-    first, *others = sorted(labels, key=_read_order)
+    newest, superseded = _newest_labels(labels, spans)
+    first, *others = sorted(newest, key=_read_order)
     values = first[2]
     if any(other[2] != values for other in others):
-        return _not_used(posts, labels, LABELS_CONFLICT, CONFLICTING_LABELS)
-    duplicates = tuple((source, line, DUPLICATE_LABEL) for source, line, _ in others)
+        return _not_used(posts, newest, LABELS_CONFLICT, CONFLICTING_LABELS, superseded)
+    duplicates = tuple((source, line, DUPLICATE_LABEL) for source, line, _ in others) + superseded
     if not posts:
         return _not_used([], [first], "", NO_POSTS, duplicates)
     if all(value is None for value in values):
         return _not_used(posts, [first], NO_KNOWN_LABEL, NO_KNOWN_LABEL, duplicates)
-    kept, repeated = split_repeated(posts)
+    kept, repeated = split_repeated(posts, spans)
     return Outcome(
         texts=tuple(post[4] for post in order_posts(kept)),
         values=values,
         used_sources=(first[0], *(post[0] for post in kept)),
         set_aside=duplicates + repeated,
     )
+
+
+def _newest_labels(
+    labels: list[LabelRow], spans: Sequence[int]
+) -> tuple[list[LabelRow], tuple[SetAside, ...]]:
+    """The label records of the newest span that has any, and the others, set aside."""
+    if not spans:
+        return labels, ()
+    newest = max(spans[source] for source, _, _ in labels)
+    kept = [label for label in labels if spans[label[0]] == newest]
+    older = tuple((s, line, SUPERSEDED_LABEL) for s, line, _ in labels if spans[s] != newest)
+    return kept, older
 
 
 def order_posts(posts: list[PostRow]) -> list[PostRow]:
@@ -98,19 +127,24 @@ def order_posts(posts: list[PostRow]) -> list[PostRow]:
     return [posts[place] for place in sorted(range(len(posts)), key=keys.__getitem__)]
 
 
-def split_repeated(posts: list[PostRow]) -> tuple[list[PostRow], tuple[SetAside, ...]]:
+def split_repeated(
+    posts: list[PostRow], spans: Sequence[int] = ()
+) -> tuple[list[PostRow], tuple[SetAside, ...]]:
     """The posts as read, and those set aside whose post_id the author has already."""
-    seen: set[str] = set()
+    seen: dict[str, int] = {}
     kept: list[PostRow] = []
     repeated: list[SetAside] = []
     for post in sorted(posts, key=_read_order):
         source, line, _, post_id, _ = post
-        if post_id in seen:
-            repeated.append((source, line, DUPLICATE_POST))
-            continue
+        span = spans[source] if spans else 0
+        if post_id is None or post_id not in seen:
+            kept.append(post)
+        else:
+            cause = DUPLICATE_POST if seen[post_id] == span else REPEATED_POST
+            repeated.append((source, line, cause))
         if post_id is not None:
-            seen.add(post_id)
-        kept.append(post)
+            # A third time counts against the second: a span may repeat posts, but each one once.
+            seen[post_id] = span
     return kept, tuple(repeated)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
@@ -22,6 +24,21 @@ class SplitSettings(BaseModel):
         return self
 
 
+class SpanWindow(BaseModel):
+    """Which spans are read where a pattern has `{SPAN}` or `{YYYY}{MM}{DD}`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    last: int | None = Field(
+        None, ge=1, description="number of spans, the newest last; by default 1, with `since` all"
+    )
+    since: int | datetime.date | None = Field(
+        None, description="first span: its number, or a date such as 2026-11-01"
+    )
+    until: int | None = Field(None, ge=0, description="newest span; by default the newest there is")
+    leave_out: list[int] = Field(default_factory=list, description="spans that are not read")
+
+
 class IngestSettings(BaseModel):
     """Bounds of the join."""
 
@@ -39,3 +56,4 @@ class IngestSettings(BaseModel):
         description="longest readable record in bytes; a longer one is set aside",
     )
     splits: SplitSettings = Field(default_factory=SplitSettings, description="author shares")
+    window: SpanWindow = Field(default_factory=SpanWindow, description="spans that are read")

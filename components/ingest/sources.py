@@ -36,11 +36,15 @@ class SourceError(ValueError):
 
 
 class SourceFile(NamedTuple):
-    """One file of records; its place in the list of sources is part of the posts' order."""
+    """One file of records; its place in the list of sources is part of the posts' order.
+
+    `span`: the one it belongs to, where several are read; 0 where it belongs to none.
+    """
 
     kind: Kind
     path: str
     size_bytes: int
+    span: int = 0
 
 
 def find_sources(posts: Sequence[str], labels: Sequence[str]) -> tuple[SourceFile, ...]:
@@ -149,7 +153,7 @@ def _find_files(kind: Kind, patterns: Sequence[str]) -> dict[str, int]:
         raise SourceError(f"{kind} need at least one path or pattern; none was given.")
     found: dict[str, int] = {}
     for pattern in patterns:
-        files = _match_remote(pattern) if "://" in pattern else _match_local(pattern)
+        files = list_files(pattern)
         if not files:
             raise SourceError(
                 f"No file of {kind} matches {pattern!r}. Check the path; numbers with leading "
@@ -157,6 +161,11 @@ def _find_files(kind: Kind, patterns: Sequence[str]) -> dict[str, int]:
             )
         found.update(files)
     return found
+
+
+def list_files(pattern: str) -> dict[str, int]:
+    """The files that a pattern names, with their bytes; none where it names none."""
+    return _match_remote(pattern) if "://" in pattern else _match_local(pattern)
 
 
 def _match_local(pattern: str) -> dict[str, int]:

@@ -3,22 +3,42 @@
 TFX's own driver resolves `{SPAN}`, `{VERSION}` and `{YYYY}{MM}{DD}` to the newest and fingerprints
 the files, so that a run over unchanged files is taken from the cache. But it wants all patterns to
 move together; posts that come in spans beside one table of labels are the common case. Here a
-pattern without a placeholder stays as it is and is fingerprinted too. Used by `example_gen`, and
-by `audit_sources` where a pattern has a placeholder.
+pattern without a placeholder stays as it is and is fingerprinted too. So are the older spans of a
+window (see `rolling`), which TFX's driver knows nothing of: it hands the newest on, and beside it,
+as the property `window`, the spans that the executor reads. Used by `example_gen`, and by
+`audit_sources` where a pattern has a placeholder.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from tfx.components.example_gen import driver, input_processor, utils
 from tfx.proto import example_gen_pb2, range_config_pb2
-from tfx.utils import io_utils
+from tfx.utils import io_utils, proto_utils
 
-from components.ingest.sources import KINDS, SourceError, absolute_pattern, common_folder
+from components.ingest.rolling import (
+    Span,
+    available_spans,
+    choose_spans,
+    fill_pattern,
+    find_window,
+    moves,
+)
+from components.ingest.settings import IngestSettings, SpanWindow
+from components.ingest.sources import (
+    KINDS,
+    SourceError,
+    SourceFile,
+    absolute_pattern,
+    common_folder,
+)
 
+WINDOW = "window"
+"""Property in which the driver leaves the patterns and spans of a window, as JSON."""
 _Split: TypeAlias = example_gen_pb2.Input.Split
 
 
@@ -30,8 +50,12 @@ class PostsInputProcessor(input_processor.FileBasedInputProcessor):
         input_base_uri: str,
         splits: Iterable[_Split],
         range_config: range_config_pb2.RangeConfig | None = None,
+        window: SpanWindow | None = None,
     ) -> None:
         splits = list(splits)
+        self.window = window or SpanWindow()
+        self.spans: list[Span] = []
+        self._patterns = [(s.name, os.path.join(input_base_uri, s.pattern)) for s in splits]
         moving = [split for split in splits if _moves(split.pattern)]
         super().__init__(input_base_uri, moving or splits, range_config)
         self._fixed = [split for split in splits if moving and not _moves(split.pattern)]
@@ -58,9 +82,27 @@ class PostsInputProcessor(input_processor.FileBasedInputProcessor):
             )
             for split in self._fixed
         )
+        self.spans = self._read_window(span) if self._patterns_move() else []
+        older = (
+            io_utils.generate_fingerprint(name, fill_pattern(pattern, other))
+            for other in self.spans
+            if other.number != span
+            for name, pattern in self._patterns
+            if moves(pattern)
+        )
         own: str = self._fingerprint  # type: ignore[has-type]
-        self._fingerprint = "\n".join((own, *fixed))
+        self._fingerprint = "\n".join((own, *fixed, *older))
         return span, version
+
+    def _patterns_move(self) -> bool:
+        return any(moves(pattern) for _, pattern in self._patterns)
+
+    def _read_window(self, newest: int) -> list[Span]:
+        posts, labels = (
+            [pattern for name, pattern in self._patterns if name.startswith(kind)] for kind in KINDS
+        )
+        window = self.window.model_copy(update={"until": newest})
+        return choose_spans(available_spans(posts, labels), window)
 
     def get_pattern_for_span_version(self, pattern: str, span: int, version: int | None) -> str:
         """The pattern with its placeholders filled."""
@@ -72,6 +114,23 @@ class PostsInputProcessor(input_processor.FileBasedInputProcessor):
 class PostsDriver(driver.FileBasedDriver):
     """TFX's driver, with patterns that need not all move."""
 
+    _window = SpanWindow()
+
+    def resolve_exec_properties(
+        self, exec_properties: dict[str, Any], pipeline_info: Any, component_info: Any
+    ) -> dict[str, Any]:
+        """As TFX's, and the spans of the window as one more property."""
+        self._window = IngestSettings.model_validate_json(exec_properties["ingest"]).window
+        config = example_gen_pb2.Input()
+        proto_utils.json_to_proto(exec_properties["input_config"], config)
+        patterns = patterns_of(exec_properties["input_base"], config.splits)
+        properties: dict[str, Any] = super().resolve_exec_properties(
+            exec_properties, pipeline_info, component_info
+        )
+        if len(self._processor.spans) > 1:
+            properties[WINDOW] = json.dumps([*patterns, self._processor.spans])
+        return properties
+
     def get_input_processor(
         self,
         splits: Iterable[_Split],
@@ -79,7 +138,30 @@ class PostsDriver(driver.FileBasedDriver):
         input_base_uri: str | None = None,
     ) -> PostsInputProcessor:
         """The processor of this run's patterns."""
-        return PostsInputProcessor(input_base_uri or "", splits, range_config)
+        self._processor = PostsInputProcessor(
+            input_base_uri or "", splits, range_config or until(self._window), self._window
+        )
+        return self._processor
+
+
+def until(window: SpanWindow) -> range_config_pb2.RangeConfig | None:
+    """TFX's way to say which span is the newest; None where that is the newest there is.
+
+    Where spans are left out the driver must not take one of them for the newest.
+    """
+    if window.until is None:
+        return None
+    newest = range_config_pb2.RangeConfig()
+    newest.static_range.start_span_number = window.until
+    newest.static_range.end_span_number = window.until
+    return newest
+
+
+def read_window(text: str) -> tuple[list[int], tuple[SourceFile, ...]]:
+    """The spans and the files of the property that the driver left."""
+    posts, labels, spans = json.loads(text)
+    window = [Span(*span) for span in spans]
+    return [span.number for span in window], find_window(posts, labels, window)
 
 
 def make_input_config(
@@ -113,18 +195,77 @@ def patterns_of(input_base: str, splits: Iterable[_Split]) -> tuple[list[str], l
     return posts, labels
 
 
+class Selection(NamedTuple):
+    """What a run reads: patterns without placeholders, and what tells whether they changed.
+
+    Attributes:
+        posts: patterns of posts, `{SPAN}` and its like filled.
+        labels: patterns of labels, likewise.
+        span: the span; 0 where no pattern has one.
+        fingerprint: of the files' names, sizes and times.
+    """
+
+    posts: list[str]
+    labels: list[str]
+    span: int
+    fingerprint: str
+
+
+def select_span(posts: Sequence[str], labels: Sequence[str], span: int | None = None) -> Selection:
+    """What a run would read now.
+
+    Args:
+        posts: patterns of posts.
+        labels: patterns of labels.
+        span: the span to read; None: the newest.
+
+    Raises:
+        SourceError: the patterns have no files, or not the same span.
+    """
+    if span is not None and not any(map(_moves, (*posts, *labels))):
+        raise SourceError(
+            f"Span {span} needs a pattern with {{SPAN}} or a date. Received: "
+            f"{', '.join((*posts, *labels))}"
+        )
+    base, config = make_input_config(posts, labels)
+    processor = PostsInputProcessor(base, config.splits, _only(span))
+    found, version = processor.resolve_span_and_version()
+    fingerprint = str(processor.get_input_fingerprint(found, version))
+    for split in config.splits:
+        split.pattern = processor.get_pattern_for_span_version(split.pattern, found, version)
+    return Selection(*patterns_of(base, config.splits), found, fingerprint)
+
+
+def _only(span: int | None) -> range_config_pb2.RangeConfig | None:
+    if span is None:
+        return None
+    wanted = range_config_pb2.RangeConfig()
+    wanted.static_range.start_span_number = wanted.static_range.end_span_number = span
+    return wanted
+
+
+def format_patterns(patterns: Sequence[str]) -> str:
+    """Patterns as one text, for a parameter of a submission; `parse_patterns` is the inverse.
+
+    >>> format_patterns(["gs://data/posts-{SPAN}.jsonl"]), format_patterns(["/a", "/b"])
+    ('gs://data/posts-{SPAN}.jsonl', '["/a", "/b"]')
+    """
+    return patterns[0] if len(patterns) == 1 else json.dumps(list(patterns))
+
+
+def parse_patterns(text: str) -> list[str]:
+    """One pattern, or a JSON list of them."""
+    return json.loads(text) if text.startswith("[") else [text]
+
+
 def fill_spans(posts: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[str]]:
     """The patterns that a run would read now: `{SPAN}` and its like filled with the newest.
 
     Raises:
         SourceError: the patterns have no files, or not the same newest span.
     """
-    base, config = make_input_config(posts, labels)
-    processor = PostsInputProcessor(base, config.splits)
-    span, version = processor.resolve_span_and_version()
-    for split in config.splits:
-        split.pattern = processor.get_pattern_for_span_version(split.pattern, span, version)
-    return patterns_of(base, config.splits)
+    selection = select_span(posts, labels)
+    return selection.posts, selection.labels
 
 
 def _moves(pattern: str) -> bool:

@@ -48,6 +48,9 @@ class Comparison(_Record):
     """A head beside the same head of the model in service, on the same authors."""
 
     baseline_skill: Estimate | None = None
+    baseline_metrics: dict[str, Estimate] = Field(
+        default_factory=dict, description="by name, as the candidate's own"
+    )
     difference: Estimate | None = Field(None, description="skill minus the baseline's, paired")
     note: str = Field("", description="why there is nothing to compare, or what to mind")
 

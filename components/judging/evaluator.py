@@ -27,6 +27,7 @@ from components.heads import heads_from_json, heads_to_json
 from components.judging.blessing import VERDICT_FILE, Comparison, Verdict, describe, judge_head
 from components.judging.comparison import InService, compare_with
 from components.judging.evaluation import BASELINE, CANDIDATE, evaluate, make_eval_config
+from components.judging.in_service import is_empty
 from components.judging.results import Evaluation, read_evaluation
 from components.judging.settings import JudgingSettings
 from components.judging.signatures import UnfitModelError, unanswered_heads
@@ -116,7 +117,7 @@ def _require_every_head(path: str, heads: Sequence[Any]) -> None:
 def _in_service(
     artifacts: list[types.Artifact], candidate_path: str, heads: Sequence[Any]
 ) -> InService | None:
-    if not artifacts:
+    if not artifacts or is_empty(artifacts[0]):
         return None
     artifact = artifact_utils.get_single_instance(artifacts)
     in_service = compare_with(

@@ -7,7 +7,7 @@ slice, and its comparison with the model in service. Called by `evaluator`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,7 @@ def read_evaluation(output_path: str, heads: Sequence[Any], has_baseline: bool) 
         comparisons={
             head.name: Comparison(
                 baseline_skill=_estimate(baseline[head.name][SKILL]),
+                baseline_metrics=_metrics(baseline[head.name]),
                 difference=_estimate(overall[head.name][SKILL + _DIFFERENCE]),
             )
             for head in heads
@@ -81,26 +82,28 @@ def _authors(metrics: Metrics) -> int:
 
 def _head_result(head: Any, metrics: Metrics) -> HeadResult:
     values = metrics.get(head.name, {})
-    bounded = dict(_estimates(values))
     return HeadResult(
         name=head.name,
         kind=head.kind,
         unit=head.unit if head.kind == "regression" else "",
         labels=int(_number(values.get(LABELS, {}).get("doubleValue")) or 0),
-        metrics={name: estimate for name, estimate in bounded.items() if name != SKILL},
+        metrics=_metrics(values),
         constant={
             name.removeprefix(CONSTANT_PREFIX): _number(value["doubleValue"])
             for name, value in values.items()
             if name.startswith(CONSTANT_PREFIX) and not name.endswith(_DIFFERENCE)
         },
-        skill=bounded.get(SKILL, Estimate(value=None)),
+        skill=_estimate(values[SKILL]) if SKILL in values else Estimate(value=None),
     )
 
 
-def _estimates(values: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Estimate]]:
-    for name, value in values.items():
-        if "boundedValue" in value and not name.endswith(_DIFFERENCE):
-            yield name, _estimate(value)
+def _metrics(values: dict[str, dict[str, Any]]) -> dict[str, Estimate]:
+    """The scores with an interval, skill apart."""
+    return {
+        name: _estimate(value)
+        for name, value in values.items()
+        if "boundedValue" in value and name != SKILL and not name.endswith(_DIFFERENCE)
+    }
 
 
 def _estimate(value: dict[str, Any]) -> Estimate:

@@ -7,7 +7,7 @@ and the report says that it is not known. Called by TFX before `run_report`'s ex
     {"run": "2026-11-24T01:44:01+00:00",
      "stages": [{"stage": "Trainer", "seconds": 98.5, "reused": false}],
      "previous": {"run": "...", "ModelBlessing": "/.../blessing/4", "ModelRun": "...",
-                  "JoinAudit": "..."}}
+                  "components.JoinAudit": "..."}}
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tfx.orchestration.portable import data_types
 from tfx.proto.orchestration import driver_output_pb2
 
 HISTORY = "history"
-READ_OF_PREVIOUS = ("ModelBlessing", "ModelRun", "JoinAudit")
+READ_OF_PREVIOUS = ("ModelBlessing", "ModelRun", "components.JoinAudit")
 _Execution = metadata_store_pb2.Execution
 
 

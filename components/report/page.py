@@ -12,7 +12,7 @@ from importlib import resources
 from plotly.offline import get_plotlyjs
 
 from components.report.card import card_section
-from components.report.markup import Html, element, joined, moment
+from components.report.markup import Html, element, joined, missing, moment
 from components.report.record import RunRecord
 from components.report.sections_data import data
 from components.report.sections_outcome import outcome, worth
@@ -29,6 +29,15 @@ SECTIONS = (
     ("quality", "Quality", quality),
     ("card", "Model card", card_section),
 )
+# Without it, a section of a run that failed has nothing to show.
+NEEDED = {
+    "worth": "comparison",
+    "search": "trials",
+    "data": "audit",
+    "training": "training",
+    "quality": "answers",
+    "card": "verdict",
+}
 # Nothing may be fetched, whatever the page holds.
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
@@ -52,7 +61,7 @@ def render_page(record: RunRecord) -> str:
         element(
             "section",
             element("h2", name, id=f"{identifier}-title"),
-            draw(record),
+            draw(record) if is_reached(record, identifier) else missing("Not reached."),
             id=identifier,
             aria_labelledby=f"{identifier}-title",
         )
@@ -74,6 +83,11 @@ def render_page(record: RunRecord) -> str:
             "</body></html>\n",
         ]
     )
+
+
+def is_reached(record: RunRecord, section: str) -> bool:
+    """Whether the run came so far that a section is about something."""
+    return not record.failure or section not in NEEDED or bool(getattr(record, NEEDED[section]))
 
 
 def _asset(name: str) -> Html:

@@ -42,7 +42,7 @@ SPLIT = "test"
 class Profile(Artifact):
     """Counts of fixed size as JSON: of the data, or of a model's answers."""
 
-    TYPE_NAME = "Profile"
+    TYPE_NAME = "components.Profile"
 
 
 class DataProfileSpec(ComponentSpec):

@@ -25,7 +25,12 @@ class RunRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     heads: list[Json] = Field(description="declarations of the heads, in their order")
-    verdict: Json = Field(description="`verdict.json` of the Evaluator")
+    failure: Json = Field(
+        default_factory=dict, description="stage and cause of a run that failed; empty otherwise"
+    )
+    verdict: Json = Field(
+        default_factory=dict, description="`verdict.json` of the Evaluator; empty: not judged"
+    )
     check: Json = Field(default_factory=dict, description="`check.json` of the serving check")
     pushed: str = Field("", description="folder of the pushed version; empty where none was")
     training: Json = Field(default_factory=dict, description="`training.json` of the Trainer")

@@ -1,9 +1,10 @@
 """The TFX component that ends every run: the report's page, its record, and the model card.
 
-Enters: what the other stages left, by channel; what is not there (no search, no comparison) is
-said to be missing on the page. Leaves: a `Report` with `report.html`, `report.json` (the
-`RunRecord`) and `model_card.md`. Wired by `pipeline` as its last stage; the local runner copies the
-three files into the run's folder. Never found in the cache: its history differs in every run.
+Enters: what the other stages left, by channel; what is not there (no search, no comparison, nothing
+behind a stage that failed) is said to be missing on the page. Leaves: a `Report` with the files of
+`files`. Wired by `pipeline` as its last stage; where a stage fails, the local runner launches it
+too, with the execution property `failure`. That runner copies the files into the run's folder.
+Never found in the cache: its history differs in every run.
 """
 
 from __future__ import annotations
@@ -27,25 +28,22 @@ from components.comparison import COMPARISON_FILE
 from components.comparison.component import Comparison
 from components.heads import heads_from_json
 from components.ingest.audit import JoinAudit
-from components.report.card import card_markdown
+from components.report.files import render_files
 from components.report.history import HISTORY, HistoryDriver
-from components.report.page import render_page
 from components.report.profiles import ANSWERS_FILE, DATA_FILE, Profile
-from components.report.record import (
-    CARD_FILE,
-    PAGE_FILE,
-    RECORD_FILE,
-    RunRecord,
-    read_rows,
-    read_trials,
-)
+from components.report.record import RunRecord, read_rows, read_trials
 from components.report.settings import CardSettings
 
 LOGGER = logging.getLogger("authorprofile.report")
 DRIFT_SPLIT = "train"
+FAILURE = "failure"
 # Padding and unknown tokens have ids, and no line in the vocabulary's file.
 RESERVED_IDS = 2
-_PREVIOUS = {"ModelBlessing": "verdict", "ModelRun": "training", "JoinAudit": "audit"}
+_PREVIOUS = {
+    "ModelBlessing": "verdict",
+    "ModelRun": "training",
+    JoinAudit.TYPE_NAME: "audit",
+}
 
 Inputs = dict[str, list[types.Artifact]]
 
@@ -53,7 +51,7 @@ Inputs = dict[str, list[types.Artifact]]
 class Report(Artifact):
     """A run explained: `report.html`, `report.json`, `model_card.md`."""
 
-    TYPE_NAME = "Report"
+    TYPE_NAME = "components.Report"
 
 
 class RunReportSpec(ComponentSpec):
@@ -66,6 +64,7 @@ class RunReportSpec(ComponentSpec):
         "config": ExecutionParameter(type=str),
         "reachable": ExecutionParameter(type=str),
         HISTORY: ExecutionParameter(type=str),
+        FAILURE: ExecutionParameter(type=str),
     }
     INPUTS = {
         "blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
@@ -136,19 +135,11 @@ class RunReport(base_component.BaseComponent):
                 config=config,
                 reachable=reachable,
                 history="",
+                failure="",
                 report=types.Channel(type=Report),
                 **channels,
             )
         )
-
-
-def render_files(record: RunRecord) -> dict[str, str]:
-    """The report's files by name."""
-    return {
-        RECORD_FILE: record.model_dump_json(indent=1),
-        PAGE_FILE: render_page(record),
-        CARD_FILE: card_markdown(record),
-    }
 
 
 def gather(inputs: Inputs, properties: dict[str, Any]) -> RunRecord:
@@ -157,20 +148,15 @@ def gather(inputs: Inputs, properties: dict[str, Any]) -> RunRecord:
     Args:
         inputs: artifacts by the names of `RunReportSpec.INPUTS`.
         properties: execution properties by the names of its PARAMETERS.
-
-    Raises:
-        tf.errors.NotFoundError: the Evaluator left no `verdict.json`.
     """
     history = json.loads(properties.get(HISTORY) or "{}")
-    pushed = artifact_utils.get_single_instance(inputs["pushed_model"])
     reachable = _read(properties.get("reachable") or "")
     return RunRecord(
         heads=[head.model_dump() for head in heads_from_json(properties["heads"])],
-        verdict=json.loads(_read(_uri(inputs, "blessing"), "verdict.json")),
+        failure=json.loads(properties.get(FAILURE) or "{}"),
+        verdict=_json(_uri(inputs, "blessing"), "verdict.json"),
         check=_json(_uri(inputs, "infra_blessing"), "check.json"),
-        pushed=pushed.get_string_custom_property("pushed_destination")
-        if pushed.get_int_custom_property("pushed")
-        else "",
+        pushed=_pushed(inputs),
         training=_json(_uri(inputs, "model_run"), "training.json"),
         trials=read_trials(
             _read(_uri(inputs, "tuner_results"), "trials.json"),
@@ -190,6 +176,14 @@ def gather(inputs: Inputs, properties: dict[str, Any]) -> RunRecord:
         config=properties.get("config") or "",
         created=history.get("run", ""),
     )
+
+
+def _pushed(inputs: Inputs) -> str:
+    """Folder of the pushed version; empty where none was."""
+    for artifact in inputs.get("pushed_model") or []:
+        if artifact.get_int_custom_property("pushed"):
+            return str(artifact.get_string_custom_property("pushed_destination"))
+    return ""
 
 
 def read_drift(anomalies: str) -> list[dict[str, Any]]:

@@ -214,6 +214,8 @@ def _lengths(record: RunRecord) -> Html:
 
 
 def _drift(record: RunRecord) -> Html:
+    if record.failure and not record.drift:
+        return missing("Not reached.")
     if not record.drift:
         return missing("Not measured: there is no earlier span of the data to compare with.")
     rows = [

@@ -25,12 +25,38 @@ from components.report.sections_search import repeat_command
 
 
 def outcome(record: RunRecord) -> Html:
-    """Blessed or what blocked, the heads' scores, what changed."""
+    """Blessed, what blocked or what failed; the heads' scores; what changed."""
+    return joined(
+        [
+            element("p", headline(record), kind="headline"),
+            _failure(record) if record.failure else None,
+            _judged(record) if record.verdict else None,
+        ]
+    )
+
+
+def _failure(record: RunRecord) -> Html:
+    """The cause, and how far the run came."""
+    done = [
+        [record.titles.get(stage["stage"], stage["stage"]), f"{stage['seconds']:.1f} s"]
+        for stage in record.history.get("stages", [])
+    ]
+    return joined(
+        [
+            paragraph(record.failure["cause"]),
+            table(["stage", "time"], done, "Stages that were done before")
+            if done
+            else missing("No stage was done before."),
+            paragraph("The same command goes on where this run stopped, once the cause is gone."),
+        ]
+    )
+
+
+def _judged(record: RunRecord) -> Html:
     verdict = record.verdict
     level = f"{verdict['confidence']:.0%}"
     return joined(
         [
-            element("p", headline(record), kind="headline"),
             *(
                 paragraph(f"{head['name']} blocked: it {head['reason']}.")
                 for head in verdict["heads"]
@@ -56,6 +82,10 @@ def outcome(record: RunRecord) -> Html:
 
 def headline(record: RunRecord) -> str:
     """The outcome in one sentence."""
+    if record.failure:
+        served = f"The model was pushed before: {record.pushed}"
+        stays = "Nothing was pushed. What was in service stays there."
+        return f"Failed in {record.failure['stage']}. {served if record.pushed else stays}"
     blocked = record.verdict["falling_short"]
     if blocked:
         return f"Not blessed: {', '.join(blocked)} fell short. What was in service stays there."
@@ -83,7 +113,7 @@ def _scores(record: RunRecord) -> Html:
         for place, (key, score) in enumerate(scores.items()):
             unit = f", {head['unit']}" if key in ("mae", "rmse") and head["unit"] else ""
             constant = 0.0 if key == "skill" else head["constant"].get(key)
-            served = head["comparison"]["baseline_skill"] if key == "skill" else None
+            served = _scores_in_service(head).get(key)
             row = [
                 "" if place else head["name"],
                 METRIC_TITLES.get(key, key) + unit,
@@ -97,6 +127,12 @@ def _scores(record: RunRecord) -> Html:
     headings += ["in service"] if in_service else []
     headings += ["best reachable"] if record.reachable else []
     return table([*headings, "verdict"], rows, "Scores of each head on test")
+
+
+def _scores_in_service(head: Json) -> Json:
+    """Of the model in service, on the same authors; empty where it was not compared."""
+    compared = head["comparison"]
+    return {**compared.get("baseline_metrics", {}), "skill": compared["baseline_skill"]}
 
 
 def _stamp(head: Json) -> Html:

@@ -25,10 +25,11 @@ from typing import Any
 from tfx import types
 from tfx.components.pusher import component as stock_component
 from tfx.components.pusher import executor as stock_executor
-from tfx.dsl.components.base import executor_spec
+from tfx.dsl.components.base import base_component, executor_spec
 from tfx.dsl.io import fileio
 from tfx.proto import pusher_pb2
-from tfx.types import artifact_utils
+from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
+from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import io_utils, proto_utils
 
 from components.serving.assets import QUALITY_FILE
@@ -78,14 +79,55 @@ class VersionedPusherExecutor(stock_executor.Executor):
         _LOG.info("%s: %s", state, os.path.join(destination, version))
 
 
+class VersionedPusherSpec(standard_component_specs.PusherSpec):
+    """TFX's Pusher, with a folder that a submission may give."""
+
+    PARAMETERS = {
+        **standard_component_specs.PusherSpec.PARAMETERS,
+        "destination": ExecutionParameter(type=str, optional=True),
+    }
+
+
 class VersionedPusher(stock_component.Pusher):
     """A Pusher whose versions are never seen half-written."""
 
+    SPEC_CLASS = VersionedPusherSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(VersionedPusherExecutor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        model_blessing: types.BaseChannel,
+        infra_blessing: types.BaseChannel,
+        push_destination: pusher_pb2.PushDestination,
+        destination: Any = None,
+    ) -> None:
+        """Wires the component.
+
+        Args:
+            model: the trained model.
+            model_blessing: of the Evaluator.
+            infra_blessing: of the serving check.
+            push_destination: names the folder of versions.
+            destination: runtime parameter of a folder in place of it; None: there is none.
+        """
+        spec = VersionedPusherSpec(
+            model=model,
+            model_blessing=model_blessing,
+            infra_blessing=infra_blessing,
+            push_destination=push_destination,
+            destination=destination,
+            custom_config="null",
+            pushed_model=types.Channel(type=standard_artifacts.PushedModel),
+        )
+        # The stock constructor knows no further parameters.
+        base_component.BaseComponent.__init__(self, spec=spec)
 
 
 def base_directory(exec_properties: dict[str, Any]) -> str:
-    """The folder of versions that `push_destination` names. Raises ValueError."""
+    """The folder of versions that `destination` or `push_destination` names. Raises ValueError."""
+    if exec_properties.get("destination"):
+        return str(exec_properties["destination"])
     destination = pusher_pb2.PushDestination()
     text = exec_properties.get("push_destination")
     if text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class HookSettings:
         tuner: one search.
         judging: bounds of the bands that the exported model slices labels by.
         state: folder where work in progress outlives a kill; empty: the component's own.
+        warm_start: model run of an earlier training, whose network this one starts from; or empty.
     """
 
     heads: tuple[Any, ...]
@@ -42,6 +44,7 @@ class HookSettings:
     tuner: TunerSettings
     judging: JudgingSettings
     state: str = ""
+    warm_start: str = ""
 
     def to_custom_config(self) -> dict[str, str]:
         """As JSON texts, for `custom_config`."""
@@ -53,6 +56,7 @@ class HookSettings:
             "tuner": self.tuner.model_dump_json(),
             "judging": self.judging.model_dump_json(),
             "state": self.state,
+            "warm_start": self.warm_start,
         }
 
     @classmethod
@@ -66,13 +70,14 @@ class HookSettings:
             tuner=TunerSettings.model_validate_json(config["tuner"]),
             judging=JudgingSettings.model_validate_json(config["judging"]),
             state=config["state"],
+            warm_start=config["warm_start"],
         )
 
     def open_data(
         self, fn_args: FnArgs, transform: tft.TFTransformOutput, batch_size: int
     ) -> TrainingData:
         """The splits of a hook's arguments, counted."""
-        tokens = [name.decode("utf-8") for name in transform.vocabulary_by_name(VOCABULARY)]
+        tokens = read_tokens(transform)
         ids = {token: place + RESERVED_IDS for place, token in enumerate(tokens)}
         return load_data(
             fn_args.train_files,
@@ -97,10 +102,12 @@ class HookSettings:
         Args:
             work: 'search' or 'fit'.
             fn_args: of the hook; its inputs' addresses and hyperparameters are part of the name.
-            otherwise: folder to use where no lasting one is configured.
+            otherwise: folder to use where no lasting one is configured; not if it is a bucket.
         """
         if not self.state:
-            return Path(otherwise) / work
+            # A bucket cannot hold work in progress; nothing of it is asked for after the step.
+            lasting = "://" not in otherwise
+            return Path(otherwise if lasting else tempfile.mkdtemp(prefix=f"{work}-")) / work
         parts = (
             fn_args.transform_graph_path,
             fn_args.train_files,
@@ -110,3 +117,8 @@ class HookSettings:
         )
         digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
         return Path(self.state) / f"{work}-{digest}"
+
+
+def read_tokens(transform: tft.TFTransformOutput) -> list[str]:
+    """The tokens of the vocabulary in the order of their ids, of which the first is 2."""
+    return [name.decode("utf-8") for name in transform.vocabulary_by_name(VOCABULARY)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import keras_tuner
@@ -18,8 +18,13 @@ from keras_tuner.engine.trial import Trial
 from tfx import types
 from tfx.components.tuner import component as stock_component
 from tfx.components.tuner import executor as stock_executor
-from tfx.dsl.components.base import executor_spec
-from tfx.types import artifact_utils, standard_component_specs
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.proto import trainer_pb2
+from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
+from tfx.types.component_spec import ExecutionParameter
+from tfx.utils import io_utils, json_utils
+
+from components.training.settings import TunerSettings
 
 TRIALS = "trials.json"
 
@@ -39,33 +44,99 @@ class SearchExecutor(stock_executor.Executor):
             ValueError: no trial ended with a finite skill.
         """
         tuner = stock_executor.search(
-            input_dict, exec_properties, self._get_tmp_dir(), print_tuning_summary=False
+            input_dict,
+            with_trials(exec_properties),
+            self._get_tmp_dir(),
+            print_tuning_summary=False,
         )
-        if not any(trial.status == "COMPLETED" for trial in tuner.oracle.trials.values()):
-            raise ValueError(
-                "A search must end at least one trial with a finite skill. Received none of "
-                f"{len(tuner.oracle.trials)}. Lower tuner.space.learning_rate.maximum."
-            )
-        stock_executor.write_best_hyperparameters(tuner, output_dict)
-        folder = artifact_utils.get_single_uri(
-            output_dict[standard_component_specs.TUNER_RESULTS_KEY]
-        )
-        write_trials(tuner, Path(folder))
+        write_search(tuner, output_dict)
+
+
+def with_trials(exec_properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties with the number of trials that a submission gave in the hook's settings."""
+    trials = exec_properties.get("trials")
+    if not trials:
+        return dict(exec_properties)
+    custom = json_utils.loads(exec_properties["custom_config"])
+    settings = TunerSettings.model_validate({**json.loads(custom["tuner"]), "trials": int(trials)})
+    custom["tuner"] = settings.model_dump_json()
+    return {**exec_properties, "custom_config": json_utils.dumps(custom)}
+
+
+class HeadTunerSpec(standard_component_specs.TunerSpec):
+    """TFX's Tuner, with a number of trials that a submission may give."""
+
+    PARAMETERS = {
+        **standard_component_specs.TunerSpec.PARAMETERS,
+        "trials": ExecutionParameter(type=int, optional=True),
+    }
 
 
 class HeadTuner(stock_component.Tuner):
     """TFX's Tuner with the executor of this module."""
 
+    SPEC_CLASS = HeadTunerSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(SearchExecutor)
 
+    def __init__(
+        self,
+        examples: types.BaseChannel,
+        transform_graph: types.BaseChannel,
+        schema: types.BaseChannel,
+        tuner_fn: str,
+        train_args: trainer_pb2.TrainArgs,
+        eval_args: trainer_pb2.EvalArgs,
+        custom_config: dict[str, Any],
+        trials: Any = None,
+    ) -> None:
+        """Wires the component.
 
-def write_trials(tuner: keras_tuner.Tuner, folder: Path) -> None:
-    """Writes `trials.json`, whole or not at all."""
+        Args:
+            examples: transformed examples.
+            transform_graph: by which they were made.
+            schema: of the raw examples.
+            tuner_fn: dotted path of the hook.
+            train_args: names the split that fits.
+            eval_args: names the split that selects.
+            custom_config: of `HookSettings`.
+            trials: runtime parameter in place of the settings' number; None: there is none.
+        """
+        spec = HeadTunerSpec(
+            examples=examples,
+            transform_graph=transform_graph,
+            schema=schema,
+            tuner_fn=tuner_fn,
+            train_args=train_args,
+            eval_args=eval_args,
+            custom_config=json_utils.dumps(custom_config),
+            trials=trials,
+            best_hyperparameters=types.Channel(type=standard_artifacts.HyperParameters),
+            tuner_results=types.Channel(type=standard_artifacts.TunerResults),
+        )
+        # The stock constructor knows no further parameters.
+        base_component.BaseComponent.__init__(self, spec=spec)
+
+
+def write_search(tuner: keras_tuner.Tuner, output_dict: dict[str, list[types.Artifact]]) -> None:
+    """Writes the component's outputs.
+
+    Raises:
+        ValueError: no trial ended with a finite skill.
+    """
+    if not any(trial.status == "COMPLETED" for trial in tuner.oracle.trials.values()):
+        raise ValueError(
+            "A search must end at least one trial with a finite skill. Received none of "
+            f"{len(tuner.oracle.trials)}. Lower tuner.space.learning_rate.maximum."
+        )
+    stock_executor.write_best_hyperparameters(tuner, output_dict)
+    folder = artifact_utils.get_single_uri(output_dict[standard_component_specs.TUNER_RESULTS_KEY])
+    write_trials(tuner, folder)
+
+
+def write_trials(tuner: keras_tuner.Tuner, folder: str) -> None:
+    """Writes `trials.json` into a folder or bucket."""
     rows = [describe_trial(trial) for trial in tuner.oracle.trials.values()]
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f"{TRIALS}.partial"
-    beside.write_text(json.dumps(rows, indent=1), encoding="utf-8")
-    os.replace(beside, folder / TRIALS)
+    io_utils.write_string_file(os.path.join(folder, TRIALS), json.dumps(rows, indent=1))
 
 
 def describe_trial(trial: Trial) -> dict[str, Any]:

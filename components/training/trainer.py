@@ -2,8 +2,9 @@
 
 Enters: transformed `train` and `eval` examples, the transform graph, hyperparameters. Leaves: the
 SavedModel; in the model run `training.json` (settings, epochs, counts, calibration), `answers.json`
-(what the network in memory says of some `eval` authors, calibrated, for the serving check) and
-TensorBoard logs. Called by the Trainer component through `run_fn`.
+(what the network in memory says of some `eval` authors, calibrated, for the serving check),
+TensorBoard logs, and in `network/` what a later training may start from. Called by the Trainer
+component through `run_fn`.
 """
 
 from __future__ import annotations
@@ -11,25 +12,33 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import os
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.utils import io_utils
 
 from components.serving.export import ServedModel, export
 from components.training.calibration import Calibration, calibrate
 from components.training.dataset import read_examples
 from components.training.fitting import FitState, TrainingData, fit
-from components.training.hooks import HookSettings
+from components.training.hooks import HookSettings, read_tokens
 from components.training.model import choose_precision
 from components.training.settings import TrainingSettings
 from components.training.shrinkage import describe_shares, shrink_answers
 from components.training.tuner import apply_hyperparameters, build_candidate
+from components.training.warm_start import (
+    FOLDER,
+    WarmStart,
+    label_facts,
+    save_network,
+    start_from,
+)
 
 LOGGER = logging.getLogger("authorprofile.trainer")
 CHECKED_AUTHORS = 32
@@ -48,6 +57,7 @@ def run_fn(fn_args: FnArgs) -> None:
     # The same seed gives the same network: no op may depend on the order of threads.
     tf.config.experimental.enable_op_determinism()
     model = build_candidate(settings, data, training.epochs)
+    warm_start = start_warm(model, transform, settings)
     state = fit(
         model,
         data,
@@ -62,13 +72,18 @@ def run_fn(fn_args: FnArgs) -> None:
     LOGGER.debug("share of the answers kept: %s", describe_shares(shares))
     served, calibrations = calibrated_model(model, data, transform, settings)
     export(served, fn_args.serving_model_dir)
-    run_folder = Path(fn_args.model_run_dir)
-    _write_json(
-        run_folder / "answers.json", in_memory_answers(served, fn_args, transform, training)
+    answers = in_memory_answers(served, fn_args, transform, training)
+    _write_json(os.path.join(fn_args.model_run_dir, "answers.json"), answers)
+    save_network(
+        model,
+        read_tokens(transform),
+        label_facts(served.label_facts(), settings.heads),
+        os.path.join(fn_args.model_run_dir, FOLDER),
     )
     seconds = time.monotonic() - started
     record = training_record(model, data, state, settings, calibrations, shares, seconds)
-    _write_json(run_folder / "training.json", record)
+    record["warm_start"] = warm_start.record() if warm_start else None
+    _write_json(os.path.join(fn_args.model_run_dir, "training.json"), record)
     LOGGER.info(
         "%s parameters, %d epochs, best skill on eval %.3f at epoch %d",
         f"{model.count_params():,}",
@@ -76,6 +91,28 @@ def run_fn(fn_args: FnArgs) -> None:
         state.best_skill,
         state.best_epoch + 1,
     )
+
+
+def start_warm(
+    model: keras.Model, transform: tft.TFTransformOutput, settings: HookSettings
+) -> WarmStart | None:
+    """Carries over the network that the settings name; None where they name none.
+
+    Raises:
+        WarmStartError: it is not there, or no weight of it fits.
+    """
+    if not settings.warm_start:
+        return None
+    served = ServedModel(model, transform, settings.heads, settings.judging.age_bands)
+    start = start_from(
+        model,
+        os.path.join(settings.warm_start, FOLDER),
+        read_tokens(transform),
+        label_facts(served.label_facts(), settings.heads),
+        settings.heads,
+    )
+    LOGGER.info(start.describe())
+    return start
 
 
 def calibrated_model(
@@ -148,6 +185,5 @@ def training_record(
     }
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+def _write_json(path: str, content: dict[str, Any]) -> None:
+    io_utils.write_string_file(path, json.dumps(content, indent=1))

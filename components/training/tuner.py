@@ -52,7 +52,9 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     folder = settings.state_folder("search", fn_args, fn_args.working_dir)
     hypermodel = ProfileHyperModel(settings, data, folder / "fits")
     tuner = make_tuner(hypermodel, settings.tuner, settings.training.seed, folder)
-    finished = sum(trial.status == "COMPLETED" for trial in tuner.oracle.trials.values())
+    # Where machines share a search, the oracle alone knows the trials.
+    trials = getattr(tuner.oracle, "trials", {})
+    finished = sum(trial.status == "COMPLETED" for trial in trials.values())
     if finished:
         LOGGER.info("resuming the search after %d trials", finished)
         hypermodel.fits = finished
@@ -208,7 +210,7 @@ def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> 
         settings.text.vocabulary_size if of_reference else data.vocabulary_size,
         network,
         words=data.words,
-        labels=label_facts(data, network.steps),
+        labels=facts_of_labels(data, network.steps),
         loss_weights=training.loss_weights,
         dropout=training.dropout,
         token_dropout=training.token_dropout,
@@ -225,7 +227,7 @@ def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> 
     return model
 
 
-def label_facts(data: TrainingData, groups: int) -> LabelFacts:
+def facts_of_labels(data: TrainingData, groups: int) -> LabelFacts:
     """Constants of all heads and the steps of each number, of the training split."""
     found = {name: find_steps(labels, groups) for name, labels in data.train.numbers.items()}
     steps = {name: facts for name, facts in found.items() if facts}

@@ -102,3 +102,6 @@ def test_a_label_table_without_income_fails_at_once_naming_head_and_switch(small
     assert "--heads age,gender" in message
     assert "Traceback" not in message
     assert not (tmp_path / "out" / "state").exists()
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Failed in ingest. Nothing was pushed." in page
+    assert not (tmp_path / "out" / "model_card.md").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import signal
 import socket
@@ -69,6 +70,8 @@ class ServerProcess:
     def __init__(self, folder: Path, log: Path, *settings: str, port: int = 0) -> None:
         self.folder = folder
         self.log = log
+        self.started = time.monotonic()
+        self.seconds_to_ready = math.nan
         self.port, self.grpc_port = port or free_port(), free_port()
         ports = ["--port", str(self.port), "--grpc-port", str(self.grpc_port)]
         words = [word for setting in settings for word in ("--set", setting)]
@@ -103,6 +106,7 @@ class ServerProcess:
             try:
                 with urllib.request.urlopen(f"{self.address}/v2/health/ready", timeout=5) as answer:
                     if answer.status == 200:
+                        self.seconds_to_ready = round(time.monotonic() - self.started, 1)
                         return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from typing import Any
 
@@ -10,6 +11,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf import json_format, struct_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -19,7 +21,7 @@ from tensorflow_serving.apis import (
 )
 
 from components.serving.server import kserve_api  # noqa: F401  (imports kserve as it must be)
-from tests.serving.server_process import ServerProcess
+from tests.serving.server_process import QUALITY, ServerProcess
 
 POSTS = "I went\x1ehome."
 
@@ -76,12 +78,34 @@ def test_its_metadata_and_status_are_tensorflow_servings(channel: Any) -> None:
     signature = signatures.signature_def["serving_default"]
     assert signature.method_name == "tensorflow/serving/predict"
     assert sorted(signature.outputs) == ["age", "gender", "income"]
+    request.metadata_field.append("heads")
+    answer = stub.GetModelMetadata(request)
+    assert set(answer.metadata) == {"signature_def", "heads"}
+    heads = struct_pb2.Struct()
+    assert answer.metadata["heads"].Unpack(heads)
+    age = json_format.MessageToDict(heads)["heads"][0]
+    assert (age["name"], age["quality"]) == ("age", QUALITY)
+    request.metadata_field.append("weights")
+    with pytest.raises(grpc.RpcError, match=r"must name some of \['signature_def', 'heads'\]"):
+        stub.GetModelMetadata(request)
     status = get_model_status_pb2.GetModelStatusRequest()
     status.model_spec.name = "authorprofile"
     (version,) = (
         model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(status).model_version_status
     )
     assert (version.version, version.state) == (7, version.AVAILABLE)
+
+
+def test_open_inference_metadata_tells_version_and_measured_quality(channel: Any) -> None:
+    from kserve.protocol.grpc import grpc_predict_v2_pb2 as v2
+    from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc as v2_grpc
+
+    stub = v2_grpc.GRPCInferenceServiceStub(channel)
+    request = v2.ModelMetadataRequest(name="authorprofile")
+    answer, call = stub.ModelMetadata.with_call(request)
+    assert list(answer.versions) == ["7"]
+    assert [tensor.name for tensor in answer.outputs] == ["age", "income", "gender", "answers"]
+    assert json.loads(dict(call.trailing_metadata())["model-quality"]) == {"age": QUALITY}
 
 
 @pytest.mark.parametrize(

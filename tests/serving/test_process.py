@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,10 @@ SECRET = "the secret of an author"
 PREDICT = "/v1/models/authorprofile:predict"
 
 
-def test_it_serves_where_neither_tfx_nor_beam_can_be_imported(server: ServerProcess) -> None:
+def test_it_serves_where_neither_tfx_nor_beam_can_be_imported(
+    server: ServerProcess, record_property: Callable[[str, Any], None]
+) -> None:
+    record_property("seconds to ready", server.seconds_to_ready)
     assert {"tfx", "apache_beam"} <= set(ABSENT)
     code, answer = server.ask(PREDICT, {"instances": [{"posts": ["I went", "home."]}]})
     assert (code, answer["predictions"][0]["age"]["value"]) == (200, 23.0)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import describe_cause
+from pipeline.causes import describe_cause
 from pipeline.config import ConfigError, load_config, settings_as_yaml
 
 GIVEN = {"posts": ["posts.jsonl"], "labels": ["labels.csv"]}

@@ -9,7 +9,8 @@ Imports Beam, not TFX.
 
 A killed call, made again, goes on: files and shards that were finished are kept. Beam's local
 runner holds one shard in memory (16 MiB of posts; from 8 GiB of input on, a 512th of it); nothing
-else holds more than a window of authors. The disk holds the posts a second time meanwhile.
+else holds more than a window of authors. Another runner, whose workers must see the same folders,
+gets `SHARDS_ELSEWHERE` shards a pipeline. The disk holds the posts a second time meanwhile.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from components.serving.bulk.tables import write_answers
 from components.serving.bulk.work import claim_work, delete_work, describe_job, mark_finished
 
 SET_ASIDE_SUFFIX = ".set_aside.jsonl"
+SHARDS_ELSEWHERE = 16
 
 
 class NoPosts(ValueError):
@@ -87,6 +89,7 @@ def predict_files(
     format_name: str,
     progress: Progress,
     force: bool = False,
+    beam_arguments: Sequence[str] = (),
 ) -> BulkSummary:
     """Answers every author of the files.
 
@@ -98,6 +101,7 @@ def predict_files(
         format_name: of `tables.check_format`.
         progress: is told how far it is.
         force: whether an output, or unfinished work of another job, gives way.
+        beam_arguments: Beam's pipeline arguments; none: of this machine.
 
     Raises:
         OutputTaken: see `work.claim_work`.
@@ -110,8 +114,9 @@ def predict_files(
     )
     shards = bulk_shards(sources)
     with claim_work(output, job, force) as work:
-        read = _spread(sources, settings, shards, work, progress)
-        _answer(version, served, shards, work, sum(c["posts"] for c in read), progress)
+        read = _spread(sources, settings, shards, work, progress, beam_arguments)
+        posts = sum(counts["posts"] for counts in read)
+        _answer(version, served, shards, work, posts, progress, beam_arguments)
         progress.writing()
         summary = _summarise(sources, read, shards, work)
         _write_output(served, shards, work, output, format_name, sources)
@@ -125,12 +130,13 @@ def _spread(
     shards: int,
     work: Path,
     progress: Progress,
+    beam_arguments: Sequence[str],
 ) -> list[dict[str, int]]:
     """Counts of each file, all read."""
     folders = [posts_folder(work, source) for source in range(len(sources))]
     progress.reading(len(sources), sum(folder.is_dir() for folder in folders))
     if not all(folder.is_dir() for folder in folders):
-        with _pipeline() as pipeline:
+        with _pipeline(beam_arguments) as pipeline:
             _ = pipeline | SpreadPosts(sources, settings, shards, work)
     counts = [json.loads((folder / COUNTS_FILE).read_bytes()) for folder in folders]
     if not any(count["posts"] for count in counts):
@@ -150,13 +156,24 @@ def _answer(
     work: Path,
     posts: int,
     progress: Progress,
+    beam_arguments: Sequence[str],
 ) -> None:
-    finished = [s for s in range(shards) if answers_file(work, s).is_file()]
-    used, authors = _add_up(finished, work)
-    progress.answering(posts, used.total(), authors)
-    for shard in sorted(set(range(shards)) - set(finished)):
-        with _pipeline() as pipeline:
-            _ = pipeline | PredictShard(work, shard, version, served)
+    todo = [s for s in range(shards) if not answers_file(work, s).is_file()]
+
+    def tell() -> None:
+        used, authors = _add_up(sorted({*range(shards)} - {*todo}), work)
+        progress.answering(posts, used.total(), authors)
+
+    tell()
+    while todo:
+        now = todo[: SHARDS_ELSEWHERE if beam_arguments else 1]
+        with _pipeline(beam_arguments) as pipeline:
+            for shard in now:
+                _ = pipeline | f"Shard{shard}" >> PredictShard(work, shard, version, served)
+        del todo[: len(now)]
+        # What runs in this process tells of itself; elsewhere only a pipeline's end is heard of.
+        if beam_arguments and todo:
+            tell()
 
 
 def _add_up(shards: Iterable[int], work: Path) -> tuple[Counter[int], int]:
@@ -170,8 +187,8 @@ def _add_up(shards: Iterable[int], work: Path) -> tuple[Counter[int], int]:
     return used, authors
 
 
-def _pipeline() -> beam.Pipeline:
-    return beam.Pipeline(options=PipelineOptions(list(LOCAL_BEAM_ARGUMENTS)))
+def _pipeline(arguments: Sequence[str]) -> beam.Pipeline:
+    return beam.Pipeline(options=PipelineOptions(list(arguments or LOCAL_BEAM_ARGUMENTS)))
 
 
 def _summarise(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import socket
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 
 import uvicorn
 
+from components.serving.server.connections import Connections
 from components.serving.server.kserve_api import ModelRepository, ModelServer
 from components.serving.server.rest import build_application
 from components.serving.server.rpc import build_rpc_server
@@ -68,9 +70,11 @@ class AuthorServer(ModelServer):
             server_header=False,
             lifespan="off",
             ws="none",
-            # Of uvicorn's two parsers the one that bounds headers; the other takes any number.
-            http="h11",
+            # On the one of uvicorn's two parsers that bounds headers; the other takes any number.
+            http=Connections(settings).protocol,  # type: ignore[arg-type]
             h11_max_incomplete_event_size=_MOST_HEADER_BYTES,
+            # `connections` has the last word, for every state.
+            timeout_keep_alive=math.ceil(settings.idle_seconds) + 1,
             timeout_graceful_shutdown=settings.grace_seconds,
         )
         _log.info("http://%s:%d, gRPC %d", settings.host, settings.port, settings.grpc_port)

@@ -3,13 +3,22 @@
 Enters: the model and KServe's data plane. Leaves: a server, to be started by `main`. A client of
 `tensorflow.serving.PredictionService` (Predict, GetModelMetadata) or `ModelService`
 (GetModelStatus), or of `inference.GRPCInferenceService`, gets what it gets from those servers.
-Source: https://github.com/tensorflow/serving/tree/master/tensorflow_serving/apis
+Sources: https://github.com/tensorflow/serving/tree/master/tensorflow_serving/apis,
+https://github.com/kserve/open-inference-protocol (open_inference_grpc.proto).
+
+How good each head measured has no field in either protocol's messages. It goes where each has room:
+
+| call | where |
+|---|---|
+| `GetModelMetadata` | `metadata_field` `heads`: a `google.protobuf.Struct`, as in REST |
+| `ModelMetadata` | trailing metadata `model-quality` of the call: JSON, by head |
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -17,6 +26,7 @@ from typing import Any
 
 import grpc
 import tensorflow as tf
+from google.protobuf import struct_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -25,6 +35,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from components.serving.server.answers import describe_head
 from components.serving.server.guard import RESPONSES
 from components.serving.server.inference import input_tensors, output_tensors
 from components.serving.server.kserve_api import (
@@ -48,6 +59,7 @@ from components.serving.server.service import AuthorDataPlane, AuthorModel
 
 _log = logging.getLogger("authorprofile.serving")
 Method = Callable[[Any, Any, Any], Awaitable[Any]]
+QUALITY_KEY = "model-quality"
 
 
 def guarded(method: Method) -> Method:
@@ -114,6 +126,7 @@ class OpenInferenceService(InferenceServicer):
     @guarded
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         version = find(self.model, request.name, request.version)
+        context.set_trailing_metadata([(QUALITY_KEY, quality_json(version))])
         tensors: Any = {"inputs": input_tensors(version), "outputs": output_tensors(version)}
         return grpc_predict_v2_pb2.ModelMetadataResponse(
             name=request.name,
@@ -172,11 +185,14 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     @guarded
     async def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         version = find_spec(self.model, request.model_spec)
-        if list(request.metadata_field) != ["signature_def"]:
-            raise Refusal("metadata_field must be ['signature_def'].")
+        fields = {"signature_def": signature_map, "heads": heads_struct}
+        wanted = set(request.metadata_field)
+        if not wanted or not wanted <= fields.keys():
+            raise Refusal(f"metadata_field must name some of {list(fields)}.")
         response = get_model_metadata_pb2.GetModelMetadataResponse()
         set_spec(response.model_spec, self.model, version, "")
-        response.metadata["signature_def"].Pack(signature_map(version))
+        for name in wanted:
+            response.metadata[name].Pack(fields[name](version))
         return response
 
     @guarded
@@ -218,11 +234,28 @@ def find_spec(model: AuthorModel, spec: Any) -> LoadedVersion:
     return find(model, spec.name, number)
 
 
+def heads_struct(version: LoadedVersion) -> struct_pb2.Struct:
+    """What REST's metadata says of the heads: meaning and measured quality."""
+    message = struct_pb2.Struct()
+    message.update({"heads": [describe_head(head) for head in version.served.heads]})
+    return message
+
+
+def quality_json(version: LoadedVersion) -> str:
+    """{head: measured quality}, in ASCII, as the metadata of a call must be."""
+    measured = {h["name"]: h["quality"] for h in version.served.heads if "quality" in h}
+    return json.dumps(measured)
+
+
 def set_spec(spec: Any, model: AuthorModel, version: LoadedVersion, signature: str) -> None:
     """Fills a response's ModelSpec."""
     spec.name = model.name
     spec.version.value = version.number
     spec.signature_name = signature
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(1000 * seconds))
 
 
 def build_rpc_server(model: AuthorModel, plane: AuthorDataPlane) -> Any:
@@ -239,6 +272,12 @@ def build_rpc_server(model: AuthorModel, plane: AuthorDataPlane) -> Any:
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             # Two servers at one port would share its requests.
             ("grpc.so_reuseport", 0),
+            ("grpc.max_allowed_incoming_connections", settings.max_connections),
+            # From the socket to the first frame; then without a call; then whatever it does.
+            ("grpc.server_handshake_timeout_ms", _milliseconds(settings.idle_seconds)),
+            ("grpc.max_connection_idle_ms", _milliseconds(settings.idle_seconds)),
+            ("grpc.max_connection_age_ms", _milliseconds(settings.connection_seconds)),
+            ("grpc.max_connection_age_grace_ms", _milliseconds(settings.timeout_seconds)),
         ],
     )
     bounds = Bounds()

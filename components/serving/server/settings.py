@@ -36,6 +36,21 @@ class ServerSettings(BaseModel):
     max_requests: int = Field(
         64, ge=1, description="requests under way at once; one more gets 503 and Retry-After"
     )
+    max_connections: int = Field(
+        256,
+        ge=1,
+        description="open connections of HTTP, and of gRPC; beyond, the one of HTTP that has "
+        "waited longest for a request is closed",
+    )
+    idle_seconds: float = Field(
+        15.0,
+        gt=0,
+        description="time of a connection until the headers of its first, or next, request have "
+        "come; then it is closed",
+    )
+    connection_seconds: float = Field(
+        600.0, gt=0, description="longest life of a connection of gRPC; clients open the next one"
+    )
     max_waiting_authors: int = Field(
         1024, ge=1, description="authors waiting for the model; one more gets 503 and Retry-After"
     )

@@ -88,7 +88,7 @@ def read_examples(uri: str, split: str) -> list[tf.train.Example]:
 
 def test_examples_and_audit_are_published(runs):
     (examples,) = runs.artifacts("Examples")
-    (audit,) = runs.artifacts("JoinAudit")
+    (audit,) = runs.artifacts("components.JoinAudit")
     assert artifact_utils.decode_split_names(examples.split_names) == ["train", "eval", "test"]
     assert examples.get_int_custom_property("span") == 1
     assert examples.get_string_custom_property("payload_format") == "FORMAT_TF_EXAMPLE"
@@ -108,7 +108,9 @@ def test_an_unchanged_file_is_cached_and_a_changed_one_is_read_again(runs):
     assert len(runs.artifacts("Examples")) == 1
     runs.write_labels(70)
     runs.run("posts-{SPAN:2}.jsonl")
-    assert [load_summary(audit.uri).read("labels") for audit in runs.artifacts("JoinAudit")] == [
+    assert [
+        load_summary(audit.uri).read("labels") for audit in runs.artifacts("components.JoinAudit")
+    ] == [
         100,
         70,
     ]
@@ -117,13 +119,13 @@ def test_an_unchanged_file_is_cached_and_a_changed_one_is_read_again(runs):
 def test_the_newest_span_is_read_beside_labels_without_spans(runs):
     runs.write_posts("posts-02.jsonl", 65)
     runs.run("posts-{SPAN:2}.jsonl")
-    examples, audit = runs.artifacts("Examples")[-1], runs.artifacts("JoinAudit")[-1]
+    examples, audit = runs.artifacts("Examples")[-1], runs.artifacts("components.JoinAudit")[-1]
     assert examples.get_int_custom_property("span") == 2
     assert load_summary(audit.uri).read("posts") == 65
 
 
 def test_a_failed_join_publishes_nothing_and_keeps_its_audit(runs):
-    published = len(runs.artifacts("JoinAudit"))
+    published = len(runs.artifacts("components.JoinAudit"))
     (runs.folder / "bad.jsonl").write_text("secret\n" * 9, encoding="utf-8")
     with pytest.raises(JoinError) as raised:
         runs.run("bad.jsonl")
@@ -132,7 +134,7 @@ def test_a_failed_join_publishes_nothing_and_keeps_its_audit(runs):
     assert load_summary(kept).causes("posts")[0][:2] == ("not valid JSON", 9)
     (set_aside,) = Path(kept).glob("set_aside-*.jsonl.gz")
     assert len(gzip.decompress(set_aside.read_bytes()).splitlines()) == 9 + 70
-    assert len(runs.artifacts("JoinAudit")) == published
+    assert len(runs.artifacts("components.JoinAudit")) == published
 
 
 @pytest.mark.parametrize("pattern", ["gone.jsonl", "gone-{SPAN}.jsonl"])

@@ -106,3 +106,42 @@ def test_each_record_is_used_or_set_aside_and_never_both(posts, labels):
     places = [place[:2] for place in outcome.set_aside]
     assert len(places) == len(set(places))
     assert len(outcome.texts) == Counter(outcome.used_sources)[0]
+
+
+SPANS = (1, 2, 2, 3)
+"""The span of each source."""
+
+
+def test_a_newer_span_s_label_record_takes_the_place_of_older_ones():
+    labels = [label(4, 41.0, "f", source=1), label(9, 40.0, "m", source=0)]
+    outcome = match_author([post(1)], labels, SPANS)
+    assert outcome.values == (41.0, "f")
+    assert outcome.set_aside == ((0, 9, "superseded label"),)
+    # Whole: what the newer one does not say is unknown.
+    assert match_author([post(1)], [label(4, 41.0, None, source=1), labels[1]], SPANS).values == (
+        41.0,
+        None,
+    )
+
+
+def test_label_records_of_one_span_that_disagree_are_a_conflict_whatever_older_ones_say():
+    labels = [label(1, 41.0, source=1), label(1, 42.0, source=2), label(1, 41.0, source=0)]
+    outcome = match_author([post(1)], labels, SPANS)
+    assert outcome.texts == ()
+    assert set(outcome.set_aside) == {
+        (0, 1, "author's labels conflict"),
+        (1, 1, "conflicting labels"),
+        (2, 1, "conflicting labels"),
+        (0, 1, "superseded label"),
+    }
+    # A conflict of old is over once a newer span has spoken.
+    newest = label(1, 43.0, source=3)
+    assert match_author([post(1)], [*labels, newest], SPANS).values == (43.0,)
+
+
+def test_posts_of_all_spans_are_joined_and_one_that_comes_again_is_no_fault():
+    posts = [post(1, post_id="a"), post(2, post_id="b"), post(1, post_id="b", source=1)]
+    posts += [post(2, post_id="c", source=1), post(3, post_id="c", source=2)]
+    outcome = match_author(posts, [label(1, 1.0, source=3)], SPANS)
+    assert outcome.texts == ("text 0.1", "text 0.2", "text 1.2")
+    assert set(outcome.set_aside) == {(1, 1, "repeated post"), (2, 3, "duplicate post")}

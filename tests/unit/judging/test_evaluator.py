@@ -163,6 +163,13 @@ def test_a_difference_is_the_gap_between_the_two_skills(root: Path) -> None:
         assert difference.value == pytest.approx(head.skill.value - before.value)
 
 
+def test_the_model_in_service_has_the_scores_it_had_when_it_was_judged(root: Path) -> None:
+    first, _, third = verdicts(root)
+    for now, then in zip(third.heads, first.heads, strict=True):
+        assert now.comparison.baseline_metrics == then.metrics
+    assert first.heads[0].metrics != third.heads[0].metrics
+
+
 def test_groups_cut_elsewhere_are_noted(root: Path) -> None:
     notes = [head.comparison.note for head in verdicts(root)[2].heads]
     assert notes == ["", "each model is judged on its own groups, cut at other amounts", ""]

@@ -64,7 +64,12 @@ def _head(name: str, kind: str, metric: str, value: float, blessed: bool) -> dic
         "metrics": {metric: _estimate(value)},
         "constant": {metric: 0.5},
         "skill": _estimate(0.3 if blessed else 0.04),
-        "comparison": {"baseline_skill": _estimate(0.2), "difference": None, "note": ""},
+        "comparison": {
+            "baseline_skill": _estimate(0.2),
+            "baseline_metrics": {metric: _estimate(value + 0.5)},
+            "difference": None,
+            "note": "",
+        },
         "blessed": blessed,
         "accepted": False,
         "reason": "" if blessed else "falls short by 0.010",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from components.report.card import card_markdown
+from components.report.files import render_files
 from components.report.page import SECTIONS, render_page
 from components.report.record import RunRecord, read_rows, read_trials
 from components.report.sections_quality import slice_order
@@ -94,6 +95,14 @@ def test_the_outcome_names_what_blocked_and_what_changed(reader: Reader) -> None
     assert not re.search(r"training.dropout\s*0.2\s*0.2", reader.text)
 
 
+def test_the_model_in_service_stands_beside_this_one_with_every_score(reader: Reader) -> None:
+    row = r"mean absolute error, cm\s*6.10 \[6.05, 6.15\]\s*0.500\s*6.60 \[6.55, 6.65\]"
+    assert re.search(row, reader.text)
+    assert re.search(
+        r"skill\s*0.300 \[0.250, 0.350\]\s*0.000\s*0.200 \[0.150, 0.250\]", reader.text
+    )
+
+
 def test_what_users_name_is_never_markup(record: RunRecord) -> None:
     reason = "<img src=x onerror=alert(1)>"
     heads = [{**head, "reason": reason, "unit": "</script>"} for head in record.verdict["heads"]]
@@ -126,6 +135,30 @@ def test_what_is_missing_is_said(bare_record: RunRecord) -> None:
     ):
         assert sentence in text, sentence
     assert "Every head is blessed. Nothing was pushed." in text
+
+
+def test_a_run_that_failed_says_where_and_why_and_what_it_did_not_reach(record: RunRecord) -> None:
+    stages = [{"stage": "blessing", "seconds": 2.5, "reused": False}]
+    failed = RunRecord(
+        heads=record.heads,
+        failure={"stage": "training", "cause": "<A rule> was broken."},
+        audit=record.audit,
+        trials=record.trials,
+        titles={"blessing": "judging"},
+        history={"run": "2026-11-23T05:17:00+00:00", "stages": stages},
+    )
+    files = render_files(failed)
+    assert set(files) == {"report.json", "report.html"}
+    reader = Reader(files["report.html"])
+    assert "Failed in training. Nothing was pushed. What was in service stays there." in reader.text
+    assert "<A rule> was broken." in reader.text
+    assert re.search(r"judging\s*2.5 s", reader.text)
+    assert {"plot-trials", "plot-set-aside", "quality", "card"} <= set(reader.ids)
+    # Of a comparison, training, quality, drift and a card.
+    assert reader.text.count("Not reached.") == 5
+    pushed = failed.model_copy(update={"pushed": "/serving/1"})
+    text = Reader(render_page(pushed)).text
+    assert "Failed in training. The model was pushed before: /serving/1" in text
 
 
 def test_a_search_without_skills_of_heads_is_drawn_without_a_tradeoff(record: RunRecord) -> None:

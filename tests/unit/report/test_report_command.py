@@ -83,6 +83,17 @@ def test_the_artifacts_files_are_placed_in_the_runs_folder(tmp_path: Path) -> No
     ]
 
 
+def test_the_card_of_the_last_model_stays_where_a_run_judged_none(tmp_path: Path) -> None:
+    artifact, out = tmp_path / "artifact", tmp_path / "out"
+    artifact.mkdir()
+    out.mkdir()
+    for name in ("report.html", "report.json"):
+        (artifact / name).write_text(name)
+    (out / "model_card.md").write_text("the last model's")
+    assert place_report(artifact, out) == out / "report.html"
+    assert (out / "model_card.md").read_text() == "the last model's"
+
+
 def test_the_written_configuration_is_that_of_the_run_from_any_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

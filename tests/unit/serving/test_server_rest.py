@@ -167,6 +167,14 @@ def test_status_and_metadata_read_as_tensorflow_servings_messages(server: Server
     assert told["metadata"]["heads"][0]["quality"] == QUALITY
 
 
+def test_open_inference_metadata_tells_version_tensors_and_quality(server: Server) -> None:
+    told = server.ask("/v2/models/authorprofile").json()
+    assert (told["versions"], told["platform"]) == (["7"], "tensorflow_savedmodel")
+    assert {tensor["name"] for tensor in told["inputs"]} == {"posts", "examples"}
+    assert told["outputs"][0] == {"name": "age", "datatype": "FP32", "shape": [-1, 1]}
+    assert json.loads(told["properties"]["heads"])[0]["quality"] == QUALITY
+
+
 def test_a_refused_version_is_in_the_status(server: Server) -> None:
     server.model.versions.refused[9] = "it does not load"
     try:

@@ -44,7 +44,7 @@ def searched(tmp_path, algorithm="random", fail=False, **settings):
 
 
 def test_the_table_has_each_trial_with_the_skill_of_each_head(tmp_path):
-    write_trials(searched(tmp_path / "state", trials=3), tmp_path / "results")
+    write_trials(searched(tmp_path / "state", trials=3), str(tmp_path / "results"))
     rows = json.loads((tmp_path / "results/trials.json").read_text())
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["trials.json"]
     assert {row["hyperparameters"]["loss_weight/gender"] for row in rows} == {1.0, 2.0, 4.0}

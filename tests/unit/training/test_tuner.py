@@ -23,7 +23,7 @@ from components.training.tuner import (
     apply_hyperparameters,
     build_candidate,
     declare_space,
-    label_facts,
+    facts_of_labels,
 )
 from components.training.words import WordFacts
 
@@ -112,7 +112,7 @@ def test_each_kind_has_its_parts_and_the_reference_a_row_for_each_configured_id(
 def test_a_linear_model_learns_numbers_in_steps_where_their_labels_differ():
     train = SimpleNamespace(numbers={"age": np.array([0.0, 1.0, 1.0, 2.0]), "same": np.ones(4)})
     train.constants = {"age": [1.0]}
-    facts = label_facts(SimpleNamespace(train=train), 2)
+    facts = facts_of_labels(SimpleNamespace(train=train), 2)
     assert set(facts.steps) == {"age"}
     assert facts.steps["age"].thresholds == (1.5,)
-    assert label_facts(SimpleNamespace(train=train), 0).steps == {}
+    assert facts_of_labels(SimpleNamespace(train=train), 0).steps == {}

@@ -6,7 +6,7 @@ import csv
 import gzip
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +71,12 @@ def four_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def predict(
-    model: Path, files: list[Path], output: Path, force: bool = False
+    model: Path, files: list[Path], output: Path, force: bool = False, beam: Sequence[str] = ()
 ) -> tuple[BulkSummary, Steps]:
     served, steps = read_served_heads(model), Steps()
     sources = find_posts([str(file) for file in files])
     form = check_format(output, served)
-    return predict_files(model, served, sources, output, form, steps, force), steps
+    return predict_files(model, served, sources, output, form, steps, force, beam), steps
 
 
 def write_jsonl(path: Path, records: list[Any]) -> Path:
@@ -148,6 +148,26 @@ def test_an_author_of_several_files_is_answered_once_in_the_order_first_met(
         *((str(n), 21.0 + n) for n in range(20)),
         ("a", 21.0),
     ]
+
+
+@pytest.mark.usefixtures("four_shards")
+def test_another_runner_gives_the_same_output_several_shards_at_once(
+    toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "SHARDS_ELSEWHERE", 3)
+    posts = [{"author_id": str(n % 20), "text": "w " * (n + 1)} for n in range(40)]
+    given = write_jsonl(tmp_path / "1.jsonl", [*posts, {"text": "of nobody"}])
+    here, steps = predict(toy_model, [given], tmp_path / "here.jsonl")
+    assert steps == [("reading", 1, 0), ("answering", 40, 0, 0), "writing"]
+    threads = ["--runner=DirectRunner", "--direct_running_mode=multi_threading"]
+    threads += ["--direct_num_workers=2"]
+    there, steps = predict(toy_model, [given], tmp_path / "there.jsonl", beam=threads)
+    assert there == here
+    assert (tmp_path / "there.jsonl").read_bytes() == (tmp_path / "here.jsonl").read_bytes()
+    # Told anew after three of the four shards.
+    reading, before, after, writing = steps
+    assert (reading, before, writing) == (("reading", 1, 0), ("answering", 40, 0, 0), "writing")
+    assert 0 < after[2] < 40 and 0 < after[3] < 20
 
 
 @pytest.mark.usefixtures("four_shards")

@@ -1,0 +1,121 @@
+"""The model in service, where no store can be asked for it: the newest pushed version.
+
+Enters: the folder or bucket of served versions, the candidate. Leaves: a `Model` with a copy of the
+newest version that is not the candidate itself, so that a version which goes meanwhile is still
+there to be judged against; and `in_service.json`, which names the version, or none where nothing is
+served yet. Kubeflow runs no resolvers and Vertex AI those of TFX alone; here `baseline` does it.
+Wired by `pipeline`. Never from the cache: what is in service is not seen in its inputs.
+
+    in_service.json: {"version": "gs://models/serving/1795486260"}
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.utils import io_utils, path_utils
+
+RECORD_FILE, MODEL_FILE = "in_service.json", "saved_model.pb"
+# Names the weights and the graph of a SavedModel in a few bytes.
+FINGERPRINT_FILE = "fingerprint.pb"
+_LOG = logging.getLogger("authorprofile.judging")
+
+
+class ModelInServiceSpec(ComponentSpec):
+    """Inputs, outputs and parameters of `ModelInService`."""
+
+    PARAMETERS = {"destination": ExecutionParameter(type=str)}
+    INPUTS = {"candidate": ChannelParameter(type=standard_artifacts.Model)}
+    OUTPUTS = {"model": ChannelParameter(type=standard_artifacts.Model)}
+
+
+class ModelInServiceExecutor(base_executor.BaseExecutor):
+    """Copies the version; see the module."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Fills the model's folder."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        candidate = artifact_utils.get_single_instance(input_dict["candidate"])
+        path = path_utils.serving_model_path(
+            candidate.uri, path_utils.is_old_model_artifact(candidate)
+        )
+        output = artifact_utils.get_single_uri(output_dict["model"])
+        version = newest_other_version(exec_properties["destination"], path)
+        if version:
+            io_utils.copy_dir(version, path_utils.serving_model_dir(output))
+        io_utils.write_string_file(
+            os.path.join(output, RECORD_FILE), json.dumps({"version": version})
+        )
+        _LOG.info("in service: %s", version or "nothing yet")
+
+
+class ModelInService(base_component.BaseComponent):
+    """Finds the model in service; output `model`."""
+
+    SPEC_CLASS = ModelInServiceSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(ModelInServiceExecutor)
+
+    def __init__(self, candidate: types.BaseChannel, destination: Any) -> None:
+        """Wires the component.
+
+        Args:
+            candidate: the trained model.
+            destination: folder or bucket of served versions, or a runtime parameter of it.
+        """
+        spec = ModelInServiceSpec(
+            candidate=candidate,
+            destination=destination,
+            model=types.Channel(type=standard_artifacts.Model),
+        )
+        super().__init__(spec=spec)
+
+
+def newest_other_version(destination: str, candidate: str) -> str:
+    """The newest whole version that is not the candidate; empty where there is none.
+
+    A repeated run finds its own model in service already; judged against itself it could not win.
+    """
+    if not fileio.exists(destination):
+        return ""
+    names = (name.rstrip("/") for name in fileio.listdir(destination))
+    numbers = sorted((int(name) for name in names if name.isdecimal()), reverse=True)
+    for version in (os.path.join(destination, str(number)) for number in numbers):
+        if fileio.exists(os.path.join(version, MODEL_FILE)) and not _same(version, candidate):
+            return version
+    return ""
+
+
+def is_empty(model: types.Artifact) -> bool:
+    """Whether the artifact says that nothing is in service."""
+    path = os.path.join(model.uri, RECORD_FILE)
+    if not fileio.exists(path):
+        return False
+    with fileio.open(path, "rb") as file:
+        return not json.loads(file.read())["version"]
+
+
+def _same(version: str, candidate: str) -> bool:
+    return all(
+        _read(os.path.join(version, name)) == _read(os.path.join(candidate, name))
+        for name in (FINGERPRINT_FILE, MODEL_FILE)
+    )
+
+
+def _read(path: str) -> bytes:
+    if not fileio.exists(path):
+        return b""
+    with fileio.open(path, "rb") as file:
+        return bytes(file.read())

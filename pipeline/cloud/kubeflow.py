@@ -1,0 +1,171 @@
+"""Runs on Kubeflow Pipelines, through its own client.
+
+Enters: a PipelineSpec as `authorprofile compile --target kubeflow` writes it, and where the API is.
+Leaves: runs, and what the API tells of them. Called by `submit` and `schedule`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from pathlib import Path
+from typing import Any
+
+from pipeline.cloud.kubeflow_client import Client, KubeflowPlace, asking, open_client, where
+from pipeline.cloud.kubeflow_schedules import KubeflowRecurringRuns
+from pipeline.cloud.retries import once
+from pipeline.cloud.schedules import PlatformSchedules
+from pipeline.cloud.spec import read_spec, tasks_of
+from pipeline.cloud.target import Parameters, Run, State, Step, TargetName
+from pipeline.config import Config
+
+STATES = {
+    "SUCCEEDED": State.SUCCEEDED,
+    "FAILED": State.FAILED,
+    "CANCELED": State.CANCELLED,
+    "SKIPPED": State.SKIPPED,
+    "RUNNING": State.RUNNING,
+    "CANCELING": State.RUNNING,
+}
+
+
+class KubeflowTarget:
+    """Kubeflow Pipelines at one place."""
+
+    name: TargetName = "kubeflow"
+
+    def __init__(self, place: KubeflowPlace) -> None:
+        self.place = place
+        self.client: Client = open_client(place)
+
+    @property
+    def schedules(self) -> PlatformSchedules:
+        """The recurring runs of the namespace."""
+        return PlatformSchedules(KubeflowRecurringRuns(self))
+
+    def submit(self, spec: Path, parameters: Parameters, cache: bool = True) -> Run:
+        """Begins a run; see `pipeline.cloud.target.Target`."""
+        compiled = read_spec(spec, self.name)
+        values = compiled.typed(parameters)
+        name = run_name(compiled.name)
+        with asking(self.place.advice):
+            experiment = self.experiment()
+            began = once(
+                lambda: self.client.run_pipeline(
+                    experiment,
+                    name,
+                    str(spec),
+                    values,
+                    pipeline_root=self.place.root or None,
+                    enable_caching=None if cache else False,
+                    service_account=self.place.service_account or None,
+                ),
+                lambda: self.run_named(name),
+            )
+        return self.told(began)
+
+    def look(self, run_id: str) -> Run:
+        """The run as it is now."""
+        with asking(self.place.advice):
+            return self.told(self.client.get_run(run_id))
+
+    def begin_again(self, recurring: Any) -> Run:
+        """Begins a run of what a recurring run runs."""
+        import kfp_server_api
+
+        name = run_name(recurring.display_name)
+        body = kfp_server_api.V2beta1Run(
+            experiment_id=recurring.experiment_id,
+            display_name=name,
+            pipeline_spec=recurring.pipeline_spec,
+            pipeline_version_reference=recurring.pipeline_version_reference,
+            runtime_config=recurring.runtime_config,
+            service_account=recurring.service_account,
+        )
+        return self.told(
+            once(
+                lambda: self.client.runs.run_service_create_run(run=body),
+                lambda: self.run_named(name),
+            )
+        )
+
+    def experiment(self) -> str:
+        """Id of the experiment that holds the runs, made where it is missing."""
+        namespace = self.place.namespace or None
+        made = self.client.create_experiment(self.place.experiment, namespace=namespace)
+        return str(made.experiment_id)
+
+    def run_named(self, name: str) -> Any | None:
+        """A run by its name, which no other has."""
+        answer = self.client.list_runs(filter=where("display_name", name), **self.within)
+        return next((run for run in answer.runs or [] if run.display_name == name), None)
+
+    def link(self, path: str) -> str:
+        """Address of a page of the user interface."""
+        return f"{self.client._get_url_prefix().rstrip('/')}/#/{path}"
+
+    def told(self, run: Any) -> Run:
+        """A run in the words of every target."""
+        return Run(
+            id=run.run_id,
+            name=run.display_name,
+            link=self.link(f"runs/details/{run.run_id}"),
+            state=STATES.get(run.state, State.PENDING),
+            error=message_of(run),
+            steps=steps_of(run),
+        )
+
+    @property
+    def within(self) -> dict[str, str]:
+        """The namespace, where there are several."""
+        namespace = self.place.namespace or self.client.get_user_namespace()
+        return {"namespace": namespace} if namespace else {}
+
+
+def connect(config: Config) -> KubeflowTarget:
+    """Kubeflow Pipelines as the section `deploy` has it."""
+    deploy, kubeflow = config.deploy, config.deploy.kubeflow
+    return KubeflowTarget(
+        KubeflowPlace(
+            host=kubeflow.host,
+            namespace=kubeflow.namespace,
+            experiment=kubeflow.experiment,
+            token_variable=kubeflow.token_variable,
+            service_account=deploy.service_account,
+            root=deploy.root,
+            timezone=kubeflow.timezone,
+        )
+    )
+
+
+def run_name(stem: str) -> str:
+    """A name that no other run has, by which a lost answer's run is found again."""
+    now = datetime.datetime.now(datetime.UTC)
+    return f"{stem}-{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+def steps_of(run: Any) -> list[Step]:
+    """The steps that have begun; the platform's own drivers and groups are left out."""
+    details = (run.run_details and run.run_details.task_details) or []
+    spec = run.pipeline_spec or {}
+    tasks = tasks_of(spec.get("pipeline_spec", spec))
+    by_id = {detail.task_id: detail for detail in details}
+    shown = [detail for detail in details if detail.display_name in tasks]
+    shown.sort(key=lambda detail: str(detail.start_time or detail.create_time or ""))
+    return [
+        Step(d.display_name, STATES.get(d.state, State.PENDING), _error_of(d, by_id)) for d in shown
+    ]
+
+
+def _error_of(detail: Any, by_id: dict[str, Any]) -> str:
+    """A failed step's error; its own pod's says more than the group's above it."""
+    if detail.state != "FAILED":
+        return ""
+    below = [by_id[child.task_id] for child in detail.child_tasks or [] if child.task_id in by_id]
+    deeper = (_error_of(child, by_id) for child in below)
+    return next((error for error in deeper if error), message_of(detail))
+
+
+def message_of(told: Any) -> str:
+    """The message of a run's or a step's error."""
+    return str(told.error.message or "") if told.error else ""

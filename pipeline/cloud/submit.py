@@ -1,0 +1,88 @@
+"""What `authorprofile submit` does: checks, begins a run, follows it.
+
+Enters: a configuration, a compiled spec, parameters. Leaves: a run on Kubeflow or Vertex AI, its
+link on the terminal, the exit code of its outcome. Called by `pipeline.cloud.commands`, which
+imports this only when the command runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.cloud.follow import follow
+from pipeline.cloud.spec import read_spec
+from pipeline.cloud.target import PlatformError, Run, State, Target, connect
+from pipeline.config import Config, ConfigError
+from pipeline.deploy.settings import Target as Platform
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def submit(
+    config: Config,
+    platform: Platform,
+    spec: Path,
+    parameters: Mapping[str, str],
+    *,
+    cache: bool,
+    wait: bool,
+    every_seconds: float,
+) -> int:
+    """Begins a run of a compiled spec.
+
+    Returns:
+        The exit code: 0 begun, or with `wait` succeeded; 1 failed, here or there; 2 wrong
+        configuration; 130 interrupted, the run left going.
+    """
+    console, errors = Console(), Console(stderr=True)
+    try:
+        # Faults of the file are told before anyone is asked.
+        compiled = read_spec(spec, platform)
+        compiled.typed(parameters)
+        target = connect(platform, config)
+        run = target.submit(spec, parameters, cache)
+    except (ConfigError, PlatformError) as error:
+        errors.print(escape(str(error)), highlight=False, soft_wrap=True)
+        return USAGE if isinstance(error, ConfigError) else FAILED
+    console.print(f"{run.name}: {run.link}", highlight=False, soft_wrap=True)
+    if not wait:
+        return DONE
+    return _outcome(target, run, console, errors, compiled.tasks, every_seconds)
+
+
+def _outcome(
+    target: Target,
+    run: Run,
+    console: Console,
+    errors: Console,
+    tasks: list[str],
+    every_seconds: float,
+) -> int:
+    try:
+        ended = follow(target, run, console, tasks, every_seconds)
+    except KeyboardInterrupt:
+        errors.print(f"Interrupted. The run goes on: {run.link}", highlight=False, soft_wrap=True)
+        return INTERRUPTED
+    except (ConfigError, PlatformError) as error:
+        said = f"{error}\nThe run was left to go on: {run.link}"
+        errors.print(escape(said), highlight=False, soft_wrap=True)
+        return FAILED
+    if ended.state is State.SUCCEEDED:
+        console.print(f"{ended.name} succeeded.", highlight=False)
+        return DONE
+    errors.print(escape(describe_failure(ended)), highlight=False, soft_wrap=True)
+    return FAILED
+
+
+def describe_failure(run: Run) -> str:
+    """What failed, with the platform's own words, and where to look."""
+    lines = [f"{run.name} {run.state.value}: {run.link}"]
+    for step in run.failed_steps:
+        lines.append(f"  {step.name}: {' '.join(step.error.split()) or 'no reason given'}")
+    if run.error and not run.failed_steps:
+        lines.append(f"  {' '.join(run.error.split())}")
+    return "\n".join(lines)

@@ -1,0 +1,250 @@
+"""The clients of Vertex AI, made patient with a busy API and brief about its refusals.
+
+Enters: project, region, bucket. Leaves: `google-cloud-aiplatform`'s pipeline and schedule services,
+whose calls are repeated by google-api-core for a bounded time; their errors as one-line
+`ConfigError` or `PlatformError`. Called by `pipeline.cloud.vertex`, which imports this, and with it
+the libraries, when it connects.
+
+The services are taken in place of `aiplatform.PipelineJob`, which makes a missing bucket, swallows
+the fault if it cannot, keeps one project a process and has no retries. REST in place of gRPC: it
+passes proxies, and it is what the tests speak.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import google.auth
+import requests
+import urllib3
+from google.api_core import exceptions
+from google.api_core.client_options import ClientOptions
+from google.api_core.retry import Retry
+from google.auth import exceptions as auth
+from google.cloud import storage
+from google.cloud.aiplatform_v1 import PipelineServiceClient, ScheduleServiceClient
+
+from pipeline.cloud import retries
+from pipeline.cloud.faults import Advice, one_line
+from pipeline.cloud.retries import LostAnswer
+from pipeline.cloud.target import PlatformError
+from pipeline.config import ConfigError
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+TIMEOUT_SECONDS = 60
+LOGIN = "Run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS"
+Answer = TypeVar("Answer")
+
+
+class StillThereError(Exception):
+    """What was deleted is found."""
+
+
+@dataclasses.dataclass(frozen=True)
+class VertexPlace:
+    """Where Vertex AI is and as whom it is asked.
+
+    Args:
+        project: Google Cloud project; empty: that of the credentials.
+        root: bucket folder of the artifacts, gs://...
+        service_account: of the steps; empty: the project's default.
+        network: VPC network to peer with.
+        encryption_key: customer-managed key.
+        labels: of the runs.
+        endpoint: address of the API; empty: the region's.
+    """
+
+    project: str = ""
+    region: str = ""
+    root: str = ""
+    service_account: str = ""
+    network: str = ""
+    encryption_key: str = ""
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    endpoint: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where the API is."""
+        return self.endpoint or f"{self.region}-aiplatform.googleapis.com"
+
+    @property
+    def advice(self) -> Advice:
+        """What to do about this place's refusals."""
+        return Advice(
+            "Vertex AI",
+            LOGIN,
+            "It takes roles/aiplatform.user in the project, and iam.serviceAccountUser on "
+            f"{self.service_account or 'the account of the steps'}",
+            "Check deploy.vertex.project and region, and that the API is enabled",
+            self.address,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Services:
+    """Connected services.
+
+    Args:
+        parent: `projects/<project>/locations/<region>`.
+    """
+
+    project: str
+    parent: str
+    credentials: Any
+    jobs: PipelineServiceClient
+    schedules: ScheduleServiceClient
+
+
+def connect_services(place: VertexPlace) -> Services:
+    """The services of a place; none is asked yet.
+
+    Raises:
+        ConfigError: credentials, project or region are missing.
+    """
+    if not place.region:
+        raise ConfigError("deploy.vertex.region: must be given, such as europe-west4; it is empty")
+    with asking(place.advice):
+        credentials, own_project = google.auth.default(scopes=[SCOPE])
+        project = place.project or own_project
+        if not project:
+            raise ConfigError(
+                "deploy.vertex.project: must be given: the credentials belong to none; it is empty"
+            )
+        words: dict[str, Any] = {
+            "credentials": credentials,
+            "transport": "rest",
+            "client_options": ClientOptions(api_endpoint=place.address),
+        }
+        jobs, schedules = PipelineServiceClient(**words), ScheduleServiceClient(**words)
+    parent = f"projects/{project}/locations/{place.region}"
+    return Services(project, parent, credentials, jobs, schedules)
+
+
+def check_bucket(services: Services, root: str, place: VertexPlace) -> None:
+    """Raises ConfigError where the root is in no bucket that is there."""
+    scheme, _, path = root.partition("://")
+    bucket = path.split("/")[0]
+    if scheme != "gs" or not bucket:
+        raise ConfigError(f"deploy.root: must be a bucket folder, gs://bucket/folder; got {root!r}")
+    client = storage.Client(project=services.project, credentials=services.credentials)
+    with asking(dataclasses.replace(place.advice, platform="Cloud Storage")):
+        try:
+            there = client.bucket(bucket).exists(timeout=TIMEOUT_SECONDS, retry=patiently())
+        except exceptions.Forbidden:
+            # Who may write to a bucket need not be allowed to look at the bucket itself.
+            return
+    if not there:
+        raise ConfigError(
+            f"deploy.root: must be in a bucket that is there; there is no gs://{bucket}; make it "
+            f"with gcloud storage buckets create gs://{bucket} --location={place.region}"
+        )
+
+
+@contextlib.contextmanager
+def asking(advice: Advice) -> Iterator[None]:
+    """Turns the libraries' errors into a line each."""
+    try:
+        yield
+    except exceptions.RetryError as error:
+        raise _told(advice, error.cause) from None
+    except (
+        exceptions.GoogleAPICallError,
+        auth.GoogleAuthError,
+        requests.RequestException,
+        LostAnswer,
+    ) as error:
+        raise _told(advice, error) from None
+
+
+def _told(advice: Advice, error: BaseException | None) -> Exception:
+    if isinstance(error, auth.DefaultCredentialsError):
+        return ConfigError(f"Vertex AI needs credentials of Google Cloud; there are none. {LOGIN}")
+    if isinstance(error, auth.RefreshError):
+        reason = one_line(str(error.args[0] if error.args else error))
+        return PlatformError(
+            f"Vertex AI: the credentials expired or were withdrawn: {reason}. {LOGIN}"
+        )
+    if isinstance(error, exceptions.GoogleAPICallError) and error.code:
+        # Over REST the message begins with the call, whose address is no help to a person.
+        said = re.sub(r"^[A-Z]+ https?://\S+: ", "", str(error.message))
+        return advice.refusal(int(error.code), said)
+    return advice.unreachable(error)
+
+
+def patiently(*, lost: bool = True) -> Retry:
+    """Repeats what was refused for the moment; with `lost` also what got no answer."""
+
+    def transient(error: BaseException) -> bool:
+        if isinstance(error, exceptions.GoogleAPICallError):
+            return error.code in retries.STATUSES
+        return lost and is_lost(error)
+
+    return Retry(
+        predicate=transient,
+        initial=retries.PAUSE_SECONDS,
+        maximum=retries.LONGEST_PAUSE_SECONDS,
+        # About as long as the doubling pauses of all attempts take.
+        timeout=retries.PAUSE_SECONDS * 2**retries.ATTEMPTS,
+    )
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether a request was sent and its connection broke, rather than never came about."""
+    if isinstance(error, requests.ReadTimeout):
+        return True
+    if not isinstance(error, requests.ConnectionError):
+        return False
+    cause = getattr(error.args[0] if error.args else None, "reason", None)
+    return not isinstance(cause, urllib3.exceptions.NewConnectionError)
+
+
+def creating(create: Callable[..., Answer], **words: Any) -> Answer:
+    """A creation that is not repeated by itself where its answer was lost.
+
+    Raises:
+        LostAnswer: it may have got through.
+    """
+    try:
+        return create(**words, retry=patiently(lost=False), timeout=TIMEOUT_SECONDS)
+    except requests.RequestException as error:
+        if is_lost(error):
+            raise LostAnswer(str(error)) from None
+        raise
+
+
+def patient(call: Callable[..., Answer], **words: Any) -> Answer:
+    """A call that may be repeated."""
+    return call(**words, retry=patiently(), timeout=TIMEOUT_SECONDS)
+
+
+def until_gone(get: Callable[..., Any], **words: Any) -> None:
+    """Returns once a deleted thing is not found any more.
+
+    Raises:
+        PlatformError: it is there still, after a minute.
+    """
+
+    def look() -> None:
+        with contextlib.suppress(exceptions.NotFound):
+            patient(get, **words)
+            raise StillThereError
+
+    try:
+        Retry(
+            predicate=lambda error: isinstance(error, StillThereError),
+            initial=retries.PAUSE_SECONDS,
+            maximum=retries.LONGEST_PAUSE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
+        )(look)()
+    except exceptions.RetryError as error:
+        if not isinstance(error.cause, StillThereError):
+            raise
+        raise PlatformError(
+            f"Vertex AI has not removed {words['name']} within {TIMEOUT_SECONDS} s, as it said it "
+            "would; look later"
+        ) from None

@@ -1,0 +1,169 @@
+"""Schedules of Vertex AI, for `pipeline.cloud.schedules`.
+
+Enters: definitions, and a connected target. Leaves: schedules whose jobs' labels hold the mark of
+their definition. Called by `pipeline.cloud.vertex`.
+
+A new schedule of Vertex AI is active at once, and one can be created paused only by way of a first
+time in the future: while a replacement is under way the new one starts nothing for five minutes,
+within which it is paused and, once the old one is, resumed. A time that falls into these minutes is
+left out. A run that is due while one is under way is left out too, and runs missed in a pause are
+not made up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from google.cloud.aiplatform_v1 import CreatePipelineJobRequest, ListPipelineJobsRequest
+from google.cloud.aiplatform_v1 import Schedule as VertexSchedule
+
+from pipeline.cloud.cron import Cron
+from pipeline.cloud.replacing import Entry
+from pipeline.cloud.retries import once
+from pipeline.cloud.schedules import Definition, Found, Mark
+from pipeline.cloud.target import Run, TargetName
+from pipeline.cloud.vertex_client import asking, creating, patient, until_gone
+
+if TYPE_CHECKING:
+    from pipeline.cloud.vertex import VertexTarget
+
+DIGEST_LABEL, MEANT_LABEL = "authorprofile_definition", "authorprofile_meant"
+HANDOVER_SECONDS = 300
+
+
+class VertexSchedules:
+    """The schedules of a project's region."""
+
+    name: TargetName = "vertex"
+    title = "Vertex AI"
+
+    def __init__(self, target: VertexTarget) -> None:
+        self.target, self.place = target, target.place
+        self.client = target.services.schedules
+
+    @property
+    def settings(self) -> Sequence[str]:
+        """What of the place belongs to a schedule's definition."""
+        place = self.place
+        labels = [f"{key}={value}" for key, value in sorted(place.labels.items())]
+        return [place.root, place.service_account, place.network, place.encryption_key, *labels]
+
+    def asking(self) -> contextlib.AbstractContextManager[None]:
+        """Turns the client's errors into a line each."""
+        return asking(self.place.advice)
+
+    def check_times(self, times: Cron) -> None:
+        """Vertex AI keeps every time in its own zone."""
+
+    def find(self, name: str | None = None) -> Sequence[Found]:
+        """The schedules of one name or of all that carry a mark."""
+        request = {"parent": self.target.services.parent}
+        if name:
+            request["filter"] = f'display_name="{name}"'
+        listed = patient(self.client.list_schedules, request=request)
+        found = [self._found(schedule) for schedule in listed]
+        return [one for one in found if one is not None and name in (None, one.name)]
+
+    def add(self, definition: Definition, mark: Mark, *, active: bool) -> None:
+        """Adds a schedule; one that is not to be active yet is paused before it starts anything."""
+        schedule = self._schedule(definition, mark)
+        if not active:
+            delay = datetime.timedelta(seconds=HANDOVER_SECONDS)
+            schedule.start_time = datetime.datetime.now(datetime.UTC) + delay
+        made = once(
+            lambda: (
+                creating(
+                    self.client.create_schedule,
+                    parent=self.target.services.parent,
+                    schedule=schedule,
+                ).name
+            ),
+            lambda: self._made(definition.name, mark.digest),
+        )
+        if not active:
+            try:
+                self.pause(made)
+            except BaseException:
+                # Left active, it would start runs beside the old one.
+                self.delete(made)
+                raise
+
+    def pause(self, entry_id: str) -> None:
+        """Pauses a schedule."""
+        patient(self.client.pause_schedule, name=entry_id)
+
+    def resume(self, entry_id: str) -> None:
+        """Activates a schedule."""
+        patient(self.client.resume_schedule, name=entry_id)
+
+    def delete(self, entry_id: str) -> None:
+        """Removes a schedule, and returns when it is gone."""
+        patient(self.client.delete_schedule, name=entry_id)
+        # Asked of the schedule itself: over REST the client asks for operations at paths of the
+        # console's own (/ui/...).
+        until_gone(self.client.get_schedule, name=entry_id)
+
+    def last_run(self, found: Found) -> tuple[datetime.datetime | None, str]:
+        """When the newest run of a schedule began, and its state."""
+        request = ListPipelineJobsRequest(
+            parent=self.target.services.parent,
+            filter=f"schedule_name={found.entry.id}",
+            order_by="create_time desc",
+            page_size=1,
+        )
+        jobs = patient(self.target.services.jobs.list_pipeline_jobs, request=request)
+        newest = next(iter(jobs), None)
+        if newest is None:
+            return None, ""
+        return newest.create_time, self.target.told(newest).state.value
+
+    def begin(self, found: Found) -> Run:
+        """Begins a run of what a schedule runs."""
+        schedule = patient(self.client.get_schedule, name=found.entry.id)
+        return self.target.begin(schedule.create_pipeline_job_request.pipeline_job, found.name)
+
+    def _schedule(self, definition: Definition, mark: Mark) -> VertexSchedule:
+        job = self.target.job(definition.compiled, definition.values)
+        job.labels[DIGEST_LABEL] = mark.digest
+        job.labels[MEANT_LABEL] = "active" if mark.wanted_active else "paused"
+        return VertexSchedule(
+            display_name=definition.name,
+            cron=definition.times.vertex,
+            # The first bounds requests under way, the second runs under way.
+            max_concurrent_run_count=1,
+            max_concurrent_active_run_count=1,
+            create_pipeline_job_request=CreatePipelineJobRequest(
+                parent=self.target.services.parent, pipeline_job=job
+            ),
+        )
+
+    def _made(self, name: str, digest: str) -> str | None:
+        ids = [found.entry.id for found in self.find(name) if found.entry.digest == digest]
+        return ids[0] if ids else None
+
+    def _found(self, schedule: VertexSchedule) -> Found | None:
+        labels = schedule.create_pipeline_job_request.pipeline_job.labels
+        zone, _, cron = schedule.cron.partition(" ")
+        match = re.fullmatch(r"TZ=(\S+)", zone)
+        if DIGEST_LABEL not in labels or match is None:
+            return None
+        state = VertexSchedule.State
+        return Found(
+            name=schedule.display_name,
+            cron=cron,
+            timezone=match.group(1),
+            entry=Entry(
+                schedule.name,
+                labels[DIGEST_LABEL],
+                schedule.state == state.ACTIVE,
+                labels.get(MEANT_LABEL) == "active",
+                schedule.create_time,
+            ),
+            link=self.target.link("schedules", schedule.name),
+            ended=schedule.state == state.COMPLETED,
+            next_run=schedule.next_run_time,
+        )

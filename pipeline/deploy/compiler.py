@@ -1,0 +1,197 @@
+"""Compiles the pipeline for Kubeflow Pipelines or Vertex AI, by TFX's `KubeflowV2DagRunner`.
+
+Enters: a `Config`, a target. Leaves: the compiled specification as bytes, the same for the same
+configuration: for Vertex AI the PipelineJob as JSON, for Kubeflow the PipelineSpec as YAML, which
+its own client uploads. Called by `commands`, `rehearsal` and the clients that submit.
+
+What TFX leaves out is added here: defaults and descriptions of the runtime parameters, machines of
+the ExampleGen, steps that must never come from the cache, volumes, and the driver of this
+package's ExampleGen. On Kubeflow a step starts through `pipeline.deploy.step`, which says why.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import re
+from typing import Any
+
+import yaml
+from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
+    KUBEFLOW_TFX_CMD,
+    KubeflowV2DagRunner,
+    KubeflowV2DagRunnerConfig,
+)
+
+from pipeline.config import Config, ConfigError
+from pipeline.deploy.checks import require_deployable
+from pipeline.deploy.faults import SpecificationError
+from pipeline.deploy.platforms import DESCRIPTIONS, make_platform, parameter_defaults
+from pipeline.deploy.settings import Target
+from pipeline.pipeline import create_pipeline
+
+STEP_COMMAND = ("python", "-m", "pipeline.deploy.step")
+DRIVER_COMMAND = ("python", "-m", "components.ingest.platform_driver")
+# What they find is not seen in their inputs, or tells of its own run.
+NEVER_REUSED = ("ModelInService", "VersionedPusher", "EndpointPusher", "RunReport")
+# Kubeflow runs no drivers, so nothing tells its cache that the files changed.
+NEVER_REUSED_ON_KUBEFLOW = (*NEVER_REUSED, "PostsExampleGen")
+_MADE_BY = re.compile(r"Made by authorprofile (\S+) with TFX (\S+)\.")
+
+
+def compile_pipeline(config: Config, target: Target) -> dict[str, Any]:
+    """The compiled PipelineJob: `displayName`, `labels`, `pipelineSpec`, `runtimeConfig`.
+
+    For Kubeflow also `platforms`, its own part, where a volume is configured.
+
+    Raises:
+        ConfigError: the configuration lacks what the target needs.
+    """
+    require_deployable(config, target)
+    pipeline = create_pipeline(
+        config.model_copy(
+            update={
+                "cache": config.deploy.cache,
+                "push": config.deploy.push_folder,
+                "reachable": config.reachable if "://" in config.reachable else "",
+            }
+        ),
+        root=config.deploy.root,
+        platform=make_platform(config, target),
+    )
+    runner = KubeflowV2DagRunner(
+        KubeflowV2DagRunnerConfig(
+            default_image=config.deploy.image,
+            default_commands=STEP_COMMAND if target == "kubeflow" else KUBEFLOW_TFX_CMD,
+            use_pipeline_spec_2_1=True,
+        )
+    )
+    job: dict[str, Any] = runner.run(pipeline, write_out=False)
+    specification = job["pipelineSpec"]
+    _describe(specification, config)
+    _declare_defaults(specification, config)
+    _set_cache(specification, target)
+    _set_driver(specification, target)
+    _set_machines(specification, config)
+    if target == "kubeflow":
+        job["platforms"] = _volumes(specification, config)
+        if config.deploy.root:
+            specification["defaultPipelineRoot"] = config.deploy.root
+    return job
+
+
+def render(job: dict[str, Any], target: Target) -> bytes:
+    """The compiled job in the form that the target's own client takes."""
+    if target == "vertex":
+        return (json.dumps(job, indent=1, sort_keys=True) + "\n").encode()
+    documents = [job["pipelineSpec"]]
+    if job["platforms"]:
+        documents.append({"platforms": job["platforms"]})
+    return yaml.safe_dump_all(documents, sort_keys=True, width=100).encode()
+
+
+def made_by() -> str:
+    """The sentence by which a specification names its maker."""
+    versions = [importlib.metadata.version(name) for name in ("authorprofile", "tfx")]
+    return "Made by authorprofile {} with TFX {}.".format(*versions)
+
+
+def parse(content: bytes) -> dict[str, Any]:
+    """The job of a file that `render` made; Kubeflow's lacks `displayName` and `runtimeConfig`.
+
+    Raises:
+        SpecificationError: it is no compiled specification, or another version made it.
+    """
+    try:
+        documents = [one for one in yaml.safe_load_all(content) if one]
+    except yaml.YAMLError:
+        documents = []
+    if not documents or not all(isinstance(one, dict) for one in documents):
+        raise SpecificationError("A compiled specification is YAML or JSON; this file is neither.")
+    first = documents[0]
+    job = first if "pipelineSpec" in first else {"pipelineSpec": first, **_second(documents)}
+    description = job["pipelineSpec"].get("pipelineInfo", {}).get("description", "")
+    if description != made_by():
+        match = _MADE_BY.fullmatch(description)
+        maker = f"authorprofile {match[1]} with TFX {match[2]}" if match else "something else"
+        raise SpecificationError(
+            f"A specification must be made by this version: {made_by()} This one is made by "
+            f"{maker}. Compile it anew."
+        )
+    return job
+
+
+def _second(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"platforms": documents[1].get("platforms", {}) if len(documents) > 1 else {}}
+
+
+def _describe(specification: dict[str, Any], config: Config) -> None:
+    specification["pipelineInfo"]["description"] = made_by()
+    specification["pipelineInfo"]["displayName"] = config.name
+
+
+def _declare_defaults(specification: dict[str, Any], config: Config) -> None:
+    """TFX declares the parameters and drops their defaults."""
+    declared = specification["root"]["inputDefinitions"]["parameters"]
+    for name, value in parameter_defaults(config).items():
+        declared[name] |= {"defaultValue": value, "description": DESCRIPTIONS[name]}
+
+
+def _set_cache(specification: dict[str, Any], target: Target) -> None:
+    never = NEVER_REUSED if target == "vertex" else NEVER_REUSED_ON_KUBEFLOW
+    for name, task in specification["root"]["dag"]["tasks"].items():
+        if name in never or "cachingOptions" not in task:
+            task["cachingOptions"] = {}
+
+
+def _set_driver(specification: dict[str, Any], target: Target) -> None:
+    container = _containers(specification)["PostsExampleGen"]
+    if target == "vertex":
+        container["lifecycle"]["preCacheCheck"]["command"] = list(DRIVER_COMMAND)
+    else:
+        del container["lifecycle"]
+
+
+def _set_machines(specification: dict[str, Any], config: Config) -> None:
+    containers = _containers(specification)
+    for step, machine in config.deploy.machines.items():
+        if step not in containers:
+            raise ConfigError(
+                f"deploy.machines: names steps of the pipeline: {', '.join(sorted(containers))}; "
+                f"got {step}. Correct the name."
+            )
+        resources: dict[str, Any] = {}
+        if machine.cpu:
+            resources["cpuLimit"] = machine.cpu
+        if machine.memory_gb:
+            resources["memoryLimit"] = machine.memory_gb
+        if machine.accelerator:
+            kind, count = machine.accelerator, str(machine.accelerators)
+            resources["accelerator"] = {"type": kind, "count": count}
+        containers[step]["resources"] = resources
+
+
+def _containers(specification: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The container of each step that has one."""
+    executors = specification["deploymentSpec"]["executors"]
+    return {
+        name.removesuffix("_executor"): executor["container"]
+        for name, executor in executors.items()
+        if "container" in executor
+    }
+
+
+def _volumes(specification: dict[str, Any], config: Config) -> dict[str, Any]:
+    """Kubeflow's own part of a specification: the volume, mounted in every step."""
+    volume = config.deploy.kubeflow.volume
+    if not volume.claim:
+        return {}
+    mount = {
+        # Until Kubeflow Pipelines 2.4 the first, since then the second.
+        "constant": volume.claim,
+        "pvcNameParameter": {"runtimeValue": {"constant": volume.claim}},
+        "mountPath": volume.path,
+    }
+    executors = [f"{name}_executor" for name in _containers(specification)]
+    mounts = {name: {"pvcMount": [mount]} for name in executors}
+    return {"kubernetes": {"deploymentSpec": {"executors": mounts}}}

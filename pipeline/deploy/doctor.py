@@ -1,0 +1,272 @@
+"""What would fail after a submission, looked for before it.
+
+Enters: a `Config`, a target. Leaves: findings, in the order in which they would bite. Changes
+nothing and submits nothing. Called by `commands`; each check is a function of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import urllib.parse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config, ConfigError
+from pipeline.deploy.checks import find_faults
+from pipeline.deploy.faults import SpecificationError
+from pipeline.deploy.findings import Finding
+from pipeline.deploy.fingerprint import DIGITS, fingerprint, source_folder
+from pipeline.deploy.settings import NEWEST_SPAN, Target
+
+TIMEOUT_SECONDS = 10
+LABEL = "authorprofile.fingerprint"
+_FORMAT = f'{{{{ index .Config.Labels "{LABEL}" }}}}'
+_TOOLS = {
+    "skopeo": ["inspect", "--config", "--format", _FORMAT],
+    "docker": ["image", "inspect", "--format", _FORMAT],
+    "podman": ["image", "inspect", "--format", _FORMAT],
+}
+# What `pipeline` wires of TFX's own; a failed import leaves None in their place.
+TFX_COMPONENTS = ("StatisticsGen", "Transform", "Tuner", "Trainer", "Pusher")
+
+
+def examine(config: Config, target: Target, specification: Path | None) -> Iterator[Finding]:
+    """Every check, one after the other.
+
+    Args:
+        config: to be compiled.
+        target: the platform.
+        specification: a file that `compile` made, checked in place of a fresh compilation.
+
+    Raises:
+        SpecificationError: another version made the file, or it is no specification.
+    """
+    faults = [*find_faults(config, target)]
+    yield from (Finding("configuration", "fault", str(f), f.remedy) for f in faults)
+    if not faults:
+        yield Finding("configuration", "ok", f"complete for {target}")
+    yield from check_components()
+    compiled: dict[str, Any] | None = None
+    if specification is not None:
+        compiled = _read(specification)
+    elif not faults:
+        compiled, finding = _compile(config, target)
+        yield from [finding] if finding else []
+    folder = source_folder()
+    if compiled is not None:
+        yield from check_specification(compiled, target)
+        yield from _package(compiled["pipelineSpec"], folder)
+    yield from check_image(config.deploy.image, folder)
+    yield from check_input(config, target)
+    yield from check_credentials(config, target)
+
+
+def check_components() -> Iterator[Finding]:
+    """TFX's components are there."""
+    from tfx import v1 as tfx
+
+    gone = [name for name in TFX_COMPONENTS if getattr(tfx.components, name, None) is None]
+    check = "every component is there"
+    if gone:
+        remedy = "Install anew: `make clean environment`."
+        yield Finding(check, "fault", f"TFX could not import {', '.join(gone)}", remedy)
+    else:
+        yield Finding(check, "ok", f"{', '.join(TFX_COMPONENTS)}, and this package's own")
+
+
+def check_specification(job: dict[str, Any], target: Target) -> Iterator[Finding]:
+    """The compiled specification is of the published schema, and its parts fit together."""
+    from google.protobuf import json_format
+    from kfp.pipeline_spec import pipeline_spec_pb2
+
+    from pipeline.deploy.rehearsal.graph import read_tasks
+
+    check = "the specification is of the published schema"
+    try:
+        inner = job["pipelineSpec"]
+        json_format.ParseDict(inner, pipeline_spec_pb2.PipelineSpec())
+        deployment = pipeline_spec_pb2.PipelineDeploymentConfig()
+        json_format.ParseDict(inner["deploymentSpec"], deployment)
+        json_format.ParseDict(
+            {"platforms": job.get("platforms", {})}, pipeline_spec_pb2.PlatformSpec()
+        )
+        tasks = read_tasks(inner)
+    except (json_format.ParseError, SpecificationError) as error:
+        yield Finding(check, "fault", str(error), "Compile it anew with `authorprofile compile`.")
+        return
+    yield Finding(check, "ok", f"{len(tasks)} steps")
+    yield _client_reads(job, target)
+
+
+def _client_reads(job: dict[str, Any], target: Target) -> Finding:
+    """The target's own client reads it."""
+    import yaml
+
+    check = f"{target}'s own client reads it"
+    try:
+        if target == "kubeflow":
+            from kfp import components
+
+            components.load_component_from_text(yaml.safe_dump(job["pipelineSpec"]))
+        else:
+            from google.cloud.aiplatform_v1.types import PipelineJob
+
+            PipelineJob(pipeline_spec=job["pipelineSpec"], display_name=job["displayName"])
+    except (ValueError, TypeError, KeyError) as error:
+        return Finding(check, "fault", f"{type(error).__name__}: {error}", "Compile it anew.")
+    return Finding(check, "ok", "yes")
+
+
+def check_image(image: str, folder: Path) -> Iterator[Finding]:
+    """The image holds this package and these locked versions.
+
+    Its tag may be the fingerprint; else its label is read by a tool that is there.
+    """
+    check = "the image is made of this package and lock"
+    wanted = fingerprint(folder)
+    if not image:
+        return
+    tag = image.rpartition("/")[2].partition("@")[0].partition(":")[2]
+    remedy = (
+        f"Build and push it anew, tagged :{wanted} or with --label {LABEL}={wanted}, and set "
+        "deploy.image."
+    )
+    if re.fullmatch(rf"[0-9a-f]{{{DIGITS}}}", tag):
+        kind, number = "tag", tag
+    else:
+        kind, number = "label", _label(image)
+    if not number:
+        found = f"its tag is no fingerprint, and {' and '.join(_TOOLS)} know no label of it"
+        yield Finding(check, "not checked", found, remedy)
+    elif number == wanted:
+        yield Finding(check, "ok", f"{kind} {number}")
+    else:
+        found = f"{kind} {number}; the package and lock here are {wanted}"
+        yield Finding(check, "fault", found, remedy)
+
+
+def _label(image: str) -> str:
+    """The image's fingerprint label, by a tool that is there and knows it; else empty."""
+    for tool, words in _TOOLS.items():
+        path = shutil.which(tool)
+        if path is None:
+            continue
+        reference = f"docker://{image}" if tool == "skopeo" else image
+        try:
+            done = subprocess.run(
+                [path, *words, reference],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=TIMEOUT_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            continue
+        label = done.stdout.strip()
+        if done.returncode == 0 and re.fullmatch(r"[0-9a-f]+", label):
+            return label
+    return ""
+
+
+def check_input(config: Config, target: Target) -> Iterator[Finding]:
+    """The patterns match files, with one newest span."""
+    from components.ingest.sources import find_sources
+    from components.ingest.spans import select_span
+
+    check = "posts and labels are there"
+    patterns = [*config.posts, *config.labels]
+    volume = config.deploy.kubeflow.volume
+    if target == "kubeflow" and volume.claim and any(p.startswith(volume.path) for p in patterns):
+        yield Finding(check, "not checked", f"the volume {volume.claim} is not mounted here")
+        return
+    span = config.deploy.span
+    try:
+        selection = select_span(config.posts, config.labels, None if span == NEWEST_SPAN else span)
+        files = find_sources(selection.posts, selection.labels)
+    # A bucket is read through Beam and TensorFlow, each with errors of its own.
+    except Exception as error:
+        remedy = "Correct posts and labels, or ask for the right to read them."
+        yield Finding(check, "fault", f"{type(error).__name__}: {error}", remedy)
+        return
+    yield Finding(check, "ok", f"{len(files)} files, span {selection.span}")
+
+
+def check_credentials(config: Config, target: Target) -> Iterator[Finding]:
+    """There are credentials in the platform's usual places; their rights only it knows."""
+    checks: dict[Target, Callable[[Config], Iterator[Finding]]] = {
+        "vertex": _google_credentials,
+        "kubeflow": _kubeflow_access,
+    }
+    yield from checks[target](config)
+
+
+def _google_credentials(config: Config) -> Iterator[Finding]:
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError
+
+    check = "Google credentials are there"
+    try:
+        credentials, project = google.auth.default()
+    except DefaultCredentialsError as error:
+        remedy = "`gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS."
+        yield Finding(check, "fault", str(error).partition(". ")[0], remedy)
+        return
+    account = getattr(credentials, "service_account_email", "") or type(credentials).__name__
+    yield Finding(check, "ok", f"{account}, project {project or 'unknown'}")
+
+
+def _kubeflow_access(config: Config) -> Iterator[Finding]:
+    kubeflow = config.deploy.kubeflow
+    check = "Kubeflow's API answers"
+    address = urllib.parse.urlsplit(kubeflow.host)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        remedy = "Set deploy.kubeflow.host, such as https://kubeflow.example.org."
+        yield Finding(check, "fault", f"deploy.kubeflow.host is {kubeflow.host!r}", remedy)
+        return
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname, port), TIMEOUT_SECONDS).close()
+    except OSError as error:
+        remedy = "Correct deploy.kubeflow.host, or forward the port: `kubectl port-forward`."
+        found = f"{address.hostname}:{port}: {error.strerror or error}"
+        yield Finding(check, "fault", found, remedy)
+    else:
+        yield Finding(check, "ok", f"{address.hostname}:{port} takes connections")
+    check = "Kubeflow credentials are there"
+    if os.environ.get(kubeflow.token_variable):
+        yield Finding(check, "ok", f"a token in {kubeflow.token_variable}")
+    elif kubeflow.namespace:
+        remedy = f"Put a token into the environment variable {kubeflow.token_variable}."
+        yield Finding(check, "fault", "a namespace of a shared install, and no token", remedy)
+    else:
+        yield Finding(check, "ok", "none, as a single-user install needs none")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    from pipeline.deploy.compiler import parse
+
+    try:
+        return parse(path.read_bytes())
+    except OSError as error:
+        raise SpecificationError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _compile(config: Config, target: Target) -> tuple[dict[str, Any] | None, Finding | None]:
+    from pipeline.deploy.compiler import compile_pipeline
+
+    try:
+        return compile_pipeline(config, target), None
+    except ConfigError as error:
+        return None, Finding("the pipeline compiles", "fault", str(error), "Correct it.")
+
+
+def _package(specification: dict[str, Any], folder: Path) -> Iterator[Finding]:
+    from pipeline.deploy.installed import check_package, check_versions
+
+    yield from check_package(specification, folder)
+    yield from check_versions(folder)

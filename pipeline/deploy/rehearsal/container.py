@@ -1,0 +1,72 @@
+"""Runs one container's command in a fresh process, with the image's `python` found first.
+
+Enters: the words of a command, a log file. Leaves: nothing, or a `StepError` with the last words of
+the step. Called by `run` and `jobs`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+class StepError(RuntimeError):
+    """A step ended with a fault; the message names it, its last words and its log."""
+
+
+def start_container(
+    command: Sequence[str], log: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """Starts a command; it and what it starts are one group of processes."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(sys.executable).parent
+    path = f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=log.parent,
+            env={**os.environ, "PATH": path, **environment},
+            start_new_session=True,
+        )
+
+
+def run_container(
+    step: str, command: Sequence[str], log: Path, environment: Mapping[str, str]
+) -> None:
+    """Runs a command to its end.
+
+    Raises:
+        StepError: it ended with a code that is not 0.
+    """
+    process = start_container(command, log, environment)
+    try:
+        code = process.wait()
+    finally:
+        end_group(process)
+    if code:
+        raise StepError(f"{step} ended with code {code}: {last_words(log)} The log: {log}")
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Ends what is left of a command's processes."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    process.wait()
+
+
+def last_words(log: Path) -> str:
+    """The error at the end of a log."""
+    from pipeline.causes import describe_cause
+
+    text = log.read_text(encoding="utf-8", errors="replace")
+    start = text.rfind("Traceback (most recent call last)")
+    return describe_cause(RuntimeError(text[start:] if start >= 0 else text[-400:])).strip()

@@ -1,0 +1,85 @@
+"""Folders in place of buckets.
+
+Enters: a `Config` for the cloud or for this machine. Leaves: the configuration that is compiled,
+complete for the target, and which folder stands for which address. What a run writes (artifacts,
+served versions, history) goes below one folder; files of this machine are read where they are, and
+stand in the specification as `gs://rehearsal/...`. Called by `run`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.deploy.settings import CloudBeamSettings, DeploySettings, Target
+
+# A bucket that nobody can own: a bucket's name has no upper-case letters.
+HERE = "gs://THIS-MACHINE"
+_STAND_INS = {"image": "registry.invalid/authorprofile:rehearsal", "root": f"{HERE}-root"}
+_VERTEX_STAND_INS = {"project": "rehearsal", "region": "europe-west4"}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Which folder stands for which address.
+
+    Attributes:
+        folders: pairs of an address and its folder, the longest address first.
+    """
+
+    folders: Sequence[tuple[str, str]]
+
+    def here(self, value: Any) -> Any:
+        """A parameter's value with folders in place of addresses."""
+        if isinstance(value, str):
+            for address, folder in self.folders:
+                value = value.replace(address, folder)
+        return value
+
+
+def for_rehearsal(config: Config, target: Target) -> tuple[Config, list[str]]:
+    """The configuration with what the target needs and is not set; and the keys so filled in."""
+    deploy = config.deploy
+    filled = {key: value for key, value in _STAND_INS.items() if not getattr(deploy, key)}
+    keys = [f"deploy.{key}" for key in filled]
+    vertex = {k: value for k, value in _VERTEX_STAND_INS.items() if not getattr(deploy.vertex, k)}
+    changes: dict[str, Any] = dict(filled)
+    if target == "vertex" and vertex:
+        keys += [f"deploy.vertex.{key}" for key in vertex]
+        changes["vertex"] = deploy.vertex.model_copy(update=vertex)
+    if deploy.beam.runner == "dataflow":
+        keys.append("deploy.beam.runner=direct")
+        changes["beam"] = CloudBeamSettings(arguments=[])
+    return (
+        config.model_copy(
+            update={
+                "posts": [_address(pattern) for pattern in config.posts],
+                "labels": [_address(pattern) for pattern in config.labels],
+                "hyperparameters_from": _address(config.hyperparameters_from),
+                "deploy": deploy.model_copy(update=changes),
+            }
+        ),
+        keys,
+    )
+
+
+def find_places(deploy: DeploySettings, folder: Path) -> Places:
+    """The folders of a rehearsal below `folder`."""
+    written = {
+        deploy.root: folder / "root",
+        deploy.push_folder: folder / "serving",
+        deploy.history_folder: folder / "serving-history",
+    }
+    pairs = [(address, str(place)) for address, place in written.items() if address]
+    return Places(sorted([*pairs, (HERE, "")], key=lambda pair: len(pair[0]), reverse=True))
+
+
+def _address(pattern: str) -> str:
+    """The address by which a file of this machine stands in a specification."""
+    if not pattern or "://" in pattern:
+        return pattern
+    return HERE + os.path.abspath(os.path.expanduser(pattern))

@@ -1,0 +1,244 @@
+"""Rehearses a run on Kubeflow or Vertex AI: every step of the compiled specification, in order.
+
+Enters: a `Config`, a target, a folder. Leaves: a `Rehearsal`; in the folder `<target>/`:
+
+| path | what |
+|---|---|
+| `specification.yaml` or `.json` | what was compiled and executed |
+| `root/` | artifacts, a folder a step |
+| `serving/` | the pushed versions, `serving-history/` what a next rehearsal compares with |
+| `logs/` | what each step printed |
+
+Steps that wait for nothing run side by side, as on the platforms. The cache of a platform is not
+rehearsed: every step runs. Called by `commands`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from pipeline.config import Config
+from pipeline.deploy.compiler import compile_pipeline, parse, render
+from pipeline.deploy.rehearsal.container import run_container
+from pipeline.deploy.rehearsal.graph import (
+    Artifact,
+    State,
+    Task,
+    input_artifacts,
+    input_parameters,
+    is_to_run,
+    read_tasks,
+    submitted_parameters,
+)
+from pipeline.deploy.rehearsal.jobs import JobService, needs_jobs
+from pipeline.deploy.rehearsal.places import Places, find_places, for_rehearsal
+from pipeline.deploy.rehearsal.platforms import (
+    Kubeflow,
+    Vertex,
+    fill,
+    import_artifact,
+    read_output,
+)
+from pipeline.deploy.settings import Target
+
+PLATFORMS = {"kubeflow": Kubeflow, "vertex": Vertex}
+FILES = {"kubeflow": "specification.yaml", "vertex": "specification.json"}
+# It calls Vertex AI's endpoints, for which nothing on this machine stands in.
+NOT_REHEARSED = ("EndpointPusher",)
+
+
+class Observer(Protocol):
+    """Is told how the rehearsal goes; calls may come from several threads."""
+
+    def told(self, step: str, state: str, seconds: float) -> None:
+        """A step has ended: `done`, `skipped` or `not rehearsed`."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """How a rehearsal ended.
+
+    Attributes:
+        artifacts: by step and output key, as the platform's store keeps them.
+        skipped: steps whose condition did not hold.
+        filled: settings that were not set, and stood in for.
+        serving: folder of the pushed versions.
+        pushed: the version that this run pushed; empty where its model was not blessed.
+    """
+
+    artifacts: Mapping[tuple[str, str], Artifact]
+    skipped: list[str]
+    filled: list[str]
+    serving: Path
+    pushed: str
+
+
+@dataclass
+class _Run:
+    """What the steps of a run share."""
+
+    platform: Kubeflow
+    places: Places
+    folder: Path
+    state: State
+    observer: Observer
+    environment: Mapping[str, str]
+
+
+def rehearse(
+    config: Config,
+    target: Target,
+    folder: Path,
+    observer: Observer,
+    submitted: Mapping[str, Any] | None = None,
+    side_by_side: int = 2,
+) -> Rehearsal:
+    """Compiles, then executes step by step.
+
+    Args:
+        config: of the run.
+        target: the platform.
+        folder: of rehearsals; `<folder>/<target>` is this one's. Versions that an earlier one
+            pushed are in service for this one; all else of it is deleted.
+        observer: is told of each step.
+        submitted: runtime parameters in place of their defaults, as a submission gives them.
+        side_by_side: steps at once, at the most.
+
+    Raises:
+        ConfigError: the configuration cannot be compiled for the target.
+        SpecificationError: the specification asks for what the platform could not do.
+        StepError: a step failed.
+    """
+    complete, filled = for_rehearsal(config, target)
+    content = render(compile_pipeline(complete, target), target)
+    here = folder.resolve() / target
+    places = find_places(complete.deploy, here)
+    with _jobs(content, here / "logs", complete.deploy.vertex.region) as environment:
+        state = execute(
+            content, target, here, places, observer, submitted or {}, side_by_side, environment
+        )
+    pushed = state.artifacts["VersionedPusher", "pushed_model"]["metadata"]
+    return Rehearsal(
+        artifacts=state.artifacts,
+        skipped=sorted(state.skipped),
+        filled=filled,
+        serving=Path(state.parameters["push"]),
+        pushed=pushed["pushed_destination"] if pushed.get("pushed") else "",
+    )
+
+
+def execute(
+    content: bytes,
+    target: Target,
+    folder: Path,
+    places: Places,
+    observer: Observer,
+    submitted: Mapping[str, Any],
+    side_by_side: int = 2,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> State:
+    """Executes a compiled file, from the very bytes that a client would send.
+
+    Args:
+        content: of the file.
+        target: its platform.
+        folder: of this rehearsal; artifacts and logs of an earlier one are deleted.
+        places: folders in place of addresses.
+        observer: is told of each step.
+        submitted: runtime parameters in place of their defaults.
+        side_by_side: steps at once, at the most.
+        environment: further variables of every step.
+
+    Raises:
+        SpecificationError: it asks for what the platform could not do.
+        StepError: a step failed.
+    """
+    specification = parse(content)["pipelineSpec"]
+    parameters = submitted_parameters(specification, submitted)
+    tasks = read_tasks(specification)
+    for left in ("root", "logs"):
+        shutil.rmtree(folder / left, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FILES[target]).write_bytes(content)
+    state = State({name: places.here(value) for name, value in parameters.items()})
+    platform = PLATFORMS[target](folder / "root")
+    _run_all(tasks, _Run(platform, places, folder, state, observer, environment), side_by_side)
+    return state
+
+
+@contextlib.contextmanager
+def _jobs(content: bytes, logs: Path, region: str) -> Iterator[dict[str, str]]:
+    """Vertex AI's job service where a step asks for it; the environment that leads to it."""
+    if not needs_jobs(content):
+        yield {}
+        return
+    with JobService(logs, region) as service:
+        yield service.environment
+
+
+def _run_all(tasks: list[Task], run: _Run, side_by_side: int) -> None:
+    """Runs each task once those that it needs have ended; the first fault ends all."""
+    waiting = {task.name: task for task in tasks}
+    ended: set[str] = set()
+    running: dict[Future[None], str] = {}
+    with ThreadPoolExecutor(side_by_side) as pool:
+        while waiting or running:
+            for task in [one for one in waiting.values() if one.after <= ended]:
+                running[pool.submit(_run_task, task, run)] = task.name
+                del waiting[task.name]
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                ended.add(running.pop(future))
+                future.result()
+
+
+def _run_task(task: Task, run: _Run) -> None:
+    started = time.monotonic()
+    if task.name in NOT_REHEARSED or not is_to_run(task, run.state):
+        run.state.skipped.add(task.name)
+        state = "not rehearsed" if task.name in NOT_REHEARSED else "skipped"
+        run.observer.told(task.name, state, 0.0)
+        return
+    parameters = {n: run.places.here(v) for n, v in input_parameters(task, run.state).items()}
+    if "importer" in task.executor:
+        key, artifact = import_artifact(task, parameters, f"imported-{task.name}")
+        run.state.artifacts[task.name, key] = {**artifact, "uri": run.places.here(artifact["uri"])}
+    else:
+        _run_container_task(task, run, parameters)
+    run.observer.told(task.name, "done", time.monotonic() - started)
+
+
+def _run_container_task(task: Task, run: _Run, parameters: dict[str, Any]) -> None:
+    platform, log = run.platform, run.folder / "logs" / f"{task.name}.log"
+    artifacts = input_artifacts(task, run.state)
+    invocation = platform.invocation(task, artifacts, parameters)
+    _make_folders(invocation)
+    hook = platform.hook(task)
+    if hook:
+        run_container(f"{task.name}'s hook", fill(hook, invocation), log, run.environment)
+        parameters |= read_output(invocation).get("parameterValues", {})
+        written = platform.invocation(task, artifacts, parameters)
+        invocation["inputs"] = written["inputs"]
+    container = task.executor["container"]
+    words = [*container["command"], *container["args"]]
+    run_container(task.name, fill(words, invocation), log, run.environment)
+    reported = read_output(invocation).get("artifacts", {})
+    for name, held in invocation["outputs"]["artifacts"].items():
+        (before,) = held["artifacts"]
+        after = reported.get(name, {}).get("artifacts", [{}])[0]
+        run.state.artifacts[task.name, name] = platform.kept(name, before, after)
+
+
+def _make_folders(invocation: Mapping[str, Any]) -> None:
+    """A bucket needs no folders; what stands in for it does."""
+    for held in invocation["outputs"]["artifacts"].values():
+        for artifact in held["artifacts"]:
+            Path(artifact["uri"]).mkdir(parents=True)

@@ -1,0 +1,84 @@
+"""How a step starts on Kubeflow: what its launcher leaves out is put in, then TFX's own entry runs.
+
+Enters: the command line of TFX's entry, whose `ExecutorInput` Kubeflow's launcher has filled in.
+Leaves: the `ExecutorOutput` file that the launcher reads. Called in a container as
+`python -m pipeline.deploy.step`.
+
+TFX's entry was made for Vertex AI. Kubeflow differs, as its source says (backend/src/v2):
+
+- `metadata/client.go` hands on input artifacts without their type, by which TFX finds the class.
+  The component's declaration of its inputs, on the same command line, has it.
+- The launcher copies artifacts of `minio://` and `s3://`, which TensorFlow no longer knows, to
+  `/minio/...` and `/s3/...` before a step and back behind it. There the step reads and writes; what
+  it reports names the bucket again. Artifacts of `gs://` are read and written where they are.
+"""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ENTRY = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
+INVOCATION, DECLARATION = "--json_serialized_invocation_args", "--json_serialized_inputs_spec_args"
+COPIED = {"minio://": "/minio/", "s3://": "/s3/"}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs the step; ends the process as TFX's entry does."""
+    words = list(arguments)
+    place = words.index(INVOCATION) + 1
+    invocation = json.loads(words[place])
+    declaration = json.loads(words[words.index(DECLARATION) + 1])
+    add_types(invocation, declaration)
+    copies = use_copies(invocation)
+    words[place] = json.dumps(invocation)
+    sys.argv = [ENTRY, *words]
+    try:
+        runpy.run_module(ENTRY, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code:
+            raise
+    name_buckets(Path(invocation["outputs"]["outputFile"]), copies)
+
+
+def add_types(invocation: dict[str, Any], declaration: Mapping[str, Any]) -> None:
+    """Gives each input artifact the type that the component declares, in place."""
+    declared = declaration.get("artifacts", {})
+    for name, held in invocation.get("inputs", {}).get("artifacts", {}).items():
+        for artifact in held.get("artifacts", []):
+            artifact["type"] = declared[name]["artifactType"]
+
+
+def use_copies(invocation: dict[str, Any]) -> dict[str, str]:
+    """Points artifacts at their copies on this machine, in place.
+
+    Returns:
+        The bucket's address of each copy: {"/minio/mlpipeline/v2/a": "minio://mlpipeline/v2/a"}.
+    """
+    copies = {}
+    for side in ("inputs", "outputs"):
+        for held in invocation.get(side, {}).get("artifacts", {}).values():
+            for artifact in held.get("artifacts", []):
+                address = artifact.get("uri", "")
+                for scheme, folder in COPIED.items():
+                    if address.startswith(scheme):
+                        artifact["uri"] = folder + address.removeprefix(scheme)
+                        copies[artifact["uri"]] = address
+    return copies
+
+
+def name_buckets(output_file: Path, copies: Mapping[str, str]) -> None:
+    """Names the buckets in what the step reported, in place."""
+    text = output_file.read_text(encoding="utf-8")
+    # The longest first: one address may be the beginning of another.
+    for copy in sorted(copies, key=len, reverse=True):
+        text = text.replace(json.dumps(copy)[1:-1], json.dumps(copies[copy])[1:-1])
+    output_file.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,126 @@
+"""What commands that read a configuration share: its options, and checks before anything starts.
+
+Enters: the command line. Leaves: a `Config`, or a usage error of one line, which ends the command
+with code 2. Called by `cli` and by the groups of commands. Imports neither TensorFlow nor TFX.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def source_options(command: Command) -> Command:
+    """The arguments by which every command that reads a configuration takes it."""
+    for option in (
+        click.option(
+            "assignments",
+            "--set",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Override a setting, such as training.epochs=5. Repeatable.",
+        ),
+        click.option("--heads", help="Heads to predict, by name: age,gender."),
+        click.option(
+            "--labels", multiple=True, metavar="GLOB", help="Files of label records. Repeatable."
+        ),
+        click.option("--posts", multiple=True, metavar="GLOB", help="Files of posts. Repeatable."),
+        click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path)),
+    ):
+        command = option(command)
+    return command
+
+
+def config_options(command: Command) -> Command:
+    """The same, with the folder of runs."""
+    return source_options(click.option("--out", help="Folder of runs, metadata and logs.")(command))
+
+
+def read_config(
+    config: Path | None,
+    posts: tuple[str, ...],
+    labels: tuple[str, ...],
+    heads: str | None,
+    assignments: tuple[str, ...],
+    out: str | None = None,
+    compare: bool | None = None,
+) -> Config:
+    """The configuration of the command line; a wrong one ends the command with code 2."""
+    from pipeline.config import ConfigError, load_config
+
+    try:
+        return load_config(
+            config,
+            assignments,
+            [name.strip() for name in heads.split(",")] if heads is not None else None,
+            posts=list(posts) or None,
+            labels=list(labels) or None,
+            out=out,
+            compare=compare or None,
+        )
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def check_sources(config: Config) -> None:
+    """Ends the command with code 2 where local files are missing or cannot be sources."""
+    from components.ingest.sources import SourceError, find_sources
+
+    for key in ("posts", "labels"):
+        for pattern in getattr(config, key):
+            if "://" not in pattern and not _names_a_file(pattern):
+                raise click.UsageError(f"{key}: no file matches {pattern}")
+    # Which files a placeholder or a bucket names is known once the run looks.
+    if not any("{" in pattern or "://" in pattern for pattern in (*config.posts, *config.labels)):
+        try:
+            find_sources(config.posts, config.labels)
+        except SourceError as error:
+            raise click.UsageError(str(error)) from None
+
+
+def _names_a_file(pattern: str) -> bool:
+    import glob
+
+    plain = os.path.expanduser(re.sub(r"\{[A-Z]+(:\d+)?\}", "*", pattern))
+    return any(os.path.isfile(path) for path in glob.iglob(plain))
+
+
+def check_hyperparameters(path: str) -> None:
+    """Ends the command with code 2 where no earlier run's choice is there to be taken."""
+    name = "best_hyperparameters.txt"
+    if path and "://" not in path and not (Path(path).name == name and Path(path).is_file()):
+        raise click.UsageError(
+            f"hyperparameters_from: must be the file {name} of an earlier run's "
+            f"artifacts/Tuner/best_hyperparameters; got {path}"
+        )
+
+
+def check_warm_start(path: str) -> None:
+    """Ends the command with code 2 where no earlier run's network is there to start from."""
+    if path and "://" not in path and not Path(path, "network", "weights.npz").is_file():
+        raise click.UsageError(
+            "warm_start_from: must be a folder of an earlier run's artifacts/Trainer/model_run, "
+            f"with network/weights.npz in it; got {path}"
+        )
+
+
+def check_out(out: str) -> None:
+    """Ends the command with code 2 where the run's folder cannot be written."""
+    try:
+        Path(out, "logs").mkdir(parents=True, exist_ok=True)
+        writable = os.access(Path(out, "logs"), os.W_OK)
+        fault = "" if writable else "no right to write there"
+    except OSError as error:
+        fault = str(error.strerror)
+    if fault:
+        raise click.UsageError(f"out: must be a folder that can be written; got {out}: {fault}")
