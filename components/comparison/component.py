@@ -8,10 +8,10 @@ on `test`: mean over seeds, with an interval over authors.
      "rows": [{"name": "equal weights", "seeds": 3,
                "heads": {"age": {"mean": 0.69, "lower": 0.64, "upper": 0.74}}}]}
 
-Nothing is chosen by it: early stopping looks at `eval`, and what serves is the Trainer's model.
-Wired by `pipeline` where a run is asked to compare; read by the report. It may use training,
-judging and serving's export, since it does all three. Memory: one network, and some 200 bytes of
-terms an author, head and seed.
+Nothing is chosen by it: early stopping and calibration look at `eval`, and what serves is the
+Trainer's model, which the first row's first seed makes again. Wired by `pipeline` where a run is
+asked to compare; read by the report. It may use training, judging and serving's export, since it
+does all three. Memory: one network, and some 200 bytes of terms an author, head and seed.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from components.judging.scores import head_scores
 from components.serving.export import ServedModel
 from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings
+from components.training.trainer import calibrated_model
 from components.training.tuner import apply_hyperparameters
 
 LOGGER = logging.getLogger("authorprofile.comparison")
@@ -191,7 +192,8 @@ def _run(
 ) -> dict[str, Terms]:
     terms: dict[str, Terms] = {}
     for group, model in train_row(row, data, seed, folder):
-        served = ServedModel(model, transform, group.heads, group.judging.age_bands)
+        names = tuple(head.name for head in group.heads)
+        served, _ = calibrated_model(model, data[names], transform, group)
         terms |= author_terms(served, test_pattern)
     return terms
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import csv
-import glob
-import os
-import signal
+import json
 import subprocess
-import time
 
-from command import TINY, arguments, read_summary, run_command, versions
-
-DEADLINE_SECONDS = 240
+import pytest
+from command import TINY, arguments, kill_when, read_summary, run_command, versions
 
 
 def write_labels_without_income(sample, path):
@@ -19,21 +15,6 @@ def write_labels_without_income(sample, path):
         writer = csv.DictWriter(out, ["author_id", "age", "gender"], extrasaction="ignore")
         writer.writeheader()
         writer.writerows(csv.DictReader(file))
-
-
-def kill_when(words, pattern):
-    """Starts a run, kills it with all its children once a path matches, and says what matched."""
-    process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    end = time.monotonic() + DEADLINE_SECONDS
-    while process.poll() is None and time.monotonic() < end:
-        if glob.glob(str(pattern), include_hidden=True):
-            os.killpg(process.pid, signal.SIGKILL)
-            break
-        time.sleep(0.005)
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == -signal.SIGKILL, output.decode()[-2000:]
 
 
 def test_a_run_killed_in_every_long_stage_goes_on_and_serves_whole_models_alone(
@@ -76,12 +57,38 @@ def test_a_run_killed_in_every_long_stage_goes_on_and_serves_whole_models_alone(
     assert not (out / "state").exists()
     (found,) = out.glob("artifacts/Tuner/best_hyperparameters/*/best_hyperparameters.txt")
     words += ["--set", "training.epochs=1", "--set", f"hyperparameters_from={found}"]
+    words += ["--compare", "--set", "compare_seeds=1"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 3), done.stdout
     chosen, used = summary["hyperparameters"], read_summary(out)["training"]["settings"]
     assert used["learning_rate"] == chosen["learning_rate"]
     assert used["loss_weights"]["gender"] == chosen["loss_weight/gender"]
     assert used["epochs"] == 1
+    check_comparison(out)
+
+
+def check_comparison(out):
+    """Every way to weigh the heads, the first of them the run's own model."""
+    record = json.loads((out / "report.json").read_text())
+    names = [row["name"] for row in record["comparison"]]
+    assert names == [
+        "chosen weights",
+        "equal weights",
+        "hand-set 0.25 / 1 / 10",
+        "uncertainty weighting",
+        "one network a head",
+    ]
+    chosen, *others = record["comparison"]
+    for head in record["verdict"]["heads"]:
+        again = chosen["heads"][head["name"]]
+        assert again["mean"] == pytest.approx(head["skill"]["value"], abs=1e-4)
+        assert again["lower"] == pytest.approx(head["skill"]["lower"], abs=1e-4)
+        # An author's words, not the heads' weights, are most of an answer; yet none is the same.
+        skills = [row["heads"][head["name"]]["mean"] for row in others]
+        assert len({again["mean"], *skills}) == 5
+    page = (out / "report.html").read_text()
+    assert all(f"<td>{name}</td>" in page for name in names)
+    assert "Not run. A comparison trains" not in page
 
 
 def test_a_label_table_without_income_fails_at_once_naming_head_and_switch(small_sample, tmp_path):

@@ -5,23 +5,40 @@ head. Called by `service`. Pure functions.
 
 | kind | object |
 |---|---|
-| regression | `value`, `unit`, where fitted `interval` {`coverage`, `lower`, `upper`} |
+| regression | `value`, `unit`, `interval` {`coverage`, `lower`, `upper`}, `confidence` |
 | classes | `group`, `probabilities`, where cut from an amount `boundaries`, `confidence` |
 | binary | `probabilities` by value, `confidence` |
 
 `interval` is there where the head says how wide it is, `confidence` where the head was calibrated
-(it holds `temperature`), `abstain` where the confidence is below the configured bound.
+(it holds `temperature` or `interval`): how often such an answer is right, which of a number means
+that the interval holds it, the same for every author. `abstain` is there where the confidence is
+below, or the interval wider than, the configured bound.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 Head = Mapping[str, Any]
-CLASSIFIERS = ("classes", "binary")
+
+
+class Bounds(NamedTuple):
+    """When an answer says that it is none, by head.
+
+    Attributes:
+        below: the least confidence.
+        wider: of a number, the greatest width of the interval, in the head's unit.
+    """
+
+    below: Mapping[str, float] = MappingProxyType({})
+    wider: Mapping[str, float] = MappingProxyType({})
+
+
+NO_BOUNDS = Bounds()
 
 
 def short_numbers(values: np.ndarray) -> list[float]:
@@ -30,26 +47,25 @@ def short_numbers(values: np.ndarray) -> list[float]:
 
 
 def describe_answer(
-    head: Head, numbers: Sequence[float], abstain_below: Mapping[str, float]
+    head: Head, numbers: Sequence[float], bounds: Bounds = NO_BOUNDS
 ) -> dict[str, Any]:
     """One head's answer to an author.
 
-    >>> describe_answer({"name": "g", "kind": "binary", "positive": "f", "negative": "m"}, [0.75],
-    ...                 {})
+    >>> describe_answer({"name": "g", "kind": "binary", "positive": "f", "negative": "m"}, [0.75])
     {'probabilities': {'f': 0.75, 'm': 0.25}}
     """
     if head["kind"] == "regression":
-        return _regression(head, numbers[0])
+        return _regression(head, numbers[0], bounds)
     if head["kind"] == "binary":
         by_value = {head["positive"]: numbers[0], head["negative"]: round(1 - numbers[0], 9)}
-        return {"probabilities": by_value, **_sureness(head, by_value.values(), abstain_below)}
+        return {"probabilities": by_value, **_sureness(head, by_value.values(), bounds)}
     answer = {"group": max(range(len(numbers)), key=numbers.__getitem__), "probabilities": numbers}
     if head.get("boundaries"):
         answer["boundaries"] = head["boundaries"]
-    return {**answer, **_sureness(head, numbers, abstain_below)}
+    return {**answer, **_sureness(head, numbers, bounds)}
 
 
-def _regression(head: Head, value: float) -> dict[str, Any]:
+def _regression(head: Head, value: float, bounds: Bounds) -> dict[str, Any]:
     answer: dict[str, Any] = {"value": value}
     if head.get("unit"):
         answer["unit"] = head["unit"]
@@ -63,14 +79,21 @@ def _regression(head: Head, value: float) -> dict[str, Any]:
             "lower": round(float(lower), 6),
             "upper": round(float(upper), 6),
         }
+        is_wide = upper - lower > bounds.wider.get(head["name"], np.inf)
+        answer |= _stated(head, interval["coverage"], bounds, is_wide)
     return answer
 
 
-def _sureness(head: Head, probabilities: Any, abstain_below: Mapping[str, float]) -> dict[str, Any]:
+def _sureness(head: Head, probabilities: Any, bounds: Bounds) -> dict[str, Any]:
     if "temperature" not in head:
         return {}
-    confidence = max(probabilities)
-    if confidence < abstain_below.get(head["name"], 0.0):
+    return _stated(head, max(probabilities), bounds)
+
+
+def _stated(
+    head: Head, confidence: float, bounds: Bounds, abstains: bool = False
+) -> dict[str, Any]:
+    if abstains or confidence < bounds.below.get(head["name"], 0.0):
         return {"confidence": confidence, "abstain": True}
     return {"confidence": confidence}
 
@@ -80,19 +103,25 @@ def describe_head(head: Head) -> dict[str, Any]:
     return {key: value for key, value in head.items() if key != "field" and value is not None}
 
 
-def bound_faults(heads: Sequence[Head], abstain_below: Mapping[str, float]) -> list[str]:
+def bound_faults(heads: Sequence[Head], bounds: Bounds) -> list[str]:
     """Bounds of abstention that this model cannot keep, each as one sentence."""
-    kinds = {head["name"]: head for head in heads}
-    faults = []
-    for name in abstain_below:
-        if kinds.get(name, {}).get("kind") not in CLASSIFIERS:
-            classifiers = [head["name"] for head in heads if head["kind"] in CLASSIFIERS]
-            faults.append(
-                f"abstain_below must name classifiers of the model, {classifiers}; {name} is none"
-            )
-        elif "temperature" not in kinds[name]:
-            faults.append(
-                f"abstain_below needs a calibrated confidence; the model has none for {name}. "
-                "Train it again, or leave the bound out"
-            )
+    kinds = {head["name"]: head["kind"] for head in heads}
+    numbers = [name for name, kind in kinds.items() if kind == "regression"]
+    faults = [
+        f"abstain_below must name heads of the model, {list(kinds)}; {name} is none"
+        for name in bounds.below
+        if name not in kinds
+    ]
+    faults += [
+        f"abstain_wider must name numbers of the model, {numbers}; {name} is none"
+        for name in bounds.wider
+        if name not in numbers
+    ]
+    calibrated = {h["name"] for h in heads if h.get("interval") or "temperature" in h}
+    faults += [
+        f"to abstain, a head needs a calibrated confidence; the model has none for {name}. Train "
+        "it again, or leave the bound out"
+        for name in dict.fromkeys((*bounds.below, *(n for n in bounds.wider if n in numbers)))
+        if name in kinds and name not in calibrated
+    ]
     return faults

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from components.serving.server.answers import bound_faults, describe_answer, short_numbers
+from components.serving.server.answers import Bounds, bound_faults, describe_answer, short_numbers
 from components.serving.server.batches import Batches
 from components.serving.server.explain import occlude, word_effects
 from components.serving.server.inference import (
@@ -42,9 +42,10 @@ class AuthorModel(Model):
     def __init__(self, settings: ServerSettings) -> None:
         super().__init__(settings.name)
         self.settings = settings
+        self.bounds = Bounds(settings.abstain_below, settings.abstain_wider)
         self.versions = Versions(
             settings.model,
-            lambda version: bound_faults(version.served.heads, settings.abstain_below),
+            lambda version: bound_faults(version.served.heads, self.bounds),
         )
         self.batches = Batches(settings)
 
@@ -98,7 +99,6 @@ class AuthorModel(Model):
         """What every author's numbers mean, head by head; empty for another signature's answers."""
         if not all(name in answers for name in version.head_names):
             return []
-        bounds = self.settings.abstain_below
         numbers = {
             head["name"]: [short_numbers(row) for row in answers[head["name"]]]
             for head in version.served.heads
@@ -106,7 +106,7 @@ class AuthorModel(Model):
         authors = len(next(iter(numbers.values())))
         return [
             {
-                head["name"]: describe_answer(head, numbers[head["name"]][index], bounds)
+                head["name"]: describe_answer(head, numbers[head["name"]][index], self.bounds)
                 for head in version.served.heads
             }
             for index in range(authors)

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
 
 
 class ServerSettings(BaseModel):
@@ -69,7 +70,12 @@ class ServerSettings(BaseModel):
     poll_seconds: float = Field(2.0, gt=0, description="how often the folder is looked at")
     abstain_below: dict[str, Share] = Field(
         default_factory=dict,
-        description="by classifier: the confidence below which the answer says `abstain`",
+        description="by head: the confidence below which the answer says `abstain`; of a number it "
+        "is the coverage of its interval",
+    )
+    abstain_wider: dict[str, Positive] = Field(
+        default_factory=dict,
+        description="by number: the width of its interval, in its unit, above which it abstains",
     )
     explain_words: int = Field(
         200, ge=1, le=5000, description="most words tried for an explanation"

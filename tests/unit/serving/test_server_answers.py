@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from components.serving.server.answers import bound_faults, describe_answer, describe_head
+from components.serving.server.answers import Bounds, bound_faults, describe_answer, describe_head
 from components.serving.server.explain import occlude, word_effects
 
 AGE = {"name": "age", "kind": "regression", "unit": "years", "minimum": 0.0, "maximum": 120.0}
@@ -14,9 +14,9 @@ GENDER = {"name": "gender", "kind": "binary", "positive": "female", "negative": 
 
 
 def test_a_number_has_its_unit_and_an_interval_only_where_one_was_fitted() -> None:
-    assert describe_answer(AGE, [31.2], {}) == {"value": 31.2, "unit": "years"}
+    assert describe_answer(AGE, [31.2]) == {"value": 31.2, "unit": "years"}
     fitted = {**AGE, "interval": {"coverage": 0.8, "half_width": 5.5}}
-    assert describe_answer(fitted, [31.2], {})["interval"] == {
+    assert describe_answer(fitted, [31.2])["interval"] == {
         "coverage": 0.8,
         "lower": 25.7,
         "upper": 36.7,
@@ -25,13 +25,13 @@ def test_a_number_has_its_unit_and_an_interval_only_where_one_was_fitted() -> No
 
 def test_an_interval_ends_where_the_heads_range_ends() -> None:
     fitted = {**AGE, "interval": {"coverage": 0.8, "half_width": 40.0}}
-    interval = describe_answer(fitted, [12.0], {})["interval"]
+    interval = describe_answer(fitted, [12.0])["interval"]
     assert (interval["lower"], interval["upper"]) == (0.0, 52.0)
-    assert describe_answer(fitted, [100.0], {})["interval"]["upper"] == 120.0
+    assert describe_answer(fitted, [100.0])["interval"]["upper"] == 120.0
 
 
 def test_groups_have_probabilities_boundaries_and_the_likeliest() -> None:
-    assert describe_answer(INCOME, [0.2, 0.5, 0.3], {}) == {
+    assert describe_answer(INCOME, [0.2, 0.5, 0.3]) == {
         "group": 1,
         "probabilities": [0.2, 0.5, 0.3],
         "boundaries": [10.0, 20.0],
@@ -40,24 +40,44 @@ def test_groups_have_probabilities_boundaries_and_the_likeliest() -> None:
 
 @pytest.mark.parametrize(("bound", "abstains"), [(0.7, False), (0.75, False), (0.76, True)])
 def test_below_its_bound_a_calibrated_head_abstains(bound: float, abstains: bool) -> None:
-    answer = describe_answer({**GENDER, "temperature": 1.2}, [0.25], {"gender": bound})
+    answer = describe_answer({**GENDER, "temperature": 1.2}, [0.25], Bounds({"gender": bound}))
     assert answer["confidence"] == 0.75
     assert answer.get("abstain", False) is abstains
     assert answer["probabilities"] == {"female": 0.25, "male": 0.75}
 
 
 def test_an_uncalibrated_head_claims_no_confidence() -> None:
-    assert "confidence" not in describe_answer(GENDER, [0.25], {"gender": 0.9})
+    assert "confidence" not in describe_answer(GENDER, [0.25], Bounds({"gender": 0.9}))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "abstains"),
+    [
+        (Bounds(), False),
+        (Bounds({"age": 0.8}, {"age": 11.0}), False),
+        (Bounds(below={"age": 0.81}), True),
+        (Bounds(wider={"age": 10.9}), True),
+    ],
+)
+def test_a_number_is_as_sure_as_its_interval_and_abstains_where_that_is_too_wide(
+    bounds: Bounds, abstains: bool
+) -> None:
+    fitted = {**AGE, "interval": {"coverage": 0.8, "half_width": 5.5}}
+    answer = describe_answer(fitted, [31.0], bounds)
+    assert (answer["value"], answer["confidence"]) == (31.0, 0.8)
+    assert answer.get("abstain", False) is abstains
 
 
 def test_a_bound_the_model_cannot_keep_is_a_fault() -> None:
     heads = [AGE, {**INCOME, "temperature": 1.0}, GENDER]
-    assert bound_faults(heads, {"income": 0.5}) == []
-    faults = bound_faults(heads, {"age": 0.5, "gender": 0.5, "mood": 0.5})
+    assert bound_faults(heads, Bounds({"income": 0.5})) == []
+    given = Bounds({"gender": 0.5, "mood": 0.5}, {"income": 9.0, "age": 9.0})
+    faults = bound_faults(heads, given)
     assert [fault.split(";")[1].split(".")[0].strip() for fault in faults] == [
-        "age is none",
-        "the model has none for gender",
         "mood is none",
+        "income is none",
+        "the model has none for gender",
+        "the model has none for age",
     ]
 
 

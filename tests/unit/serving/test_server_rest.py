@@ -115,6 +115,7 @@ def test_raw_posts_are_answered_in_words_of_people(server: Server) -> None:
             "value": 23.0,
             "unit": "years",
             "interval": {"coverage": 0.8, "lower": 19.0, "upper": 27.0},
+            "confidence": 0.8,
         },
         "income": {
             "group": 0,

@@ -54,7 +54,7 @@ function drawRegression(head, answer) {
   const x = (value) => 20 + 360 * Math.min(1, Math.max(0, (value - low) / (high - low)));
   const unit = answer.unit || "";
   const said = interval
-    ? `In ${percent(interval.coverage)} of cases between ${number(interval.lower)} and ${number(interval.upper)} ${unit}.`
+    ? `In ${percent(interval.coverage)} of cases between ${number(interval.lower)} and ${number(interval.upper)} ${unit}.${answer.abstain ? " Abstains: less sure than the bounds set for this server." : ""}`
     : "This model was exported without an interval.";
   const shapes = [shape("line", { x1: 20, y1: 50, x2: 380, y2: 50, class: "axis" })];
   if (interval) shapes.push(shape("rect", { x: x(interval.lower), y: 26, width: x(interval.upper) - x(interval.lower), height: 20, rx: 4, class: "band" }));
