@@ -14,8 +14,8 @@ from components.ingest.checks import JoinError, check_join
 from components.ingest.summary import JoinSummary
 from pipeline.causes import describe_cause
 from pipeline.chatter import divert_output
-from pipeline.cli import leave
 from pipeline.config import Config
+from pipeline.observed import leave
 
 
 def audit_command(config: Config) -> int:

@@ -27,8 +27,8 @@ from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.bulk.tables import FormatError, check_format
 from components.serving.bulk.work import OutputTaken, work_folder
 from pipeline.causes import describe_cause
-from pipeline.cli import leave
 from pipeline.config import BeamSettings, ConfigError
+from pipeline.observed import leave
 
 if TYPE_CHECKING:
     from components.serving.bulk.run import BulkSummary

@@ -6,27 +6,25 @@ blessed, 130 interrupted.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline.causes import StageFailed, describe_cause
 from pipeline.cloud.commands import submit
 from pipeline.deploy.commands import compile_for, examine_for, rehearse_for
+from pipeline.models.commands import models
+from pipeline.observed import FAILED, INTERRUPTED, NOT_BLESSED, leave, observed
 from pipeline.options import (
-    check_hyperparameters,
+    check_before,
     check_out,
     check_sources,
-    check_warm_start,
     config_options,
     read_config,
 )
+from pipeline.retraining.commands import retrain
 from pipeline.schedule.commands import schedule
-
-FAILED, USAGE, NOT_BLESSED, INTERRUPTED = 1, 2, 3, 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,52 +46,16 @@ def run(**options: Any) -> None:
     CONFIG is a YAML file of settings; `authorprofile settings` prints them all.
     """
     settings = read_config(**options)
-    from pipeline.chatter import divert_output
-    from pipeline.config import ConfigError
-    from pipeline.console import RunConsole, read_reachable, show_outcome
+    from pipeline.console import show_outcome
 
-    try:
-        reachable = read_reachable(settings.reachable)
-    except (OSError, ValueError, KeyError) as error:
-        raise click.UsageError(f"reachable: {settings.reachable} cannot be read: {error}") from None
-    check_sources(settings)
-    check_hyperparameters(settings.hyperparameters_from)
-    check_warm_start(settings.warm_start_from)
-    check_out(settings.out)
-    with (
-        divert_output(Path(settings.out) / "logs") as (terminal, log_path),
-        RunConsole(terminal, Path(settings.out) / "artifacts") as console,
-    ):
-        console.say(f"Log: {log_path}", "dim")
-        console.waiting_for("loading TensorFlow and TFX")
-        try:
-            from pipeline.local import run_local
+    reachable = check_before(settings)
+    with observed(settings, "run") as console:
+        from pipeline.local import run_local
 
-            outcome = run_local(settings, console)
-        except KeyboardInterrupt:
-            console.status.stop()
-            console.say("Interrupted. The same command goes on where this one stopped.")
-            leave(INTERRUPTED)
-        except Exception as error:
-            import logging
-
-            logging.getLogger(__name__).exception("the run failed")
-            console.status.stop()
-            console.say(f"{console.title or 'run'} failed: {describe_cause(error)}", "red")
-            if isinstance(error, StageFailed) and error.report:
-                console.say(f"Report: {error.report}")
-            console.say(f"The whole log: {log_path}", "dim")
-            leave(USAGE if isinstance(error, ConfigError) else FAILED)
+        outcome = run_local(settings, console)
         show_outcome(console.console, outcome, reachable)
     if not outcome.pushed:
         leave(NOT_BLESSED if not outcome.verdict["blessed"] else FAILED)
-
-
-def leave(code: int) -> None:
-    """Ends at once: worker threads of an interrupted stage must not hold the process."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 @cli.command()
@@ -247,7 +209,15 @@ def settings() -> None:
     click.echo(settings_as_yaml(), nl=False)
 
 
-for command in (compile_for, examine_for, rehearse_for, submit, schedule):
+for command in (
+    compile_for,
+    examine_for,
+    models,
+    rehearse_for,
+    retrain,
+    schedule,
+    submit,
+):
     cli.add_command(command)
 
 

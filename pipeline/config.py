@@ -20,6 +20,7 @@ from components.heads import DEFAULT_HEADS, Head, parse_heads
 from components.ingest.settings import IngestSettings
 from components.judging.settings import JudgingSettings
 from components.report.settings import CardSettings
+from components.retraining.settings import RetrainingSettings
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
 from pipeline.deploy.settings import DeploySettings
 
@@ -121,6 +122,10 @@ class Config(BaseModel):
         description="folder Trainer/model_run/<number> of an earlier run, whose network training "
         "starts from; rows of tokens that both vocabularies have are carried over",
     )
+    retraining: RetrainingSettings = Field(
+        default_factory=RetrainingSettings,
+        description="when `authorprofile retrain` trains, and with what",
+    )
     judging: JudgingSettings = Field(
         default_factory=JudgingSettings, description="when a model is good enough"
     )
@@ -175,10 +180,17 @@ class Config(BaseModel):
         for key, names in (
             ("judging.accept", self.judging.accept),
             ("training.loss_weights", list(self.training.loss_weights)),
+            ("network.ridges", list(self.network.ridges)),
         ):
             unknown = [name for name in names if name not in self.heads]
             if unknown:
                 raise ValueError(f"{key} names {unknown}; the heads are {list(self.heads)}")
+        last, wanted = self.ingest.window.last, self.retraining.minimum_new_spans
+        if wanted > (last or 1) and not (last is None and self.ingest.window.since is not None):
+            raise ValueError(
+                f"retraining.minimum_new_spans must not exceed the spans that a run reads; it is "
+                f"{wanted}, and ingest.window reads {last or 1}"
+            )
         return self
 
     @property

@@ -20,6 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 TITLES = {
+    "SpanLook": "look",
+    "DecisionRecord": "decision",
     "PostsExampleGen": "ingest",
     "StatisticsGen": "statistics",
     "HeadsSchema": "schema",
@@ -132,7 +134,8 @@ class RunConsole(logging.Handler):
 
     def stage_started(self, stage: str) -> None:
         """A stage starts."""
-        self.title = TITLES.get(stage, stage)
+        kind, _, number = stage.partition("-")
+        self.title = f"{TITLES.get(kind, kind)} {number}".rstrip()
         self.started = time.monotonic()
         self.said = 0
         self.waiting_for(self.title, self.artifacts / stage if self.artifacts else None)
@@ -185,7 +188,7 @@ def show_outcome(console: Console, outcome: Any, reachable: dict[str, Any]) -> N
     )
     if outcome.hyperparameters:
         chosen = ", ".join(
-            f"{name.replace('loss_weight/', 'weight of ')} {_chosen(value)}"
+            f"{_title(name)} {_chosen(value)}"
             for name, value in sorted(outcome.hyperparameters.items())
             if isinstance(value, float | str) and not name.startswith("tuner/")
         )
@@ -206,6 +209,10 @@ def show_outcome(console: Console, outcome: Any, reachable: dict[str, Any]) -> N
     else:
         console.print("Not pushed; what was in service stays there.")
     console.print(Text(f"Report:     {outcome.report}"), soft_wrap=True)
+
+
+def _title(name: str) -> str:
+    return name.replace("loss_weight/", "weight of ").replace("ridge/", "ridge of ")
 
 
 def _chosen(value: float | str) -> str:

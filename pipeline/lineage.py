@@ -1,7 +1,8 @@
-"""Reads from MLMD which artifacts the last run of a pipeline made or reused."""
+"""Reads from MLMD which artifacts the runs of a pipeline made or reused."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,13 @@ def read_last_run(connection: Any, pipeline_name: str) -> RunArtifacts:
     Raises:
         LookupError: the store knows no run of it.
     """
+    for run in read_runs(connection, pipeline_name):
+        return run
+    raise LookupError(f"The metadata store knows no run of pipeline {pipeline_name!r}.")
+
+
+def read_runs(connection: Any, pipeline_name: str) -> Iterator[RunArtifacts]:
+    """The artifacts of each run of `pipeline_name`, latest first; read as they are asked for."""
     with Handle(connection) as handle:
         store = handle.store
         pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
@@ -56,10 +64,8 @@ def read_last_run(connection: Any, pipeline_name: str) -> RunArtifacts:
         runs = [context for context in runs if context.type == "pipeline_run"] or (
             _runs_by_executions(store, pipeline) if pipeline else []
         )
-        if not runs:
-            raise LookupError(f"The metadata store knows no run of pipeline {pipeline_name!r}.")
-        last = max(runs, key=lambda context: context.id)
-        return _collect(store, store.get_executions_by_context(last.id))
+        for run in sorted(runs, key=lambda context: context.id, reverse=True):
+            yield _collect(store, store.get_executions_by_context(run.id))
 
 
 def _runs_by_executions(store: Any, pipeline: Any) -> list[Any]:

@@ -12,6 +12,7 @@ Enters: a `Config`, an observer of stages. Leaves: an `Outcome`; under `config.o
 | `model_card.md` | the card of the last model that was judged |
 | `config.yaml` | the whole configuration of the last run, which repeats it |
 | `summary.json` | what the last run that came to its end made |
+| `retraining.json` | the last decision of `authorprofile retrain`, and its figures |
 
 Called by the command line.
 """
@@ -45,6 +46,7 @@ from pipeline.console import TITLES
 from pipeline.lineage import RunArtifacts, read_last_run
 from pipeline.pipeline import create_pipeline
 from pipeline.report import place_report, settings_path, write_config
+from pipeline.service import follow_service
 from pipeline.store import Handle, connect_metadata
 
 # What is in service may have been taken away since; pushing the same model again adds nothing. A
@@ -185,25 +187,61 @@ def run_local(config: Config, observer: StageObserver) -> Outcome:
         ConfigError: the metadata server cannot be used.
         StageFailed: from what the stage raised; the report tells of it.
     """
+    with run_folder(config) as (out, connection):
+        return run_in(out, connection, config, observer)
+
+
+@contextmanager
+def run_folder(config: Config) -> Iterator[tuple[Path, Any]]:
+    """The run's folder, for this run alone, and the connection to its metadata store.
+
+    Raises:
+        RunInProgressError: another run is at work in `config.out`.
+        ConfigError: the metadata server cannot be used.
+    """
     out = Path(config.out).resolve()
     out.mkdir(parents=True, exist_ok=True)
     connection = connect_metadata(config, out)
     with _only_run_in(out):
-        settings = settings_path(out)
-        pipeline = create_pipeline(
-            config, str(out / "artifacts"), str(out / "state"), str(settings), connection
-        )
-        try:
-            ObservedDagRunner(observer).run(pipeline)
-        except StageFailed as failed:
-            write_config(config, settings)
-            failed.report = place_last_report(read_last_run(connection, config.name), out)
-            raise
-        run = read_last_run(connection, config.name)
+        yield out, connection
+
+
+def run_in(
+    out: Path, connection: Any, config: Config, observer: StageObserver, decision: str = ""
+) -> Outcome:
+    """Runs the pipeline in a folder of `run_folder`.
+
+    Args:
+        out: the folder.
+        connection: of the metadata store.
+        config: of the run.
+        observer: is told of stages.
+        decision: why the model is trained anew, as JSON, for the report; empty: it was asked for.
+
+    Raises:
+        StageFailed: from what the stage raised; the report tells of it.
+    """
+    settings = settings_path(out)
+    follow_service(connection, config)
+    pipeline = create_pipeline(
+        config,
+        str(out / "artifacts"),
+        str(out / "state"),
+        str(settings),
+        connection,
+        decision=decision,
+    )
+    try:
+        ObservedDagRunner(observer).run(pipeline)
+    except StageFailed as failed:
         write_config(config, settings)
-        outcome = read_outcome(run, place_last_report(run, out))
-        write_summary(outcome, out / "summary.json")
-        shutil.rmtree(out / "state", ignore_errors=True)
+        failed.report = place_last_report(read_last_run(connection, config.name), out)
+        raise
+    run = read_last_run(connection, config.name)
+    write_config(config, settings)
+    outcome = read_outcome(run, place_last_report(run, out))
+    write_summary(outcome, out / "summary.json")
+    shutil.rmtree(out / "state", ignore_errors=True)
     return outcome
 
 

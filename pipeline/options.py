@@ -72,6 +72,25 @@ def read_config(
         raise click.UsageError(str(error)) from None
 
 
+def check_before(config: Config) -> dict[str, Any]:
+    """All checks before a run; ends the command with code 2 at the first that fails.
+
+    Returns:
+        The best reachable scores, by head and metric, empty where none are given.
+    """
+    from pipeline.console import read_reachable
+
+    try:
+        reachable = read_reachable(config.reachable)
+    except (OSError, ValueError, KeyError) as error:
+        raise click.UsageError(f"reachable: {config.reachable} cannot be read: {error}") from None
+    check_sources(config)
+    check_hyperparameters(config.hyperparameters_from)
+    check_warm_start(config.warm_start_from)
+    check_out(config.out)
+    return reachable
+
+
 def check_sources(config: Config) -> None:
     """Ends the command with code 2 where local files are missing or cannot be sources."""
     from components.ingest.sources import SourceError, find_sources

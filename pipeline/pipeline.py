@@ -47,6 +47,7 @@ def create_pipeline(
     settings_file: str = "",
     metadata_connection: metadata.metadata_store_pb2.ConnectionConfig | None = None,
     platform: Platform = THIS_MACHINE,
+    decision: str = "",
 ) -> tfx.dsl.Pipeline:
     """Wires the components.
 
@@ -57,6 +58,7 @@ def create_pipeline(
         settings_file: that repeats the run, for the commands in its report; empty: unknown.
         metadata_connection: MLMD; None where the platform brings its own.
         platform: choices of a cloud platform.
+        decision: of a retraining, as JSON, for the report; empty: the run was asked for.
     """
     heads = heads_to_json(config.head_list)
     ingest = PostsExampleGen(
@@ -205,6 +207,7 @@ def create_pipeline(
         titles=TITLES,
         config=settings_file,
         reachable=config.reachable,
+        decision=decision,
         blessing=evaluator.outputs["blessing"],
         infra_blessing=check.outputs["infra_blessing"],
         pushed_model=pusher.outputs["pushed_model"],

@@ -17,7 +17,6 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.ingest.join import AUDIT_FILE, SET_ASIDE_PREFIX, IngestSources
-from components.ingest.rolling import available_spans, choose_spans, find_window
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile, absolute_pattern, find_sources
 from components.ingest.summary import JoinSummary
@@ -85,13 +84,11 @@ def _find_sources(
 ) -> tuple[SourceFile, ...]:
     if not any("{" in pattern for pattern in (*posts, *labels)):
         return find_sources(posts, labels)
-    spans = choose_spans(available_spans(posts, labels), settings.window)
-    if len(spans) > 1:
-        return find_window(posts, labels, spans)
     # Takes TFX's 20 seconds of import, for the same files that a run would read.
-    from components.ingest.spans import fill_spans
+    from components.ingest.spans import find_selected, select_span
 
-    return find_sources(*fill_spans(posts, labels))
+    selection = select_span(posts, labels, window=settings.window)
+    return find_selected(selection, settings.window)[1]
 
 
 def _delete_unfinished(folder: str) -> None:

@@ -31,11 +31,20 @@ def check_join(summary: JoinSummary, heads: tuple[Any, ...], settings: IngestSet
     3. Each split has an author.
     4. Each head has a known label in each split, and two different ones in `train`.
     """
+    check_records(summary, settings)
+    _check_splits(summary, settings)
+    _check_heads(summary, heads)
+
+
+def check_records(summary: JoinSummary, settings: IngestSettings) -> None:
+    """Raises JoinError where the records cannot be used whatever they are joined with later.
+
+    Rules 1 and 2 of `check_join`, and at least one author.
+    """
     _check_counts(summary)
     for kind in KINDS:
         _check_share(summary, kind, settings.maximum_set_aside_share)
-    _check_authors(summary, settings)
-    _check_heads(summary, heads)
+    _check_authors(summary)
 
 
 def _check_counts(summary: JoinSummary) -> None:
@@ -62,7 +71,7 @@ def _check_share(summary: JoinSummary, kind: Kind, bound: float) -> None:
     )
 
 
-def _check_authors(summary: JoinSummary, settings: IngestSettings) -> None:
+def _check_authors(summary: JoinSummary) -> None:
     if not summary.authors:
         causes = "".join(
             f"\n{kind}: {summary.read(kind):,} read{_list_causes(summary.causes(kind))}"
@@ -72,6 +81,9 @@ def _check_authors(summary: JoinSummary, settings: IngestSettings) -> None:
             "At least one author must have posts and a known label. Received: none."
             f"{causes}\nCheck that author_id is written alike in posts and labels."
         )
+
+
+def _check_splits(summary: JoinSummary, settings: IngestSettings) -> None:
     for split in SPLITS:
         if not summary.splits[split].authors:
             raise JoinError(

@@ -37,6 +37,7 @@ from components.ingest.spans import (
     WINDOW,
     PostsDriver,
     Selection,
+    find_selected,
     make_input_config,
     parse_patterns,
     patterns_of,
@@ -75,8 +76,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         settings = IngestSettings.model_validate_json(exec_properties["ingest"])
         selection = select_input(exec_properties)
         if selection:
-            sources = find_sources(selection.posts, selection.labels)
-            span, spans = selection.span, [selection.span]
+            spans, sources = find_selected(selection, settings.window)
+            span = selection.span
         else:
             spans, sources = _find_sources(exec_properties)
             span = examples.get_int_custom_property(SPAN)
@@ -180,7 +181,8 @@ def select_input(exec_properties: Mapping[str, Any]) -> Selection | None:
     span = int(exec_properties[SPAN])
     if FINGERPRINT in exec_properties:
         return Selection(posts, labels, span, str(exec_properties[FINGERPRINT]))
-    return select_span(posts, labels, None if span < 0 else span)
+    window = IngestSettings.model_validate_json(exec_properties["ingest"]).window
+    return select_span(posts, labels, None if span < 0 else span, window)
 
 
 def _find_sources(exec_properties: dict[str, Any]) -> tuple[list[int], tuple[SourceFile, ...]]:

@@ -38,6 +38,11 @@ class SpanWindow(BaseModel):
     until: int | None = Field(None, ge=0, description="newest span; by default the newest there is")
     leave_out: list[int] = Field(default_factory=list, description="spans that are not read")
 
+    @property
+    def is_single(self) -> bool:
+        """Whether it never holds more than one span."""
+        return self.last == 1 or (self.last is None and self.since is None)
+
 
 class IngestSettings(BaseModel):
     """Bounds of the join."""

@@ -35,6 +35,7 @@ from components.ingest.sources import (
     SourceFile,
     absolute_pattern,
     common_folder,
+    find_sources,
 )
 
 WINDOW = "window"
@@ -139,22 +140,9 @@ class PostsDriver(driver.FileBasedDriver):
     ) -> PostsInputProcessor:
         """The processor of this run's patterns."""
         self._processor = PostsInputProcessor(
-            input_base_uri or "", splits, range_config or until(self._window), self._window
+            input_base_uri or "", splits, range_config or _only(self._window.until), self._window
         )
         return self._processor
-
-
-def until(window: SpanWindow) -> range_config_pb2.RangeConfig | None:
-    """TFX's way to say which span is the newest; None where that is the newest there is.
-
-    Where spans are left out the driver must not take one of them for the newest.
-    """
-    if window.until is None:
-        return None
-    newest = range_config_pb2.RangeConfig()
-    newest.static_range.start_span_number = window.until
-    newest.static_range.end_span_number = window.until
-    return newest
 
 
 def read_window(text: str) -> tuple[list[int], tuple[SourceFile, ...]]:
@@ -196,12 +184,12 @@ def patterns_of(input_base: str, splits: Iterable[_Split]) -> tuple[list[str], l
 
 
 class Selection(NamedTuple):
-    """What a run reads: patterns without placeholders, and what tells whether they changed.
+    """What a run reads, and what tells whether it changed.
 
     Attributes:
-        posts: patterns of posts, `{SPAN}` and its like filled.
+        posts: patterns of posts, `{SPAN}` and its like filled unless several spans are read.
         labels: patterns of labels, likewise.
-        span: the span; 0 where no pattern has one.
+        span: the newest span; 0 where no pattern has one.
         fingerprint: of the files' names, sizes and times.
     """
 
@@ -211,13 +199,19 @@ class Selection(NamedTuple):
     fingerprint: str
 
 
-def select_span(posts: Sequence[str], labels: Sequence[str], span: int | None = None) -> Selection:
+def select_span(
+    posts: Sequence[str],
+    labels: Sequence[str],
+    span: int | None = None,
+    window: SpanWindow | None = None,
+) -> Selection:
     """What a run would read now.
 
     Args:
         posts: patterns of posts.
         labels: patterns of labels.
-        span: the span to read; None: the newest.
+        span: the newest span to read; None: the newest there is, or that of the window.
+        window: older spans that are read with it; None: none.
 
     Raises:
         SourceError: the patterns have no files, or not the same span.
@@ -227,18 +221,32 @@ def select_span(posts: Sequence[str], labels: Sequence[str], span: int | None = 
             f"Span {span} needs a pattern with {{SPAN}} or a date. Received: "
             f"{', '.join((*posts, *labels))}"
         )
+    window = window or SpanWindow()
     base, config = make_input_config(posts, labels)
-    processor = PostsInputProcessor(base, config.splits, _only(span))
+    wanted = window.until if span is None else span
+    processor = PostsInputProcessor(base, config.splits, _only(wanted), window)
     try:
         found, version = processor.resolve_span_and_version()
     except SourceError as error:
-        if span is None:
+        if wanted is None:
             raise
-        raise SourceError(f"Span {span} must be there: {error}") from error
+        raise SourceError(f"Span {wanted} must be there: {error}") from error
     fingerprint = str(processor.get_input_fingerprint(found, version))
-    for split in config.splits:
+    for split in config.splits if window.is_single else ():
         split.pattern = processor.get_pattern_for_span_version(split.pattern, found, version)
     return Selection(*patterns_of(base, config.splits), found, fingerprint)
+
+
+def find_selected(
+    selection: Selection, window: SpanWindow
+) -> tuple[list[int], tuple[SourceFile, ...]]:
+    """The spans and the files of a selection."""
+    posts, labels = selection.posts, selection.labels
+    if not any(map(moves, (*posts, *labels))):
+        return [selection.span], find_sources(posts, labels)
+    until = window.model_copy(update={"until": selection.span})
+    spans = choose_spans(available_spans(posts, labels), until)
+    return [span.number for span in spans], find_window(posts, labels, spans)
 
 
 def _only(span: int | None) -> range_config_pb2.RangeConfig | None:
@@ -261,16 +269,6 @@ def format_patterns(patterns: Sequence[str]) -> str:
 def parse_patterns(text: str) -> list[str]:
     """One pattern, or a JSON list of them."""
     return json.loads(text) if text.startswith("[") else [text]
-
-
-def fill_spans(posts: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The patterns that a run would read now: `{SPAN}` and its like filled with the newest.
-
-    Raises:
-        SourceError: the patterns have no files, or not the same newest span.
-    """
-    selection = select_span(posts, labels)
-    return selection.posts, selection.labels
 
 
 def _moves(pattern: str) -> bool:

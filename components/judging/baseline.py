@@ -36,7 +36,7 @@ class ModelBeforeStrategy(resolver.ResolverStrategy):
             if blessing.get_int_custom_property("blessed") == 1
             and blessing.get_int_custom_property("current_model_id") in others
         ]
-        judged = _last_judgements(store, [blessing.id for blessing in blessings])
+        judged = last_judgements(store, [blessing.id for blessing in blessings])
         latest = max(blessings, key=lambda blessing: judged[blessing.id], default=None)
         return {
             "candidate": [candidate],
@@ -45,8 +45,8 @@ class ModelBeforeStrategy(resolver.ResolverStrategy):
         }
 
 
-def _last_judgements(store: Any, blessing_ids: list[int]) -> dict[int, int]:
-    """By blessing, the latest execution that made it, or found it in the cache."""
+def last_judgements(store: Any, blessing_ids: list[int]) -> dict[int, int]:
+    """By blessing, the latest execution that made it, found it in the cache, or returned to it."""
     events = store.get_events_by_artifact_ids(blessing_ids) if blessing_ids else []
     judged = dict.fromkeys(blessing_ids, 0)
     for event in events:

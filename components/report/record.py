@@ -58,6 +58,9 @@ class RunRecord(BaseModel):
         default_factory=dict, description="names of the stages, for people"
     )
     config: str = Field("", description="configuration file that repeats the run")
+    decision: Json = Field(
+        default_factory=dict, description="why the model was trained anew, see `retraining`"
+    )
     created: str = Field("", description="when the report's run began, ISO 8601")
 
     @property

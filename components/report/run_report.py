@@ -63,6 +63,7 @@ class RunReportSpec(ComponentSpec):
         "titles": ExecutionParameter(type=str),
         "config": ExecutionParameter(type=str),
         "reachable": ExecutionParameter(type=str),
+        "decision": ExecutionParameter(type=str),
         HISTORY: ExecutionParameter(type=str),
         FAILURE: ExecutionParameter(type=str),
     }
@@ -115,6 +116,7 @@ class RunReport(base_component.BaseComponent):
         titles: dict[str, str],
         config: str = "",
         reachable: str = "",
+        decision: str = "",
         **channels: types.BaseChannel | None,
     ) -> None:
         """Wires the component.
@@ -125,6 +127,7 @@ class RunReport(base_component.BaseComponent):
             titles: names of the stages, for people.
             config: configuration file that repeats the run, for the commands on the page.
             reachable: JSON file of best reachable scores; empty where unknown.
+            decision: why the model was trained anew, as JSON; empty where that was asked for.
             channels: the inputs of `RunReportSpec`, by their names.
         """
         super().__init__(
@@ -134,6 +137,7 @@ class RunReport(base_component.BaseComponent):
                 titles=json.dumps(titles),
                 config=config,
                 reachable=reachable,
+                decision=decision,
                 history="",
                 failure="",
                 report=types.Channel(type=Report),
@@ -174,6 +178,7 @@ def gather(inputs: Inputs, properties: dict[str, Any]) -> RunRecord:
         card=CardSettings.model_validate_json(properties["card"]),
         titles=json.loads(properties["titles"]),
         config=properties.get("config") or "",
+        decision=json.loads(properties.get("decision") or "{}"),
         created=history.get("run", ""),
     )
 

@@ -57,6 +57,7 @@ def _judged(record: RunRecord) -> Html:
     level = f"{verdict['confidence']:.0%}"
     return joined(
         [
+            *(paragraph(line) for line in why_trained(record)),
             *(
                 paragraph(f"{head['name']} blocked: it {head['reason']}.")
                 for head in verdict["heads"]
@@ -94,6 +95,24 @@ def headline(record: RunRecord) -> str:
     if not record.pushed:
         return "Every head is blessed. Nothing was pushed."
     return f"Every head is blessed, and the model is in service: {record.pushed}"
+
+
+def why_trained(record: RunRecord) -> list[str]:
+    """Why a retraining trained, and what with; nothing where the run was asked for."""
+    decision = record.decision
+    if not decision:
+        return []
+    reasons = "; ".join(reason["text"] for reason in decision["reasons"])
+    lines = [f"Trained because: {reasons}."]
+    if decision["left_out"]:
+        spans = ", ".join(decision["left_out"])
+        lines.append(f"Left out, since they cannot be used: spans {spans}.")
+    if decision["search"]:
+        searched = "Searched anew" if decision["search"]["again"] else "Not searched anew"
+        lines.append(f"{searched}: {decision['search']['why']}.")
+    if decision["start"]:
+        lines.append(f"Weights: {decision['start']['why']}.")
+    return lines
 
 
 def _in_service(record: RunRecord) -> bool:

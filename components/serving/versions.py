@@ -3,10 +3,12 @@
     DESTINATION/1754000000/saved_model.pb ...   a version: a whole number, the newest serves
     DESTINATION/.partial-1754000001/            a push under way, or one that was killed
     DESTINATION/.push-lock                      held by the push under way
+    DESTINATION/<version>/assets.extra/rollback.json    of which version this one is a copy
 
 Enters: a model's folder, and what else belongs to the version. Leaves: a new version, which appears
-whole, by one rename. Called by
-`pusher` and, to find what serves, by `pipeline.predict`. Knows nothing of TFX or TensorFlow.
+whole, by one rename. A rollback is a push too: the earlier model becomes the newest version, so
+that everything that serves follows it. Called by `pusher`, by `authorprofile models` and, to find
+what serves, by `pipeline`. Knows nothing of TFX or TensorFlow.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import filecmp
+import json
 import os
 import shutil
 import time
@@ -23,6 +26,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 MODEL_FILE = "saved_model.pb"
+ROLLBACK_FILE = "assets.extra/rollback.json"
 NOTHING_BESIDE: Mapping[str, bytes] = MappingProxyType({})
 _PARTIAL = ".partial-"
 _LOCK = ".push-lock"
@@ -48,6 +52,29 @@ def newest_version(destination: Path) -> int | None:
     """The newest version that holds a model, None where there is none."""
     whole = [name.parent.name for name in destination.glob(f"*/{MODEL_FILE}")]
     return max(version_numbers(whole), default=None)
+
+
+def served_version(destination: Path) -> int | None:
+    """The version whose model serves: the newest, or the one that it is a rollback to."""
+    newest = newest_version(destination)
+    return newest if newest is None else origin(destination, newest)
+
+
+def origin(destination: Path, version: int) -> int:
+    """The version that a rollback took this one from; itself where it was pushed by a run.
+
+    Raises:
+        ValueError: the version's record of the rollback holds something else.
+    """
+    path = destination / str(version) / ROLLBACK_FILE
+    if not path.is_file():
+        return version
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["version"])
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(
+            f"{path} must name the version it was rolled back to; it does not"
+        ) from None
 
 
 def next_version(existing: Iterable[int]) -> int:
@@ -92,6 +119,81 @@ def push_version(
         partial.rename(destination / str(version))
         _flush(destination)
         return Push(version, is_new=True)
+
+
+class Rollback(NamedTuple):
+    """What a rollback did: the model's own version, and the new one that now holds it."""
+
+    model: int
+    version: int
+
+
+class RollbackError(ValueError):
+    """There is nothing to roll back to; the message says what there is."""
+
+
+def roll_back(destination: Path, to: int | None = None) -> Rollback:
+    """Makes an earlier version's model the newest version, all of it at once or not at all.
+
+    Its files are linked, not copied, where the file system can. The versions stay as they are; a
+    rollback can be rolled back.
+
+    Args:
+        destination: folder of versions.
+        to: version to serve again; None: the one pushed before that which serves.
+
+    Raises:
+        RollbackError: there is no such version, none before, or it serves already.
+        OSError: the destination cannot be written.
+    """
+    if newest_version(destination) is None:
+        raise RollbackError(f"A rollback needs a folder of versions; {destination} holds none.")
+    with _locked(destination):
+        for leftover in destination.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(leftover)
+        origins = {version: origin(destination, version) for version in _whole(destination)}
+        model = _choose(origins, to)
+        source = max(version for version, own in origins.items() if own == model)
+        version = next_version(version_numbers(os.listdir(destination)))
+        partial = destination / f"{_PARTIAL}{version}"
+        shutil.copytree(destination / str(source), partial, copy_function=_link)
+        record = partial / ROLLBACK_FILE
+        # A link to another version's record: writing to it would change that version.
+        record.unlink(missing_ok=True)
+        record.parent.mkdir(exist_ok=True)
+        record.write_text(json.dumps({"version": model}), encoding="utf-8")
+        _flush_tree(partial)
+        partial.rename(destination / str(version))
+        _flush(destination)
+        return Rollback(model, version)
+
+
+def _choose(origins: Mapping[int, int], to: int | None) -> int:
+    """The model that a rollback takes, by its own version."""
+    served = origins[max(origins)]
+    if to is None:
+        earlier = [own for own in origins.values() if own < served]
+        if not earlier:
+            raise RollbackError(f"No version was pushed before {served}, which serves.")
+        return max(earlier)
+    if to not in origins:
+        raise RollbackError(
+            f"There is no version {to}. There are {', '.join(map(str, sorted(origins)))}."
+        )
+    if origins[to] == served:
+        raise RollbackError(f"Version {to} serves already.")
+    return origins[to]
+
+
+def _whole(destination: Path) -> list[int]:
+    return version_numbers(path.parent.name for path in destination.glob(f"*/{MODEL_FILE}"))
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 @contextlib.contextmanager

@@ -105,9 +105,10 @@ def create(
 ) -> None:
     """Create the schedule NAME, or make it what is asked for.
 
-    On this machine each run is `authorprofile run` with the CONFIG and options given here; on a
-    platform it is the compiled specification, with --parameter. Called again, it changes what
-    differs and never adds a second schedule; one that was paused stays paused.
+    On this machine each run is `authorprofile retrain` with the CONFIG and options given here: it
+    trains where there is a reason. On a platform it is the compiled specification, with
+    --parameter. Called again, it changes what differs and never adds a second schedule; one that
+    was paused stays paused.
     """
     from pipeline.schedule.jobs import Definition
     from pipeline.schedule.local import create as create_local
@@ -130,7 +131,7 @@ def create(
         name=name,
         cron=" ".join(cron.split()),
         timezone=timezone,
-        command=["run", *words_of(options)],
+        command=["retrain", *words_of(options)],
         directory=os.getcwd(),
         out=str(Path(settings.out).resolve()),
     )

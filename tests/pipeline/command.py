@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 COMMAND = str(Path(sys.executable).parent / "authorprofile")
+DEADLINE_SECONDS = 240
 TINY = [
     "text={max_tokens: 300, vocabulary_size: 500}",
     "network={embedding_width: 8, first_filters: 8, filters: 8, dense_width: 8}",
@@ -36,3 +41,18 @@ def read_summary(out):
 def versions(folder):
     """Names in a serving folder, hidden ones too."""
     return sorted(path.name for path in Path(folder).iterdir()) if Path(folder).exists() else []
+
+
+def kill_when(words, pattern):
+    """Starts a run, kills it with all its children once a path matches, and says what matched."""
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    end = time.monotonic() + DEADLINE_SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        if glob.glob(str(pattern), include_hidden=True):
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+        time.sleep(0.005)
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL, output.decode()[-2000:]

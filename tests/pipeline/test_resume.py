@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import csv
-import glob
 import json
-import os
-import signal
 import subprocess
-import time
 
 import pytest
-from command import TINY, arguments, read_summary, run_command, versions
-
-DEADLINE_SECONDS = 240
+from command import TINY, arguments, kill_when, read_summary, run_command, versions
 
 
 def write_labels_without_income(sample, path):
@@ -21,21 +15,6 @@ def write_labels_without_income(sample, path):
         writer = csv.DictWriter(out, ["author_id", "age", "gender"], extrasaction="ignore")
         writer.writeheader()
         writer.writerows(csv.DictReader(file))
-
-
-def kill_when(words, pattern):
-    """Starts a run, kills it with all its children once a path matches, and says what matched."""
-    process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    end = time.monotonic() + DEADLINE_SECONDS
-    while process.poll() is None and time.monotonic() < end:
-        if glob.glob(str(pattern), include_hidden=True):
-            os.killpg(process.pid, signal.SIGKILL)
-            break
-        time.sleep(0.005)
-    output, _ = process.communicate(timeout=30)
-    assert process.returncode == -signal.SIGKILL, output.decode()[-2000:]
 
 
 def test_a_run_killed_in_every_long_stage_goes_on_and_serves_whole_models_alone(

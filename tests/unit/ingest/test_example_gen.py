@@ -18,7 +18,7 @@ from components.ingest.checks import JoinError
 from components.ingest.example_gen import PostsExampleGen
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceError
-from components.ingest.spans import fill_spans, make_input_config, patterns_of
+from components.ingest.spans import make_input_config, patterns_of, select_span
 
 HEADS = parse_heads({"age": {"kind": "regression"}})
 
@@ -167,4 +167,5 @@ def test_spans_are_filled_with_the_newest_version_of_the_newest_span(tmp_path):
     for name in ("posts-9-1.csv", "posts-10-1.csv", "posts-10-2.csv", "labels.csv"):
         (tmp_path / name).touch()
     patterns = [f"{tmp_path}/posts-{{SPAN}}-{{VERSION}}.csv"], [f"{tmp_path}/labels.csv"]
-    assert fill_spans(*patterns) == ([f"{tmp_path}/posts-10-2.csv"], [f"{tmp_path}/labels.csv"])
+    posts, labels, *_ = select_span(*patterns)
+    assert (posts, labels) == ([f"{tmp_path}/posts-10-2.csv"], [f"{tmp_path}/labels.csv"])

@@ -35,7 +35,7 @@ def test_a_schedule_is_created_shown_paused_resumed_and_deleted(data):
     job = json.loads((data / "runs/schedules/daily.json").read_text())
     definition = job["definition"]
     words = ["config.yaml", "--out", "runs/mine", "--set", "tune=false"]
-    assert definition["command"][1:] == words
+    assert definition["command"] == ["retrain", *words]
     assert definition["directory"] == str(data)
     assert definition["out"] == str(data / "runs/mine")
     again = run(*CREATE, "--timezone", "Europe/Berlin", "--set", "tune=false")

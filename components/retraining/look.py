@@ -1,0 +1,185 @@
+"""The TFX component that looks at one span: can it be used, and what labels does it bring?
+
+Enters: patterns of posts and labels, one span, the heads, the ingest settings. Leaves: an artifact
+`SpanFacts` with the join's audit (`audit.json`, the records set aside), TFDV's statistics of the
+training split's labels (`FeatureStats.pb`), and `look.json`. Reads the span once and writes no
+text; nothing is tokenised or trained. A span that cannot be used is an answer, not a failure: the
+store keeps it, and an unchanged one is not read again. Run by `pipeline.retraining`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import apache_beam as beam
+import pyarrow as pa
+import tensorflow_data_validation as tfdv
+from pydantic import BaseModel, ConfigDict, Field
+from tfx import types
+from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact, Property, PropertyType
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.heads import BinaryHead, ClassesHead, heads_from_json
+from components.ingest.audit_sources import load_summary
+from components.ingest.checks import JoinError, check_records
+from components.ingest.examples import JoinedAuthor
+from components.ingest.join import IngestSources
+from components.ingest.rolling import Span, find_window
+from components.ingest.settings import IngestSettings
+from components.ingest.sources import SourceError, SourceFile
+from components.retraining.drift import MEASURED_SPLIT, STATISTICS_FILE
+
+LOOK_FILE = "look.json"
+AUTHORS_A_BATCH = 1000
+
+
+class SpanFacts(Artifact):
+    """What was seen of one span."""
+
+    TYPE_NAME = "SpanFacts"
+    PROPERTIES = {"span": Property(type=PropertyType.INT)}
+
+
+class Look(BaseModel):
+    """Whether a span can be used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    span: int
+    fault: str = Field("", description="why it cannot be used; empty: it can")
+
+
+class Executor(base_beam_executor.BaseBeamExecutor):
+    """Joins, counts, describes labels."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Looks at one span; see the module."""
+        self._log_startup(input_dict, output_dict, exec_properties)
+        facts = artifact_utils.get_single_instance(output_dict["facts"])
+        heads = heads_from_json(exec_properties["heads"])
+        settings = IngestSettings.model_validate_json(exec_properties["ingest"])
+        span = Span(exec_properties["span"], exec_properties["version"] or None)
+        facts.span = span.number
+        fault = ""
+        try:
+            posts, labels = json.loads(exec_properties["patterns"])
+            sources = find_window(posts, labels, [span])
+            self._describe(sources, heads, settings, facts.uri)
+            check_records(load_summary(facts.uri), settings)
+        except (SourceError, JoinError) as error:
+            fault = " ".join(str(error).split())
+        look = Look(span=span.number, fault=fault)
+        with fileio.open(os.path.join(facts.uri, LOOK_FILE), "w") as file:
+            file.write(look.model_dump_json())
+
+    def _describe(
+        self,
+        sources: Sequence[SourceFile],
+        heads: tuple[Any, ...],
+        settings: IngestSettings,
+        folder: str,
+    ) -> None:
+        with self._make_beam_pipeline() as pipeline:
+            authors = pipeline | IngestSources(sources, heads, settings, folder)
+            _ = (
+                authors[MEASURED_SPLIT]
+                | "Batch" >> beam.BatchElements(max_batch_size=AUTHORS_A_BATCH)
+                | "Labels" >> beam.Map(label_batch, heads=heads)
+                | "Describe" >> tfdv.GenerateStatistics(tfdv.StatsOptions())
+                | "Write" >> tfdv.WriteStatisticsToBinaryFile(os.path.join(folder, STATISTICS_FILE))
+            )
+
+
+def label_batch(authors: Sequence[JoinedAuthor], heads: tuple[Any, ...]) -> pa.RecordBatch:
+    """The labels of some authors as TFDV reads them; a label that is not known is null.
+
+    Example:
+        [("a", ("hi",), (41.0, None))] with heads age, gender -> {age: [[41.0]], gender: [null]}
+    """
+    columns = []
+    for place, head in enumerate(heads):
+        values = [author[2][place] for author in authors]
+        lists = [None if value is None else [_plain(value)] for value in values]
+        columns.append(pa.array(lists, pa.list_(_arrow_type(head))))
+    return pa.RecordBatch.from_arrays(columns, names=[head.name for head in heads])
+
+
+def _plain(value: Any) -> Any:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _arrow_type(head: Any) -> pa.DataType:
+    if isinstance(head, BinaryHead):
+        return pa.binary()
+    if isinstance(head, ClassesHead) and head.given_as == "group":
+        return pa.int64()
+    return pa.float32()
+
+
+class SpanLookSpec(ComponentSpec):
+    """Parameters and output of `SpanLook`."""
+
+    PARAMETERS = {
+        "patterns": ExecutionParameter(type=str),
+        "span": ExecutionParameter(type=int),
+        "version": ExecutionParameter(type=int),
+        "heads": ExecutionParameter(type=str),
+        "ingest": ExecutionParameter(type=str),
+        "fingerprint": ExecutionParameter(type=str),
+    }
+    INPUTS: dict[str, Any] = {}
+    OUTPUTS = {"facts": ChannelParameter(type=SpanFacts)}
+
+
+class SpanLook(base_beam_component.BaseBeamComponent):
+    """Looks at one span; output `facts`.
+
+    Args:
+        posts: patterns of posts.
+        labels: patterns of labels.
+        span: which one; number 0 where no pattern has a placeholder.
+        heads: JSON of `heads_to_json`.
+        ingest: the `IngestSettings` as JSON, without its window.
+        fingerprint: of the span's files: another one is another look.
+    """
+
+    SPEC_CLASS = SpanLookSpec
+    EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
+
+    def __init__(
+        self,
+        posts: Sequence[str],
+        labels: Sequence[str],
+        span: Span,
+        heads: str,
+        ingest: str,
+        fingerprint: str,
+    ):
+        super().__init__(
+            SpanLookSpec(
+                patterns=json.dumps([list(posts), list(labels)]),
+                span=span.number,
+                version=span.version or 0,
+                heads=heads,
+                ingest=ingest,
+                fingerprint=fingerprint,
+                facts=types.Channel(type=SpanFacts),
+            )
+        )
+
+
+def read_look(uri: str) -> Look:
+    """The answer in a `SpanFacts` folder."""
+    with fileio.open(os.path.join(uri, LOOK_FILE)) as file:
+        return Look.model_validate_json(file.read())

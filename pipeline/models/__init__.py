@@ -1,0 +1,1 @@
+"""The versions of a serving folder: shown, and rolled back."""

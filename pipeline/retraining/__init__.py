@@ -1,0 +1,1 @@
+"""Retraining: looks whether there is a reason, then runs the pipeline with what follows from it."""

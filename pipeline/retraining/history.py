@@ -1,0 +1,118 @@
+"""What earlier runs left that a retraining needs: spans, statistics, searches, what serves.
+
+Enters: the metadata store's connection, the configuration. Leaves: a `History`. Called by `plan`.
+Runs count once their push stage has ended, pushed or not: what was trained and found wanting was
+trained all the same, and is no reason to be trained again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tfx.components.example_gen import utils
+
+from components.ingest.audit_sources import load_summary
+from components.ingest.example_gen import SPANS
+from components.ingest.summary import JoinSummary
+from components.retraining.drift import MEASURED_SPLIT, STATISTICS_FILE, Statistics, load_statistics
+from components.serving.versions import served_version
+from components.training.warm_start import FOLDER, WEIGHTS_FILE
+from pipeline.config import Config
+from pipeline.lineage import RunArtifacts, read_runs
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A run that ended."""
+
+    artifacts: RunArtifacts
+
+    @property
+    def spans(self) -> tuple[int, ...]:
+        """Spans that it was trained on, ascending."""
+        examples = self.artifacts.artifact("PostsExampleGen", "examples")
+        text = examples.get_string_custom_property(SPANS)
+        return tuple(json.loads(text)) if text else (examples.span,)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of its files."""
+        examples = self.artifacts.artifact("PostsExampleGen", "examples")
+        return str(examples.get_string_custom_property(utils.FINGERPRINT_PROPERTY_NAME))
+
+    @property
+    def facts(self) -> tuple[Statistics, JoinSummary]:
+        """Statistics of its training split, and its join's counts."""
+        folder = self.artifacts.path("StatisticsGen", "statistics")
+        statistics = load_statistics(str(folder / f"Split-{MEASURED_SPLIT}" / STATISTICS_FILE))
+        return statistics, load_summary(str(self.artifacts.path("PostsExampleGen", "audit")))
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """Content of its `training.json`."""
+        path = self.artifacts.path("Trainer", "model_run") / "training.json"
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
+
+    @property
+    def trained(self) -> datetime:
+        """When its model was trained."""
+        model = self.artifacts.artifact("Trainer", "model").mlmd_artifact
+        return datetime.fromtimestamp(model.create_time_since_epoch / 1000, UTC)
+
+    @property
+    def network(self) -> str:
+        """Folder that a warm start takes; empty where the run left none."""
+        folder = self.artifacts.path("Trainer", "model_run")
+        return str(folder) if (folder / FOLDER / WEIGHTS_FILE).is_file() else ""
+
+    @property
+    def choice(self) -> str:
+        """File of the hyperparameters that its search chose; empty where it is not there."""
+        path = self.artifacts.path("Tuner", "best_hyperparameters") / "best_hyperparameters.txt"
+        return str(path) if path.is_file() else ""
+
+    @property
+    def version(self) -> int:
+        """Number of the version that it pushed, 0 where it pushed none."""
+        pushed = self.artifacts.artifact("VersionedPusher", "pushed_model")
+        if not pushed.get_int_custom_property("pushed"):
+            return 0
+        return int(pushed.get_string_custom_property("pushed_version"))
+
+
+@dataclass(frozen=True)
+class History:
+    """The runs that a retraining goes by; None where there is none of the kind."""
+
+    last: TrainingRun | None
+    searched: TrainingRun | None
+    in_service: TrainingRun | None
+
+
+def read_history(connection: Any, config: Config) -> History:
+    """Reads the store, latest run first, until all three are found.
+
+    The model in service is the one whose version is the newest in the serving folder, or, after a
+    rollback, the one that was rolled back to; where that folder is a bucket, the one pushed last.
+    """
+    serving = config.serving_folder
+    is_local = "://" not in serving
+    wanted = served_version(Path(serving)) if is_local else None
+    last = searched = in_service = None
+    for artifacts in read_runs(connection, config.name):
+        if not artifacts.has("VersionedPusher", "pushed_model"):
+            continue
+        run = TrainingRun(artifacts)
+        last = last or run
+        if searched is None and artifacts.has("Tuner", "best_hyperparameters") and run.choice:
+            searched = run
+        if in_service is None and run.version and (not is_local or run.version == wanted):
+            in_service = run
+        if searched and (in_service or (is_local and wanted is None)):
+            break
+    return History(last, searched, in_service)

@@ -1,0 +1,112 @@
+"""Looks at spans before anything is trained: which can be used, and what labels they bring.
+
+Enters: the configuration, spans. Leaves: each one's `SpanFacts`, from the store where its files
+were looked at before. Called by `plan`. A small pipeline of its own, `<name>-looks`: what it leaves
+in the store is nothing that the pipeline's resolvers could take for theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tfx import v1 as tfx
+from tfx.utils import io_utils
+
+from components.heads import heads_to_json
+from components.ingest.audit_sources import load_summary
+from components.ingest.rolling import Span, fill_pattern
+from components.ingest.settings import SpanWindow
+from components.ingest.sources import absolute_pattern
+from components.ingest.summary import JoinSummary
+from components.retraining.drift import STATISTICS_FILE, Statistics, load_statistics
+from components.retraining.look import SpanLook, read_look
+from components.retraining.record import DecisionRecord
+from pipeline.config import Config
+from pipeline.lineage import read_last_run
+from pipeline.local import ObservedDagRunner, StageObserver
+
+
+class SpanView:
+    """What was seen of one span.
+
+    Args:
+        folder: of its `SpanFacts`.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.fault = read_look(str(folder)).fault
+
+    @property
+    def facts(self) -> tuple[Statistics, JoinSummary]:
+        """Statistics of its training split's labels, and its join's counts; of a sound one."""
+        path = self.folder / STATISTICS_FILE
+        return load_statistics(str(path)), load_summary(str(self.folder))
+
+
+class Looker:
+    """Looks at spans of one configuration.
+
+    Args:
+        config: of the run.
+        out: its folder.
+        connection: of the metadata store.
+        observer: is told of stages.
+    """
+
+    def __init__(self, config: Config, out: Path, connection: Any, observer: StageObserver):
+        self.config = config
+        self.out = out
+        self.connection = connection
+        self.observer = observer
+
+    def look(self, spans: Sequence[Span]) -> dict[int, SpanView]:
+        """Looks at each span; one whose files did not change since is taken from the store."""
+        if not spans:
+            return {}
+        components = {span.number: self._component(span) for span in spans}
+        self._run("looks", list(components.values()))
+        run = read_last_run(self.connection, f"{self.config.name}-looks")
+        return {
+            number: SpanView(run.path(component.id, "facts"))
+            for number, component in components.items()
+        }
+
+    def record(self, decision: str, state: str) -> None:
+        """Keeps a decision in the store."""
+        self._run("decisions", [DecisionRecord(decision=decision, state=state)])
+
+    def _component(self, span: Span) -> SpanLook:
+        config = self.config
+        posts, labels = (
+            [absolute_pattern(pattern) for pattern in patterns]
+            for patterns in (config.posts, config.labels)
+        )
+        settings = config.ingest.model_copy(update={"window": SpanWindow()})
+        fingerprints = (
+            io_utils.generate_fingerprint(str(place), fill_pattern(pattern, span))
+            for place, pattern in enumerate((*posts, *labels))
+        )
+        look = SpanLook(
+            posts=posts,
+            labels=labels,
+            span=span,
+            heads=heads_to_json(config.head_list),
+            ingest=settings.model_dump_json(),
+            fingerprint="\n".join(fingerprints),
+        )
+        look.with_id(f"SpanLook-{span.number}")
+        return look
+
+    def _run(self, kind: str, components: list[Any]) -> None:
+        pipeline = tfx.dsl.Pipeline(
+            pipeline_name=f"{self.config.name}-{kind}",
+            pipeline_root=str(self.out / "artifacts"),
+            components=components,
+            enable_cache=self.config.cache and kind == "looks",
+            metadata_connection_config=self.connection,
+            beam_pipeline_args=self.config.beam.arguments,
+        )
+        ObservedDagRunner(self.observer).run(pipeline)

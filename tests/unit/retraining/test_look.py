@@ -1,0 +1,108 @@
+"""Looks at spans through the real pipeline and store, and the distance between two of them."""
+
+import json
+
+import pytest
+from tfx import v1 as tfx
+
+from components.ingest.rolling import Span
+from components.retraining.drift import compare
+from pipeline.config import load_config
+from pipeline.lineage import read_last_run
+from pipeline.retraining.looks import Looker
+
+# protobuf warns whoever called TFX, which reads labels of fields as it always did.
+pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated")
+
+
+class Silent:
+    """Hears of stages and says nothing."""
+
+    def __init__(self):
+        self.ran = []
+
+    def stage_started(self, stage):
+        self.ran.append(stage)
+
+    def stage_finished(self, stage):
+        pass
+
+
+def write_span(folder, span, women, known, broken=0):
+    """200 authors: so many women, so many whose age is known; `broken` lines of posts."""
+    posts = [json.dumps({"author_id": n, "text": "a post"}) for n in range(200)]
+    (folder / f"posts-{span}.jsonl").write_text(
+        "\n".join(posts[broken:] + ["{secret text"] * broken), encoding="utf-8"
+    )
+    rows = "".join(
+        f"{n},{20 + n % 50 if n < known else ''},{'female' if n % 100 < women else 'male'}\n"
+        for n in range(200)
+    )
+    (folder / f"labels-{span}.csv").write_text(f"author_id,age,gender\n{rows}", encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory):
+    """Four spans, each looked at, the second twice."""
+    folder = tmp_path_factory.mktemp("looks")
+    write_span(folder, 1, women=50, known=200)
+    write_span(folder, 2, women=52, known=198)
+    write_span(folder, 3, women=90, known=100)
+    write_span(folder, 4, women=50, known=200, broken=60)
+    config = load_config(
+        None,
+        heads=["age", "gender"],
+        posts=[f"{folder}/posts-{{SPAN}}.jsonl"],
+        labels=[f"{folder}/labels-{{SPAN}}.csv"],
+        out=str(folder / "out"),
+    )
+    connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(
+        f"{folder}/metadata.sqlite"
+    )
+    looker = Looker(config, folder / "out", connection, Silent())
+    views = looker.look([Span(number, None) for number in (1, 2, 3, 4)])
+    looker.look([Span(2, None)])
+    return config, looker, connection, views
+
+
+def test_a_sound_span_is_told_from_a_broken_one_without_its_text(looked):
+    *_, views = looked
+    assert [view.fault for view in views.values()][:3] == ["", "", ""]
+    assert "At most 5 % of the posts may be set aside for a fault" in views[4].fault
+    assert "30 % of 200 posts" in views[4].fault
+    assert "secret" not in views[4].fault
+
+
+def test_an_unchanged_span_is_not_read_again(looked):
+    config, _, connection, _ = looked
+    run = read_last_run(connection, f"{config.name}-looks")
+    assert run.reused == ["SpanLook-2"]
+
+
+def test_labels_are_compared_by_tfdv_and_shares_by_the_join(looked):
+    config, _, _, views = looked
+    near = compare(config.head_list, views[2].facts, views[1].facts, minimum_labels=50)
+    far = compare(config.head_list, views[3].facts, views[1].facts, minimum_labels=50)
+    assert near["gender"].distance < 0.05
+    assert near["age"].distance < 0.05
+    # 50 % women, then 90 %: the largest change of a share, on about 160 training authors.
+    assert far["gender"].distance == pytest.approx(0.4, abs=0.06)
+    assert far["age"].coverage_then == 1.0
+    assert far["age"].coverage_now == pytest.approx(0.5, abs=0.08)
+    assert near["age"].coverage_now == pytest.approx(0.99, abs=0.01)
+
+
+def test_too_few_labels_are_not_compared(looked):
+    config, _, _, views = looked
+    few = compare(config.head_list, views[3].facts, views[1].facts, minimum_labels=120)
+    assert few["age"].distance is None
+    assert few["gender"].distance is not None
+
+
+def test_a_decision_is_kept_in_the_store_with_its_state(looked):
+    config, looker, connection, _ = looked
+    looker.record('{"summary": "nothing to do"}', "nothing")
+    run = read_last_run(connection, f"{config.name}-decisions")
+    record = run.artifact("DecisionRecord", "record")
+    assert record.get_string_custom_property("state") == "nothing"
+    assert "nothing to do" in (run.path("DecisionRecord", "record") / "decision.json").read_text()

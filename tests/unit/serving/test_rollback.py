@@ -1,0 +1,169 @@
+"""The way back to an earlier version: whole at once, followed by what serves, and forth again."""
+
+import json
+import os
+
+import pytest
+from click.testing import CliRunner
+
+from components.serving.answering import find_model
+from components.serving.server.entrance import model_versions
+from components.serving.versions import (
+    ROLLBACK_FILE,
+    RollbackError,
+    newest_version,
+    push_version,
+    roll_back,
+    served_version,
+)
+from pipeline.cli import cli
+
+HEADS = {"separator": "|", "heads": [{"name": "age", "kind": "regression"}]}
+
+
+def write_version(folder, number, content=None, quality=None):
+    version = folder / str(number)
+    (version / "assets").mkdir(parents=True)
+    (version / "assets.extra").mkdir()
+    (version / "saved_model.pb").write_text(content or f"model {number}")
+    (version / "assets/heads.json").write_text(json.dumps(HEADS))
+    if quality:
+        told = {"age": {"metric": "mae", "value": quality, "lower": 3.0, "upper": 9.0}}
+        (version / "assets.extra/quality.json").write_text(json.dumps(told))
+    return version
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number in (1700000001, 1700000002, 1700000003):
+        write_version(tmp_path, number, quality=number - 1700000000 + 3.25)
+    return tmp_path
+
+
+def serves(folder):
+    """What the model that serves holds, by each of the ways in which it is found."""
+    newest = find_model(folder)
+    assert list(model_versions(folder).values())[-1] == newest
+    assert newest.name == str(newest_version(folder))
+    return (newest / "saved_model.pb").read_text()
+
+
+def test_a_rollback_makes_the_version_before_the_newest(folder):
+    done = roll_back(folder)
+    assert done.model == 1700000002
+    assert serves(folder) == "model 1700000002"
+    assert served_version(folder) == 1700000002
+    assert (folder / str(done.version) / "assets.extra/quality.json").is_file()
+    # The versions stay as they were.
+    assert (folder / "1700000003/saved_model.pb").read_text() == "model 1700000003"
+    assert not (folder / "1700000002" / ROLLBACK_FILE).exists()
+    assert not list(folder.glob(".partial-*"))
+
+
+def test_a_second_rollback_goes_further_back_and_a_named_one_forth_again(folder):
+    roll_back(folder)
+    assert roll_back(folder).model == 1700000001
+    assert serves(folder) == "model 1700000001"
+    with pytest.raises(RollbackError, match="No version was pushed before 1700000001"):
+        roll_back(folder)
+    forth = roll_back(folder, 1700000003)
+    assert serves(folder) == "model 1700000003"
+    # A copy is known for what it is a copy of, also by its own number.
+    with pytest.raises(RollbackError, match=f"Version {forth.version} serves already"):
+        roll_back(folder, forth.version)
+    assert roll_back(folder).model == 1700000002
+    records = {path.parent.parent.name: path for path in folder.glob(f"*/{ROLLBACK_FILE}")}
+    assert [json.loads(records[name].read_text())["version"] for name in sorted(records)] == [
+        1700000002,
+        1700000001,
+        1700000003,
+        1700000002,
+    ]
+
+
+def test_a_copy_serves_where_the_version_it_was_made_of_is_gone(folder):
+    first = roll_back(folder)
+    roll_back(folder, 1700000003)
+    for path in sorted((folder / "1700000002").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (folder / "1700000002").rmdir()
+    done = roll_back(folder, first.version)
+    assert done.model == 1700000002
+    assert serves(folder) == "model 1700000002"
+
+
+def test_a_push_after_a_rollback_serves_and_is_no_rollback(folder, tmp_path_factory):
+    roll_back(folder)
+    model = write_version(tmp_path_factory.mktemp("new"), 1, content="model new")
+    push = push_version(model, folder)
+    assert push.is_new
+    assert served_version(folder) == push.version
+    assert serves(folder) == "model new"
+
+
+def test_where_links_cannot_be_made_files_are_copied(folder, monkeypatch):
+    def refuse(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    roll_back(folder)
+    assert serves(folder) == "model 1700000002"
+
+
+def test_a_crash_while_it_is_copied_leaves_what_served(folder, monkeypatch):
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", crash)
+    with pytest.raises(KeyboardInterrupt):
+        roll_back(folder)
+    assert serves(folder) == "model 1700000003"
+    monkeypatch.undo()
+    roll_back(folder)
+    assert not list(folder.glob(".partial-*"))
+
+
+def run(*words):
+    return CliRunner().invoke(cli, ["models", *map(str, words)], env={"COLUMNS": "120"})
+
+
+def test_the_list_shows_time_quality_and_what_serves(folder):
+    (folder / "1700000009").mkdir()
+    assert run("rollback", "--model", folder).exit_code == 0
+    lines = run("list", "--model", folder).output.splitlines()
+    (first,) = [line for line in lines if "1700000001" in line]
+    assert "2023-11-14 22:13" in first
+    assert "age mae 4.25 [3, 9]" in first
+    assert "in service" not in first
+    (served,) = [line for line in lines if "in service" in line]
+    assert "rollback to 1700000002" in served
+    assert [line for line in lines if "not whole" in line]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rollback", "--to", "17"], "There is no version 17. There are 1700000001, 1700000002"),
+        (["rollback", "--to", "1700000003"], "Version 1700000003 serves already"),
+        (["rollback", "--to", "best"], "'best' is not a valid integer"),
+    ],
+)
+def test_what_cannot_be_rolled_back_to_is_a_usage_error_and_changes_nothing(folder, words, said):
+    before = sorted(path.name for path in folder.iterdir())
+    done = run(*words, "--model", folder)
+    assert done.exit_code == 2
+    assert said in done.output
+    assert sorted(path.name for path in folder.iterdir() if path.name != ".push-lock") == before
+
+
+def test_a_folder_without_versions_one_version_and_a_bucket_are_named(folder, tmp_path_factory):
+    for model, said in (
+        (tmp_path_factory.mktemp("empty"), "must be a folder with a version in it"),
+        (folder / "missing", "must be a folder with a version in it"),
+        (folder / "1700000001", "must be the folder of versions, not one"),
+        ("gs://models/serving", "must be a folder of this machine"),
+    ):
+        for command in ("list", "rollback"):
+            done = run(command, "--model", model)
+            assert done.exit_code == 2
+            assert said in done.output
