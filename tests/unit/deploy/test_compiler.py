@@ -66,11 +66,11 @@ def test_what_is_written_is_a_specification_of_the_published_schema(jobs, target
         assert kind == "container", name
 
 
-def test_kubeflows_own_client_reads_the_file(jobs):
+def test_kubeflows_own_client_reads_the_file(jobs, deployable):
     text = specification.render(jobs["kubeflow"], "kubeflow").decode()
     pipeline = components.load_component_from_text(text)
     assert set(pipeline.component_spec.inputs) == {"posts", "labels", "span", "trials", "push"}
-    assert pipeline.component_spec.inputs["trials"].default == 12
+    assert pipeline.component_spec.inputs["trials"].default == deployable().tuner.trials
     assert pipeline.pipeline_spec.pipeline_info.name == "authorprofile"
 
 
