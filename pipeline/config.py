@@ -180,6 +180,7 @@ class Config(BaseModel):
         for key, names in (
             ("judging.accept", self.judging.accept),
             ("training.loss_weights", list(self.training.loss_weights)),
+            ("network.ridges", list(self.network.ridges)),
         ):
             unknown = [name for name in names if name not in self.heads]
             if unknown:

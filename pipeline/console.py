@@ -188,7 +188,7 @@ def show_outcome(console: Console, outcome: Any, reachable: dict[str, Any]) -> N
     )
     if outcome.hyperparameters:
         chosen = ", ".join(
-            f"{name.replace('loss_weight/', 'weight of ')} {_chosen(value)}"
+            f"{_title(name)} {_chosen(value)}"
             for name, value in sorted(outcome.hyperparameters.items())
             if isinstance(value, float | str) and not name.startswith("tuner/")
         )
@@ -209,6 +209,10 @@ def show_outcome(console: Console, outcome: Any, reachable: dict[str, Any]) -> N
     else:
         console.print("Not pushed; what was in service stays there.")
     console.print(Text(f"Report:     {outcome.report}"), soft_wrap=True)
+
+
+def _title(name: str) -> str:
+    return name.replace("loss_weight/", "weight of ").replace("ridge/", "ridge of ")
 
 
 def _chosen(value: float | str) -> str:

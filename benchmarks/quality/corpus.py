@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import collections
 import hashlib
-from collections.abc import Sequence
+import heapq
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ import tensorflow as tf
 
 from components.features.settings import TextSettings
 from components.features.tokens import POST, join_posts, tokenize
-from components.features.transform import RESERVED_IDS
+from components.features.transform import FEWEST_USES, RESERVED_IDS
 from components.ingest.examples import WriteExamples
 from components.ingest.join import IngestSources
 from components.ingest.records import SPLITS
@@ -31,6 +33,7 @@ from components.ingest.settings import IngestSettings
 from components.ingest.sources import find_sources
 from components.training.dataset import summarise
 from components.training.fitting import TrainingData
+from components.training.pairs import pair_keys
 from components.training.windows import NO_SEPARATOR
 
 EVAL_SHARE = 8
@@ -155,6 +158,9 @@ def make_fold(
         counts.update(corpus.tokens[number])
     ranked = sorted(counts, key=lambda word: (-counts[word], word))
     ids = {word: i + RESERVED_IDS for i, word in enumerate(ranked[: text.vocabulary_size - 2])}
+    pairs = count_pairs((corpus.tokens[number] for number in train), text.pairs)
+    by_text = {word.decode("utf-8"): i for word, i in ids.items()}
+    keys = pair_keys((pair.decode("utf-8") for pair in pairs), by_text)
     scales, boundaries = {}, {}
     for head in heads:
         values = np.array(
@@ -181,7 +187,7 @@ def make_fold(
 
     rows = open_rows(train), open_rows(evaluate)
     summaries = [
-        summarise(split, heads, len(ids) + RESERVED_IDS, batch_size, text.max_tokens)
+        summarise(split, heads, len(ids) + RESERVED_IDS, batch_size, text.max_tokens, keys)
         for split in rows
     ]
     separator = ids.get(POST.encode(), NO_SEPARATOR)
@@ -194,8 +200,19 @@ def make_fold(
         batch_size,
         text.max_tokens,
         separator,
+        keys,
     )
     return Fold(data, train, test, encode(test), scales, boundaries)
+
+
+def count_pairs(authors: Iterable[list[bytes]], most: int) -> list[bytes]:
+    """The commonest pairs of neighbouring words, as the Transform counts them."""
+    counts: collections.Counter[bytes] = collections.Counter()
+    for words in authors:
+        counts.update(b" ".join(pair) for pair in itertools.pairwise(words))
+    used = [pair for pair, count in counts.items() if count >= FEWEST_USES]
+    # Equal ones in falling order of their bytes, as tf.Transform ranks them.
+    return heapq.nlargest(most, used, key=lambda pair: (counts[pair], pair))
 
 
 def targets_of(

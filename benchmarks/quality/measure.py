@@ -13,6 +13,7 @@ on where it was. `table` reads them.
 | `hand` | the fit alone, weights age 0.25, income 1, gender 10 |
 | `uncertainty` | weights learned beside the network (Kendall 2018) |
 | `single` | a network a head |
+| `reference`, `wide`, `words` | `equal` with that kind of network |
 | `hidden:<head>` | `equal`, half of the head's labels hidden in `train` and `eval` |
 | `absent:<head>` | `equal`, the authors whose labels `hidden` hides left out altogether |
 
@@ -56,6 +57,7 @@ from components.training.hooks import HookSettings
 
 LOGGER = logging.getLogger("authorprofile.quality")
 WITHOUT_SEED = ("constant", "linear")
+KINDS = ("reference", "wide", "words")
 ROWS = (*WITHOUT_SEED, "tuner", "equal", "hand", "uncertainty", "single")
 
 
@@ -130,6 +132,7 @@ def measure_row(
         "seconds": sum(outcome.seconds for *_, outcome in outcomes),
         "parameters": sum(outcome.parameters for *_, outcome in outcomes),
         "chosen": [outcome.chosen for *_, outcome in outcomes],
+        "shares": [outcome.shares for *_, outcome in outcomes],
         "skills": [outcome.skills for *_, outcome in outcomes],
         "terms": terms,
     }
@@ -139,6 +142,9 @@ def _networks(
     corpus: Corpus, fold: Fold, settings: HookSettings, row: str, number: int, folds: int
 ) -> Any:
     learn = {"tuner": by_search, "uncertainty": by_uncertainty}.get(row, by_fit)
+    if row in KINDS:
+        network = settings.network.model_copy(update={"kind": row})
+        settings = replace(settings, network=network)
     if row == "hand":
         weights = {head.name: HAND_SET.get(head.name, 1.0) for head in settings.heads}
         training = settings.training.model_copy(update={"loss_weights": weights})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from components.comparison.networks import learn_weights
 from components.training.dataset import bucket_bounds
 from components.training.fitting import fit
 from components.training.hooks import HookSettings
+from components.training.shrinkage import shrink_answers
 from components.training.tuner import (
     ProfileHyperModel,
     apply_hyperparameters,
@@ -45,6 +46,7 @@ class Outcome:
         chosen: settings that were searched.
         skills: mean skill on `eval`, an epoch each.
         parameters: of the network.
+        shares: of each head's answer, that `eval` lets stand.
     """
 
     answers: Answers
@@ -52,6 +54,7 @@ class Outcome:
     chosen: dict[str, Any]
     skills: list[float]
     parameters: int
+    shares: dict[str, float] = field(default_factory=dict)
 
 
 def by_search(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
@@ -90,10 +93,12 @@ def _learn(
         folder=work / "fit",
         logger=LOGGER,
     )
+    parameters = model.count_params()
+    model, shares = shrink_answers(model, fold.data)
     seconds = time.monotonic() - started
     answers = answer(model, settings.heads, fold.test_ids, fold.data.max_tokens)
     skills = [epoch["val_skill"] for epoch in state.history]
-    return Outcome(answers, seconds, {}, skills, model.count_params())
+    return Outcome(answers, seconds, {}, skills, parameters, shares)
 
 
 def answer(

@@ -20,14 +20,14 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from components.comparison.weighting import UncertaintyWeighted
 from components.training.fitting import TrainingData, fit
 from components.training.hooks import HookSettings
-from components.training.model import compile_model
+from components.training.model import compile_model, make_loss
+from components.training.shrinkage import shrink_answers
 from components.training.tuner import build_candidate
 
 LOGGER = logging.getLogger("authorprofile.comparison")
@@ -96,12 +96,13 @@ def train_row(
             folder=folder / f"{row.name.replace(' / ', '-').replace(' ', '-')}-{seed}-{number}",
             logger=LOGGER,
         )
+        model, _ = shrink_answers(model, its_data)
         yield group, model
 
 
 def learn_weights(model: keras.Model, group: HookSettings, data: TrainingData) -> keras.Model:
     """The same network, compiled so that its loss weights are learned."""
-    losses: dict[str, Any] = {head.name: model.loss[head.name] for head in group.heads}
+    losses = {head.name: make_loss(model, head) for head in group.heads}
     weighted = UncertaintyWeighted(model.inputs[0], model.output, group.heads, losses, model.name)
     steps = data.train.steps * group.training.epochs
     compile_model(weighted, group.heads, {}, group.training.learning_rate, steps)

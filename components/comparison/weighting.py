@@ -11,11 +11,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from components.training.model import trained_output
+
 
 class UncertaintyWeighted(keras.Model):
     """A network whose loss is the sum over heads of exp(-s) loss + s / 2, each s learned from 0.
 
-    s is the logarithm of a head's variance; for a number's loss exp(-s) stands at half.
+    s is the logarithm of a head's variance; for a number's squared loss exp(-s) stands at half.
 
     Source: Kendall, Gal and Cipolla, "Multi-Task Learning Using Uncertainty to Weigh Losses for
     Scene Geometry and Semantics", 2018, equation 7.
@@ -38,10 +40,9 @@ class UncertaintyWeighted(keras.Model):
         """The weighed sum and the penalties; takes {head: `[batch, units]`} as Keras gives them."""
         total = sum(self.losses) if self.losses else 0.0
         for place, head in enumerate(self.heads):
-            loss = self.head_losses[head.name](
-                y[head.name], y_pred[head.name], sample_weight[head.name]
-            )
+            name = trained_output(self, head.name)
+            loss = self.head_losses[head.name](y[name], y_pred[name], sample_weight[name])
             s = self.log_variances[place]
-            half = 0.5 if head.kind == "regression" else 1.0
+            half = 0.5 if head.kind == "regression" and name == head.name else 1.0
             total = total + half * ops.exp(-s) * loss + 0.5 * s
         return total

@@ -18,6 +18,11 @@ class TextSettings(BaseModel):
         ge=3,
         description="ids in all: 0 padding, 1 out of vocabulary, then by falling frequency",
     )
+    pairs: int = Field(
+        50_000,
+        ge=0,
+        description="commonest pairs of neighbouring words counted for the linear model; 0: none",
+    )
 
 
 class ValidationSettings(BaseModel):

@@ -66,3 +66,17 @@ def tokenize(texts: tf.Tensor, max_tokens: int) -> tf.RaggedTensor:
     texts = tf.strings.regex_replace(texts, _TOKEN, r" \0 ")
     texts = tf.strings.regex_replace(texts, rf"{_INVISIBLE}+ | {_INVISIBLE}+", " ")
     return tf.strings.split(texts)[:, :max_tokens]
+
+
+def neighbours(tokens: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Each pair of neighbouring tokens, with a space between them.
+
+    Args:
+        tokens: ragged strings `[batch, (tokens)]`.
+
+    Returns:
+        Ragged strings `[batch, (tokens - 1)]`.
+    """
+    first, second = tokens[:, :-1], tokens[:, 1:]
+    pairs = tf.strings.join([first.flat_values, second.flat_values], " ")
+    return first.with_flat_values(pairs)

@@ -10,8 +10,9 @@
 
 What the training split taught about the labels leaves too, the same values in every row, so that
 the graph itself is their one keeper: `<head>_mean` and `<head>_deviation` of a regression head,
-`<head>_boundaries` of a classes head cut from an amount. Called by the Transform component through
-`preprocessing_fn`; the Trainer and the served model run the same graph.
+`<head>_boundaries` of a classes head cut from an amount. Beside the vocabulary of tokens, a list of
+the commonest pairs of neighbouring tokens is counted for the Trainer (asset `pairs`). Called by the
+Transform component through `preprocessing_fn`; the Trainer and the served model run the same graph.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.features.settings import TextSettings
-from components.features.tokens import join_posts, tokenize
+from components.features.tokens import join_posts, neighbours, tokenize
 from components.heads import BinaryHead, ClassesHead, RegressionHead, heads_from_json
 
 RESERVED_IDS = 2
 VOCABULARY = "tokens"
+PAIRS = "pairs"
+FEWEST_USES = 2
 QUANTILE_ERROR = 1e-4
 
 
@@ -75,7 +78,19 @@ def token_ids(posts: tf.SparseTensor, text: TextSettings) -> tf.SparseTensor:
         top_k=text.vocabulary_size - RESERVED_IDS,
         vocab_filename=VOCABULARY,
     )
+    if text.pairs:
+        _count_pairs(tokens, text.pairs)
     return tf.SparseTensor(ids.indices, ids.values + RESERVED_IDS, ids.dense_shape)
+
+
+def _count_pairs(tokens: tf.RaggedTensor, most: int) -> None:
+    # The network itself finds them among the ids; the transformed examples need not hold them.
+    tft.vocabulary(
+        neighbours(tokens).to_sparse(),
+        top_k=most,
+        frequency_threshold=FEWEST_USES,
+        vocab_filename=PAIRS,
+    )
 
 
 def _regression_target(head: RegressionHead, labels: tf.SparseTensor) -> dict[str, tf.Tensor]:

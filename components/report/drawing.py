@@ -9,6 +9,7 @@ style sheet, so that one figure serves light, dark and paper.
 from __future__ import annotations
 
 import math
+import textwrap
 from statistics import NormalDist
 from typing import Any
 
@@ -32,6 +33,7 @@ DENSITY = [[0.0, "rgba(31,134,200,0)"], [1.0, "rgba(31,134,200,0.6)"]]
 
 # Authors from whose counts no rate is drawn: its interval would span the figure.
 FEWEST_AUTHORS = 5
+_LONGEST_TITLE = 36
 
 
 def figure(x: str = "", y: str = "", height: int = 340, **layout: Any) -> go.Figure:
@@ -45,12 +47,17 @@ def figure(x: str = "", y: str = "", height: int = 340, **layout: Any) -> go.Fig
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": "system-ui, sans-serif", "size": 13},
         "colorway": list(COLOURS),
-        "xaxis": {**axis, "title": {"text": x, "font": {"size": 13}}},
+        "xaxis": {**axis, "title": {"text": _lines(x), "font": {"size": 13}, "standoff": 12}},
         "yaxis": {**axis, "title": {"text": y, "font": {"size": 13}, "standoff": 10}},
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         "hoverlabel": {"align": "left"},
     }
     return go.Figure(layout=settings).update_layout(**layout)
+
+
+def _lines(title: str) -> str:
+    """A title in lines that a phone has room for; Plotly would cut it off."""
+    return "<br>".join(textwrap.wrap(title, _LONGEST_TITLE))
 
 
 def error_bars(values: list[Any], lowers: list[Any], uppers: list[Any]) -> dict[str, Any]:

@@ -17,13 +17,15 @@ import plotly.graph_objects as go
 from components.report.drawing import BLUE, GREY, ORANGE, figure
 from components.report.record import Json, is_finite
 
-WEIGHT = "loss_weight/"
+WEIGHT, RIDGE = "loss_weight/", "ridge/"
 
 
 def title_of(hyperparameter: str) -> str:
     """For people: `loss_weight/age` is the weight of age."""
-    name = hyperparameter.removeprefix(WEIGHT)
-    return f"weight of {name}" if name != hyperparameter else name.replace("_", " ")
+    for prefix, title in ((WEIGHT, "weight"), (RIDGE, "ridge")):
+        if hyperparameter.startswith(prefix):
+            return f"{title} of {hyperparameter.removeprefix(prefix)}"
+    return hyperparameter.replace("_", " ")
 
 
 @dataclass(frozen=True)

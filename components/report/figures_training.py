@@ -87,6 +87,8 @@ def time_figure(stages: Sequence[Json], titles: dict[str, str]) -> go.Figure:
         titles: a stage's name for people.
     """
     drawn = figure("time, seconds", "", height=60 + 26 * len(stages), bargap=0.3)
+    # What stands beside the longest bar needs room.
+    drawn.update_layout(margin={"r": 60})
     for reused, title, colour in ((False, "done anew", BLUE), (True, "reused", GREEN)):
         group = [stage for stage in stages if stage["reused"] is reused]
         if not group:

@@ -168,9 +168,8 @@ def _slices(record: RunRecord, head: Json) -> Html:
         for result in part["results"]:
             score = result["metrics"].get(key)
             if result["name"] == head["name"] and score and score["value"] is not None:
-                points.append(
-                    (f"{part['head']}: {part['value']}<br>{result['labels']:,} labels", score)
-                )
+                count = f"{result['labels']:,} label{'s' if result['labels'] != 1 else ''}"
+                points.append((f"{part['head']}: {part['value']}<br>{count}", score))
     drawn = intervals_figure([(head["name"], points)], f"{title}{unit}")
     return plot(
         f"slices {head['name']}",

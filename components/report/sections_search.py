@@ -109,6 +109,10 @@ def retrain_command(record: RunRecord, trial: Json) -> str:
     ]
     if "network" in chosen:
         settings.append(f"network.kind={chosen['network']}")
+    ridges = {n: chosen[f"ridge/{n}"] for n in record.names if f"ridge/{n}" in chosen}
+    if ridges:
+        values = ", ".join(f"{name}: {float(ridge):.6g}" for name, ridge in ridges.items())
+        settings.append(f"network.ridges={{{values}}}")
     words = [word for setting in settings for word in ("--set", setting)]
     return repeat_command(record, *words)
 

@@ -9,6 +9,7 @@ few batches; the corpus stays on disk. Called by the Tuner and the Trainer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from components.training.pairs import used_pairs
 from components.training.settings import MINIMUM_TOKENS
 from components.training.skill import ClassCounts, NumberSums
 
+NO_PAIRS = np.zeros(0, dtype="int64")
+NUMBERS = 65_536
 SHUFFLE_AUTHORS = 4096
 BUCKET_GROWTH = 1.35
 
@@ -32,13 +36,17 @@ class SplitSummary:
         steps: batches that `make_batches` cuts them into.
         known: known labels of each head.
         constant_losses: a head's loss under its best constant, NaN where nothing is known.
-        document_frequencies: int64 `[vocabulary]`, authors who use each token id.
+        constants: mean target of each head `[units]`, NaN where nothing is known.
+        numbers: labels of each regression head, `NUMBERS` of them at the most, drawn at random.
+        document_frequencies: int64 `[vocabulary + pairs]`, authors who use each id, then each pair.
     """
 
     authors: int
     steps: int
     known: dict[str, int]
     constant_losses: dict[str, float]
+    constants: dict[str, list[float]]
+    numbers: dict[str, np.ndarray]
     document_frequencies: np.ndarray
 
 
@@ -128,22 +136,26 @@ def summarise(
     vocabulary_size: int,
     batch_size: int,
     max_tokens: int,
+    pair_keys: np.ndarray = NO_PAIRS,
 ) -> SplitSummary:
-    """Counts a split in one pass: authors, steps, known labels, constant losses, words."""
+    """Counts a split in one pass: authors, steps, labels, constants, words and pairs."""
     steps = authors = 0
-    users = np.zeros(vocabulary_size, dtype="int64")
+    users = np.zeros(vocabulary_size + len(pair_keys), dtype="int64")
+    samples = {head.name: NumberSample() for head in heads if head.kind == "regression"}
     known = {head.name: 0.0 for head in heads}
     sums = {head.name: np.zeros(2 if head.kind == "regression" else head.units) for head in heads}
     for tokens, targets, weights in make_batches(rows, batch_size, max_tokens).as_numpy_iterator():
         steps += 1
         for author in tokens:
             users[np.unique(author)] += 1
+            users[vocabulary_size + used_pairs(author, pair_keys)] += 1
         authors += len(next(iter(weights.values())))
         for head in heads:
             weight = weights[head.name].astype("float64")[:, None]
             target = targets[head.name].astype("float64")
             known[head.name] += weight.sum()
             if head.kind == "regression":
+                samples[head.name].add(target[weight > 0])
                 target = np.concatenate([target, target**2], axis=1)
             sums[head.name] += (weight * target).sum(axis=0)
     return SplitSummary(
@@ -153,8 +165,42 @@ def summarise(
         constant_losses={
             head.name: _constant_loss(head, known[head.name], sums[head.name]) for head in heads
         },
+        constants={
+            head.name: _mean_target(head, known[head.name], sums[head.name]) for head in heads
+        },
+        numbers={name: sample.values() for name, sample in samples.items()},
         document_frequencies=users,
     )
+
+
+class NumberSample:
+    """A uniform sample of numbers that come in batches, the same for the same order.
+
+    Source: Vitter, "Random Sampling with a Reservoir", 1985, algorithm R.
+    """
+
+    def __init__(self, size: int = NUMBERS):
+        """Args: most numbers kept."""
+        self._kept = np.zeros(size)
+        self._seen = 0
+        self._random = np.random.default_rng(0)
+
+    def add(self, numbers: np.ndarray) -> None:
+        """Takes further numbers `[n]`."""
+        order = self._seen + np.arange(len(numbers))
+        drawn = self._random.integers(0, order + 1)
+        places = np.where(order < len(self._kept), order, drawn)
+        kept = places < len(self._kept)
+        self._kept[places[kept]] = numbers[kept]
+        self._seen += len(numbers)
+
+    def values(self) -> np.ndarray:
+        """The sample, float64."""
+        return self._kept[: self._seen].copy()
+
+
+def _mean_target(head: Any, known: float, sums: Any) -> list[float]:
+    return [float(total / known) if known else math.nan for total in sums[: head.units]]
 
 
 def _constant_loss(head: Any, known: float, sums: Any) -> float:

@@ -13,14 +13,16 @@ import math
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from components.training.dataset import (
+    NO_PAIRS,
     SplitSummary,
     make_batches,
     read_examples,
@@ -28,12 +30,13 @@ from components.training.dataset import (
     to_row,
     training_batches,
 )
-from components.training.model import KNOWN_LOSS
+from components.training.model import KNOWN_LOSS, for_outputs
 from components.training.skill import mean_skill, skill
 from components.training.windows import NO_SEPARATOR
 from components.training.words import WordFacts
 
 OBJECTIVE = "val_skill"
+FEWEST_AUTHORS = 2000
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,20 @@ class TrainingData:
     batch_size: int
     max_tokens: int
     separator_id: int = NO_SEPARATOR
+    pair_keys: np.ndarray = field(default_factory=lambda: NO_PAIRS)
 
     @property
     def words(self) -> WordFacts:
-        """What the training split says of words."""
-        return WordFacts(self.train.authors, self.train.document_frequencies, self.separator_id)
+        """What the training split says of words and their pairs."""
+        train = self.train
+        return WordFacts(
+            train.authors, train.document_frequencies, self.separator_id, self.pair_keys
+        )
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Token ids that the training split has, padding and unknown among them."""
+        return len(self.train.document_frequencies) - len(self.pair_keys)
 
 
 def load_data(
@@ -64,6 +76,7 @@ def load_data(
     batch_size: int,
     max_tokens: int,
     separator_id: int = NO_SEPARATOR,
+    pair_keys: np.ndarray = NO_PAIRS,
 ) -> TrainingData:
     """Opens both splits and counts them; the records stay on disk.
 
@@ -76,6 +89,7 @@ def load_data(
         batch_size: authors a step.
         max_tokens: longest author.
         separator_id: id of the token between posts.
+        pair_keys: of `pairs.pair_keys`.
 
     Raises:
         ValueError: a head's labels do not differ in `eval`, so its skill is not defined there.
@@ -87,26 +101,50 @@ def load_data(
 
     train_rows, eval_rows = open_rows(train_patterns), open_rows(eval_patterns)
     train, selecting = (
-        summarise(rows, heads, vocabulary_size, batch_size, max_tokens)
+        summarise(rows, heads, vocabulary_size, batch_size, max_tokens, pair_keys)
         for rows in (train_rows, eval_rows)
     )
     mean_skill(dict.fromkeys(selecting.constant_losses, 0.0), selecting.constant_losses)
     return TrainingData(
-        heads, train_rows, eval_rows, train, selecting, batch_size, max_tokens, separator_id
+        heads,
+        train_rows,
+        eval_rows,
+        train,
+        selecting,
+        batch_size,
+        max_tokens,
+        separator_id,
+        pair_keys,
     )
+
+
+def take_fraction(data: TrainingData, fraction: float) -> TrainingData:
+    """The data with a share of the training authors alone, counted anew.
+
+    They are the first ones in the files; of fewer than `FEWEST_AUTHORS` none is left out.
+    """
+    authors = max(round(data.train.authors * fraction), FEWEST_AUTHORS)
+    if authors >= data.train.authors:
+        return data
+    rows = data.train_rows.take(authors)
+    train = summarise(
+        rows, data.heads, data.vocabulary_size, data.batch_size, data.max_tokens, data.pair_keys
+    )
+    return replace(data, train_rows=rows, train=train)
 
 
 def head_skills(logs: dict[str, float], constant_losses: dict[str, float]) -> dict[str, float]:
     """Each head's skill on `eval` from an epoch's Keras logs."""
     return {
-        name: skill(logs[_loss_key(name, constant_losses)], constant)
-        for name, constant in constant_losses.items()
+        name: skill(known_loss(name, logs), constant) for name, constant in constant_losses.items()
     }
 
 
-def _loss_key(head_name: str, constant_losses: dict[str, float]) -> str:
+def known_loss(head_name: str, logs: dict[str, float]) -> float:
+    """A head's loss over the known labels of `eval`, from an epoch's Keras logs."""
     # Keras leaves the output's name out of a metric's where there is one output alone.
-    return f"val_{head_name}_{KNOWN_LOSS}" if len(constant_losses) > 1 else f"val_{KNOWN_LOSS}"
+    named = f"val_{head_name}_{KNOWN_LOSS}"
+    return logs[named if named in logs else f"val_{KNOWN_LOSS}"]
 
 
 class MeanSkill(keras.callbacks.Callback):
@@ -118,9 +156,7 @@ class MeanSkill(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         logs = logs if logs is not None else {}
-        losses = {
-            name: logs[_loss_key(name, self.constant_losses)] for name in self.constant_losses
-        }
+        losses = {name: known_loss(name, logs) for name in self.constant_losses}
         if not all(math.isfinite(loss) for loss in losses.values()):
             logs[OBJECTIVE] = -math.inf
             self.model.stop_training = True
@@ -289,14 +325,16 @@ def fit(
     if next_epoch > first_epoch:
         logger.info("resuming after epoch %d of %d", next_epoch, epochs)
     if next_epoch < epochs and not best.is_finished():
+        size = data.batch_size, data.max_tokens
+        training = training_batches(data.train_rows, *size, seed, next_epoch)
+        counted = tf.data.experimental.assert_cardinality(data.eval.steps)
+        selecting = make_batches(data.eval_rows, *size).apply(counted)
         model.fit(
-            training_batches(data.train_rows, data.batch_size, data.max_tokens, seed, next_epoch),
+            for_outputs(training, model),
             initial_epoch=next_epoch,
             epochs=epochs,
             steps_per_epoch=data.train.steps,
-            validation_data=make_batches(data.eval_rows, data.batch_size, data.max_tokens).apply(
-                tf.data.experimental.assert_cardinality(data.eval.steps)
-            ),
+            validation_data=for_outputs(selecting, model),
             callbacks=[
                 EpochSeeds(seed),
                 MeanSkill(data.eval.constant_losses),

@@ -13,10 +13,11 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.features.settings import TextSettings
 from components.features.tokens import POST
-from components.features.transform import RESERVED_IDS, VOCABULARY
+from components.features.transform import PAIRS, RESERVED_IDS, VOCABULARY
 from components.heads import heads_from_json, heads_to_json
 from components.judging.settings import JudgingSettings
 from components.training.fitting import TrainingData, load_data
+from components.training.pairs import pair_keys
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
 from components.training.windows import NO_SEPARATOR
 
@@ -77,7 +78,7 @@ class HookSettings:
     ) -> TrainingData:
         """The splits of a hook's arguments, counted."""
         tokens = read_tokens(transform)
-        separator = tokens.index(POST) + RESERVED_IDS if POST in tokens else NO_SEPARATOR
+        ids = {token: place + RESERVED_IDS for place, token in enumerate(tokens)}
         return load_data(
             fn_args.train_files,
             fn_args.eval_files,
@@ -86,8 +87,14 @@ class HookSettings:
             len(tokens) + RESERVED_IDS,
             batch_size,
             self.text.max_tokens,
-            separator,
+            ids.get(POST, NO_SEPARATOR),
+            pair_keys(self._pairs(transform), ids),
         )
+
+    def _pairs(self, transform: tft.TFTransformOutput) -> list[str]:
+        if not self.text.pairs:
+            return []
+        return [pair.decode("utf-8") for pair in transform.vocabulary_by_name(PAIRS)]
 
     def state_folder(self, work: str, fn_args: Any, otherwise: str) -> Path:
         """Folder of this very work: the same inputs and settings find it again after a kill.

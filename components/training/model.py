@@ -6,9 +6,10 @@ Enters: heads, widths, dropout. Leaves: a Keras model, token ids -> one output a
 |---|---|
 | `tokens` int32 `[batch, tokens]`, 0 = padding | `<head>` float32 `[batch, head.units]` |
 
-Two kinds: `reference`, the trunk of five convolutions with 14,146,316 parameters at the default
-widths; `wide`, the same trunk beside a linear model of words. Called by the Tuner and the Trainer.
-Knows nothing of TFX.
+Three kinds: `reference`, the trunk of five convolutions with 14,146,316 parameters at the default
+widths; `words`, a linear model of words and pairs of words; `wide`, both, their answers added.
+Beside a number that is answered in steps (`steps`) stand the probabilities it is trained by, as
+output `<head>_steps`. Called by the Tuner and the Trainer. Knows nothing of TFX.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from components.training.layers import OwnGlobalMaxPooling1D, PadTokens, TokenDropout
+from components.training.linear import ACTIVATIONS, LabelFacts, answer_by_words
 from components.training.settings import MINIMUM_TOKENS, NetworkSettings
+from components.training.steps import MeanOfSteps, steps_name
 from components.training.windows import (
     NO_SEPARATOR,
     CutWindows,
     FlattenWindows,
     MeanOfWindows,
 )
-from components.training.words import LinearWords, WordFacts, WordWeights
+from components.training.words import WordFacts
 
-ACTIVATIONS = {"regression": "linear", "classes": "softmax", "binary": "sigmoid"}
 LOSSES = {
     "regression": keras.losses.MeanSquaredError,
     "classes": keras.losses.CategoricalCrossentropy,
@@ -49,6 +52,7 @@ def build_model(
     network: NetworkSettings,
     *,
     words: WordFacts | None = None,
+    labels: LabelFacts | None = None,
     loss_weights: Mapping[str, float] | None = None,
     dropout: float = 0.0,
     token_dropout: float = 0.0,
@@ -61,7 +65,9 @@ def build_model(
         heads: what is predicted, one output each.
         vocabulary_size: token ids in all, padding and unknown among them.
         network: kind, widths, windows.
-        words: what the training split says of words; 'wide' needs it.
+        words: what the training split says of words; 'words' and 'wide' need it.
+        labels: what it says of labels; 'words' starts at their constants, and both kinds answer
+            those numbers in steps that it has steps of.
         loss_weights: of the heads, 1 where not named; the penalty of the linear model follows
             them, so that its optimum does not.
         dropout: share of the features dropped before the last shared layer and the heads.
@@ -73,19 +79,56 @@ def build_model(
         An uncompiled model, `tokens` int32 `[batch, tokens]` -> {head: float32 `[batch, units]`}.
 
     Raises:
-        ValueError: a wide network without `words`, or with words of another vocabulary.
+        ValueError: a linear model without `words`, or with words of another vocabulary.
     """
     if seed is not None:
         keras.utils.set_random_seed(seed)
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
+    if network.kind != "reference":
+        words = _of_vocabulary(words, vocabulary_size)
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     padded = PadTokens(network.window_tokens, name="padded")(tokens)
+    features = None
+    if network.kind != "words":
+        features = _trunk(
+            padded,
+            vocabulary_size,
+            network,
+            words.separator_id if words else NO_SEPARATOR,
+            dropout=dropout,
+            token_dropout=token_dropout,
+            seed=seed,
+            policy=policy,
+        )
+    if network.kind == "reference":
+        outputs = {
+            head.name: keras.layers.Dense(
+                head.units, ACTIVATIONS[head.kind], dtype="float32", name=head.name
+            )(features)
+            for head in heads
+        }
+    else:
+        assert words is not None
+        outputs = answer_by_words(
+            heads, padded, features, network, words, labels or LabelFacts(), loss_weights or {}
+        )
+    return keras.Model(tokens, outputs, name="authorprofile")
+
+
+def _trunk(
+    padded: Any,
+    vocabulary_size: int,
+    network: NetworkSettings,
+    separator_id: int,
+    *,
+    dropout: float,
+    token_dropout: float,
+    seed: int | None,
+    policy: str,
+) -> Any:
+    """Token ids int `[batch, tokens]` to the features under the heads `[batch, dense_width]`."""
     windows = CutWindows(
-        network.window_tokens,
-        network.windows,
-        words.separator_id if words else NO_SEPARATOR,
-        seed=seed,
-        name="windows",
+        network.window_tokens, network.windows, separator_id, seed=seed, name="windows"
     )(padded)
     ids = FlattenWindows(name="window_ids")(windows)
     kept = TokenDropout(token_dropout, seed=seed, name="token_dropout")(ids)
@@ -93,17 +136,7 @@ def build_model(
     x = MeanOfWindows(dtype=policy, name="mean_of_windows")(x, windows)
     x = keras.layers.Dropout(dropout, seed=seed, dtype=policy, name="pool_dropout")(x)
     x = keras.layers.Dense(network.dense_width, "relu", dtype=policy, name="shared")(x)
-    x = keras.layers.Dropout(dropout, seed=seed, dtype=policy, name="shared_dropout")(x)
-    if network.kind == "reference":
-        outputs = {
-            head.name: keras.layers.Dense(
-                head.units, ACTIVATIONS[head.kind], dtype="float32", name=head.name
-            )(x)
-            for head in heads
-        }
-    else:
-        outputs = _add_words(heads, padded, x, vocabulary_size, network, words, loss_weights or {})
-    return keras.Model(tokens, outputs, name="authorprofile")
+    return keras.layers.Dropout(dropout, seed=seed, dtype=policy, name="shared_dropout")(x)
 
 
 def _read_windows(
@@ -127,54 +160,16 @@ def _read_windows(
     return OwnGlobalMaxPooling1D(MINIMUM_TOKENS, dtype=policy, name="global_pool")(x, ids)
 
 
-def _add_words(
-    heads: tuple[Any, ...],
-    padded: Any,
-    features: Any,
-    vocabulary_size: int,
-    network: NetworkSettings,
-    words: WordFacts | None,
-    loss_weights: Mapping[str, float],
-) -> dict[str, Any]:
-    """The trunk's features and the linear model of words, added before each head's activation."""
-    if words is None or len(words.document_frequencies) != vocabulary_size:
+def _of_vocabulary(words: WordFacts | None, vocabulary_size: int) -> WordFacts:
+    """The words, if they are of this vocabulary."""
+    counted = len(words.document_frequencies) - len(words.pair_keys) if words else 0
+    if words is None or counted != vocabulary_size:
         raise ValueError(
-            "A wide network needs the document frequency of each of its ids. Received: "
-            f"{'none' if words is None else len(words.document_frequencies)} for a vocabulary of "
-            f"{vocabulary_size}. Count them on the training split, or set network.kind=reference."
+            "A linear model of words needs the document frequency of each of its ids. Received: "
+            f"{counted or 'none'} for a vocabulary of {vocabulary_size}. Count them on the "
+            "training split, or set network.kind=reference."
         )
-    weigh = WordWeights(vocabulary_size, name="word_weights")
-    weighed = weigh(padded)
-    weigh.rarities.assign(words.inverse_document_frequencies())
-    outputs = {}
-    for head in heads:
-        trunk = keras.layers.Dense(head.units, dtype="float32", name=f"{head.name}_trunk")(features)
-        penalty = (
-            network.ridge
-            * _curvature(head)
-            * float(loss_weights.get(head.name, 1.0))
-            / max(words.authors, 1)
-        )
-        linear = LinearWords(vocabulary_size, head.units, penalty, name=f"{head.name}_words")
-        total = keras.layers.Add(dtype="float32", name=f"{head.name}_sum")(
-            [trunk, linear(*weighed)]
-        )
-        outputs[head.name] = keras.layers.Activation(
-            ACTIVATIONS[head.kind], dtype="float32", name=head.name
-        )(total)
-    return outputs
-
-
-def _curvature(head: Any) -> float:
-    """Second derivative of a head's loss by its output, at the share of an even split.
-
-    A penalty in proportion to it weighs the same against each kind of loss: 1 for a standardised
-    number makes ridge regression of that strength, and an eighth of it, for a binary head, the
-    logistic regression that corresponds.
-    """
-    if head.kind == "regression":
-        return 2.0
-    return 0.25 if head.kind == "binary" else float(1 / head.units)
+    return words
 
 
 def _convolution(filters: int, number: int, policy: str) -> keras.layers.Layer:
@@ -197,14 +192,46 @@ def compile_model(
     over the whole batch, which would understate it by the share of unknown labels; the metric
     divides by the known ones and carries no loss weight, so the objective can be built from it.
     """
+    trained = {head.name: trained_output(model, head.name) for head in heads}
     model.compile(
         optimizer=keras.optimizers.Adam(step_sizes(learning_rate, steps)),
-        loss={head.name: LOSSES[head.kind]() for head in heads},
-        loss_weights={head.name: float(loss_weights.get(head.name, 1.0)) for head in heads},
+        loss={trained[head.name]: make_loss(model, head) for head in heads},
+        loss_weights={
+            trained[head.name]: float(loss_weights.get(head.name, 1.0)) for head in heads
+        },
         weighted_metrics={
             head.name: [KNOWN_LOSS_METRICS[head.kind](name=KNOWN_LOSS)] for head in heads
         },
     )
+
+
+def trained_output(model: keras.Model, head_name: str) -> str:
+    """The output that a head is trained by: its steps where it has them, else its answer."""
+    return steps_name(head_name) if steps_name(head_name) in model.output else head_name
+
+
+def make_loss(model: keras.Model, head: Any) -> keras.losses.Loss:
+    """The loss of a head's `trained_output`."""
+    if trained_output(model, head.name) != head.name:
+        return keras.losses.BinaryCrossentropy()
+    return LOSSES[head.kind]()
+
+
+def for_outputs(batches: tf.data.Dataset, model: keras.Model) -> tf.data.Dataset:
+    """Batches of `dataset` with a target and a weight for each output of steps as well."""
+    thresholds = {
+        layer.name: layer.thresholds for layer in model.layers if isinstance(layer, MeanOfSteps)
+    }
+
+    def add_steps(tokens: Any, targets: Any, weights: Any) -> tuple[Any, Any, Any]:
+        above = {
+            steps_name(name): tf.cast(targets[name] > tf.constant([bounds], tf.float32), tf.float32)
+            for name, bounds in thresholds.items()
+        }
+        its_weights = {steps_name(name): weights[name] for name in thresholds}
+        return tokens, {**targets, **above}, {**weights, **its_weights}
+
+    return batches.map(add_steps, num_parallel_calls=tf.data.AUTOTUNE) if thresholds else batches
 
 
 def step_sizes(peak: float, steps: int | None) -> Any:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MINIMUM_TOKENS = 269
-NetworkKind = Literal["reference", "wide"]
+NetworkKind = Literal["words", "wide", "reference"]
 
 
 class NetworkSettings(BaseModel):
@@ -17,9 +17,9 @@ class NetworkSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: NetworkKind = Field(
-        "reference",
-        description="'reference': the convolutional trunk alone; 'wide': beside it a linear model "
-        "of the author's distinct words, added to the trunk's answer",
+        "words",
+        description="'words': a linear model of the author's distinct words and pairs of words; "
+        "'reference': the convolutional trunk; 'wide': both, their answers added",
     )
     window_tokens: int = Field(
         300,
@@ -31,9 +31,16 @@ class NetworkSettings(BaseModel):
         2, ge=1, description="windows cut anew from each longer author in an epoch of training"
     )
     ridge: float = Field(
-        0.5,
-        gt=0,
-        description="strength of the penalty on the linear model's weights, 'wide' alone",
+        0.1, gt=0, description="strength of the penalty on the linear model's weights"
+    )
+    ridges: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict, description="the same for a head that needs its own, by name"
+    )
+    steps: int = Field(
+        6,
+        ge=0,
+        description="groups of like size that a number's labels are cut into, whose likelihoods "
+        "the linear model learns and the answer is the mean of; below 2: it learns the number",
     )
 
     embedding_width: int = Field(256, ge=1, description="width of the embedding")
@@ -47,7 +54,7 @@ class TrainingSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: int = Field(20, ge=1, description="passes over the training authors, at the most")
+    epochs: int = Field(10, ge=1, description="passes over the training authors, at the most")
     patience: int = Field(
         3, ge=1, description="epochs without a better mean skill on `eval` before it stops"
     )
@@ -109,8 +116,10 @@ class SearchSpace(BaseModel):
     dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
         [0.2, 0.4], description="values tried; empty: not searched"
     )
-    network: list[NetworkKind] = Field(
-        ["reference", "wide"], description="kinds tried; empty: not searched"
+    network: list[NetworkKind] = Field(["words"], description="kinds tried; empty: not searched")
+    ridge: FloatRange | None = Field(
+        FloatRange(minimum=0.01, maximum=3.0),
+        description="penalty of each head's linear model; null: not searched",
     )
 
 
@@ -122,6 +131,17 @@ class TunerSettings(BaseModel):
     algorithm: Literal["random", "bayesian", "hyperband"] = Field(
         "bayesian", description="how the next trial is chosen"
     )
-    trials: int = Field(12, ge=1, description="trained candidates, at the most")
-    epochs: int = Field(6, ge=1, description="passes over the training authors a trial")
+    trials: int = Field(8, ge=1, description="trained candidates, at the most")
+    epochs: int = Field(10, ge=1, description="passes over the training authors a trial")
+    fraction: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="share of the training authors that a trial sees, 2,000 of them at least",
+    )
+    prune: bool = Field(
+        True,
+        description="stop a trial whose best skill falls below the median of the earlier ones at "
+        "the same epoch (not for hyperband, which stops trials itself)",
+    )
     space: SearchSpace = Field(default_factory=SearchSpace, description="what is searched")

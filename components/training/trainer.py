@@ -30,6 +30,7 @@ from components.training.fitting import FitState, TrainingData, fit
 from components.training.hooks import HookSettings, read_tokens
 from components.training.model import choose_precision
 from components.training.settings import TrainingSettings
+from components.training.shrinkage import describe_shares, shrink_answers
 from components.training.tuner import apply_hyperparameters, build_candidate
 from components.training.warm_start import (
     FOLDER,
@@ -67,6 +68,8 @@ def run_fn(fn_args: FnArgs) -> None:
         callbacks=(keras.callbacks.TensorBoard(log_dir=fn_args.model_run_dir),),
         logger=LOGGER,
     )
+    model, shares = shrink_answers(model, data)
+    LOGGER.debug("share of the answers kept: %s", describe_shares(shares))
     served, calibrations = calibrated_model(model, data, transform, settings)
     export(served, fn_args.serving_model_dir)
     answers = in_memory_answers(served, fn_args, transform, training)
@@ -78,7 +81,7 @@ def run_fn(fn_args: FnArgs) -> None:
         os.path.join(fn_args.model_run_dir, FOLDER),
     )
     seconds = time.monotonic() - started
-    record = training_record(model, data, state, settings, calibrations, seconds)
+    record = training_record(model, data, state, settings, calibrations, shares, seconds)
     record["warm_start"] = warm_start.record() if warm_start else None
     _write_json(os.path.join(fn_args.model_run_dir, "training.json"), record)
     LOGGER.info(
@@ -162,6 +165,7 @@ def training_record(
     state: FitState,
     settings: HookSettings,
     calibrations: dict[str, Calibration],
+    shares: dict[str, float],
     seconds: float,
 ) -> dict[str, Any]:
     """What a reader wants to know of a training."""
@@ -175,6 +179,7 @@ def training_record(
         "best_epoch": state.best_epoch + 1,
         "best_skill": state.best_skill,
         "epochs": state.history,
+        "shares": shares,
         "calibration": {name: asdict(fitted) for name, fitted in calibrations.items()},
         "seconds": round(seconds, 1),
     }

@@ -23,13 +23,23 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
-from components.training.fitting import OBJECTIVE, TrainingData, fit
+from components.training.fitting import OBJECTIVE, TrainingData, fit, take_fraction
 from components.training.hooks import HookSettings
+from components.training.linear import LabelFacts
 from components.training.model import build_model, choose_precision, compile_model
-from components.training.settings import FloatRange, SearchSpace, TrainingSettings, TunerSettings
+from components.training.pruning import MedianStopping
+from components.training.settings import (
+    FloatRange,
+    NetworkSettings,
+    SearchSpace,
+    TrainingSettings,
+    TunerSettings,
+)
+from components.training.steps import find_steps
 
 LOGGER = logging.getLogger("authorprofile.tuner")
 WEIGHT_PREFIX = "loss_weight/"
+RIDGE_PREFIX = "ridge/"
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
@@ -79,6 +89,7 @@ def declare_space(
     heads: tuple[Any, ...],
     space: SearchSpace,
     training: TrainingSettings,
+    network: NetworkSettings,
 ) -> None:
     """Declares what is searched; the defaults are the configured settings, where in range."""
     for head in heads[1:]:
@@ -93,6 +104,10 @@ def declare_space(
         hp.Choice("dropout", space.dropout)
     if space.network:
         hp.Choice("network", space.network)
+    if space.ridge:
+        for head in heads:
+            wanted = network.ridges.get(head.name, network.ridge)
+            _declare_log(hp, RIDGE_PREFIX + head.name, space.ridge, wanted)
 
 
 def _declare_log(
@@ -108,20 +123,23 @@ def _declare_log(
 def apply_hyperparameters(settings: HookSettings, values: dict[str, Any]) -> HookSettings:
     """The settings with searched values in place of the configured ones."""
     heads = settings.heads
-    weights = {
-        head.name: float(values[WEIGHT_PREFIX + head.name])
-        for head in heads
-        if WEIGHT_PREFIX + head.name in values
-    }
+    weights, ridges = (
+        {h.name: float(values[prefix + h.name]) for h in heads if prefix + h.name in values}
+        for prefix in (WEIGHT_PREFIX, RIDGE_PREFIX)
+    )
     changes: dict[str, Any] = {
         name: float(values[name]) for name in ("learning_rate", "dropout") if name in values
     }
     if weights:
         changes["loss_weights"] = {heads[0].name: 1.0, **weights}
-    network = settings.network
-    if "network" in values:
-        network = network.model_copy(update={"kind": values["network"]})
-    return replace(settings, training=settings.training.model_copy(update=changes), network=network)
+    of_network: dict[str, Any] = {"kind": values["network"]} if "network" in values else {}
+    if ridges:
+        of_network["ridges"] = {**settings.network.ridges, **ridges}
+    return replace(
+        settings,
+        training=settings.training.model_copy(update=changes),
+        network=settings.network.model_copy(update=of_network),
+    )
 
 
 class ProfileHyperModel(keras_tuner.HyperModel):
@@ -129,34 +147,38 @@ class ProfileHyperModel(keras_tuner.HyperModel):
 
     Args:
         settings: of the hook.
-        data: of `load_data`.
+        data: of `load_data`; trials see `tuner.fraction` of its training authors.
         folder: of the fits' checkpoints, one folder a candidate.
     """
 
     def __init__(self, settings: HookSettings, data: TrainingData, folder: Path):
         super().__init__(name="authorprofile")
         self.settings = settings
-        self.data = data
+        self.data = take_fraction(data, settings.tuner.fraction)
         self.folder = folder
         self.fits = 0
         """Candidates fitted, those before a resumption among them."""
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        declare_space(hp, self.settings.heads, self.settings.tuner.space, self.settings.training)
-        chosen = apply_hyperparameters(self.settings, hp.values)
-        return build_candidate(chosen, self.data, self.settings.tuner.epochs)
+        settings = self.settings
+        declare_space(hp, settings.heads, settings.tuner.space, settings.training, settings.network)
+        chosen = apply_hyperparameters(settings, hp.values)
+        return build_candidate(chosen, self.data, settings.tuner.epochs)
 
     def fit(
         self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any
     ) -> dict[str, float]:
         """Fits one candidate; returns `val_skill` and each head's of its best epoch."""
         self.fits += 1
+        tuner = self.settings.tuner
         name = hashlib.sha256(json.dumps(hp.values, sort_keys=True).encode()).hexdigest()[:16]
-        callbacks = kwargs.get("callbacks", [])
+        callbacks = list(kwargs.get("callbacks", []))
+        if tuner.prune and tuner.algorithm != "hyperband":
+            callbacks.append(MedianStopping(self.folder, self.folder / name))
         state = fit(
             model,
             self.data,
-            epochs=kwargs.get("epochs", self.settings.tuner.epochs),
+            epochs=kwargs.get("epochs", tuner.epochs),
             patience=self.settings.training.patience,
             seed=self.settings.training.seed,
             folder=self.folder / name,
@@ -168,7 +190,7 @@ class ProfileHyperModel(keras_tuner.HyperModel):
         LOGGER.info(
             "trial %d of %d: skill on eval %.3f at epoch %d",
             self.fits,
-            self.settings.tuner.trials,
+            tuner.trials,
             state.best_skill,
             state.best_epoch + 1,
         )
@@ -178,16 +200,17 @@ class ProfileHyperModel(keras_tuner.HyperModel):
 def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> keras.Model:
     """The compiled network of these settings, for a training of so many epochs.
 
-    The reference network has a row for each id of the configured vocabulary, used or not; the wide
-    one a row for each id that the training split uses.
+    The reference network has a row for each id of the configured vocabulary, used or not; the
+    others a row for each id that the training split uses.
     """
     training, network = settings.training, settings.network
-    used = len(data.train.document_frequencies)
+    of_reference = network.kind == "reference"
     model = build_model(
         settings.heads,
-        used if network.kind == "wide" else settings.text.vocabulary_size,
+        settings.text.vocabulary_size if of_reference else data.vocabulary_size,
         network,
         words=data.words,
+        labels=facts_of_labels(data, network.steps),
         loss_weights=training.loss_weights,
         dropout=training.dropout,
         token_dropout=training.token_dropout,
@@ -202,3 +225,10 @@ def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> 
         data.train.steps * epochs,
     )
     return model
+
+
+def facts_of_labels(data: TrainingData, groups: int) -> LabelFacts:
+    """Constants of all heads and the steps of each number, of the training split."""
+    found = {name: find_steps(labels, groups) for name, labels in data.train.numbers.items()}
+    steps = {name: facts for name, facts in found.items() if facts}
+    return LabelFacts(data.train.constants, steps)

@@ -7,8 +7,10 @@ Leaves: the new network with what could be carried over, and a record of what co
 | layer | carried over |
 |---|---|
 | embedding, words of a head | by token: rows of kept tokens, of padding and of unknown ones |
+| pairs of words of a head | by pair, where both words and the pair are kept |
 | rarities of words | no: they are counted anew |
 | a number's last layer | so that it answers the same years, though their mean and deviation moved |
+| a number's in steps | as it is, where there are as many steps; their thresholds are set anew |
 | every other one | where it has the same shape |
 
 The linear part of a wide network starts at 0 where the earlier one had none, so a network may grow
@@ -32,10 +34,14 @@ import numpy as np
 import tensorflow as tf
 
 from components.features.transform import RESERVED_IDS
+from components.training.dataset import NO_PAIRS
+from components.training.pairs import FIRST_PLACE, NeighbourPairs
+from components.training.steps import MeanOfSteps, steps_name
 
 FOLDER = "network"
 WEIGHTS_FILE, TOKENS_FILE, FACTS_FILE = "weights.npz", "tokens.txt", "facts.json"
 COUNTED_ANEW = "word_weights"
+PAIRS = "pairs/keys"
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -50,7 +56,8 @@ class EarlierNetwork:
     Attributes:
         arrays: weights by `<layer>/<weight>`.
         tokens: of the vocabulary; the first has id 2.
-        facts: `<head>_mean` and `<head>_deviation` of the training split.
+        facts: `<head>_mean` and `<head>_deviation` of the training split, and of a number in steps
+            how many, `<head>_steps`.
     """
 
     arrays: Arrays
@@ -104,6 +111,8 @@ def save_network(
     """
     tf.io.gfile.makedirs(folder)
     arrays = {name: variable.numpy() for name, variable in _weights(model)}
+    arrays[PAIRS] = _pair_keys(model)
+    facts = {**facts, **_step_counts(model)}
     # An archive is written by going back in the file, which an object store cannot.
     archive = io.BytesIO()
     np.savez(archive, **arrays)
@@ -158,17 +167,30 @@ def start_from(
     """
     earlier = read_network(folder)
     kept = _kept_ids(earlier.tokens, tokens)
+    kept_pairs = _kept_pairs(
+        earlier.arrays.get(PAIRS, NO_PAIRS),
+        _pair_keys(model),
+        kept,
+        (len(earlier.tokens) + RESERVED_IDS, len(tokens) + RESERVED_IDS),
+    )
     start = WarmStart(folder, tokens=_count_tokens(earlier.tokens, tokens))
+    steps = _step_counts(model)
     arrays = _natural(earlier, facts, heads)
+    arrays.pop(PAIRS, None)
     present = {_shared_name(name, heads) for name, _ in _weights(model)}
     start.lost = sorted(set(arrays) - present)
     for name, variable in _weights(model):
         old = arrays.get(_shared_name(name, heads))
-        fault = _misfit(name, old, variable, heads)
+        fault = _misfit(name, old, variable, heads) or _other_steps(
+            name, earlier.facts, steps, heads
+        )
         if old is None or fault:
             start.anew[name] = fault
             continue
-        variable.assign(_by_token(old, variable, kept) if _is_of_tokens(name, heads) else old)
+        if _is_of_tokens(name, heads):
+            rows = kept if name.startswith("embedding/") else kept + kept_pairs
+            old = _by_token(old, variable, rows)
+        variable.assign(old)
         start.carried.append(name)
     if not start.carried:
         raise WarmStartError(
@@ -208,8 +230,7 @@ def _shared_name(name: str, heads: Sequence[Any]) -> str:
 
 
 def _is_of_tokens(name: str, heads: Sequence[Any]) -> bool:
-    layer = name.partition("/")[0]
-    return layer == "embedding" or layer in {f"{head.name}_words" for head in heads}
+    return name == "embedding/embeddings" or name in {f"{h.name}_words/table" for h in heads}
 
 
 def _misfit(name: str, old: np.ndarray | None, variable: Any, heads: Sequence[Any]) -> str:
@@ -219,6 +240,56 @@ def _misfit(name: str, old: np.ndarray | None, variable: Any, heads: Sequence[An
     of_tokens = _is_of_tokens(name, heads)
     before, now = (tuple(array.shape)[1 if of_tokens else 0 :] for array in (old, variable))
     return "" if before == now else f"was {_by(before)}, is {_by(now)}"
+
+
+def _other_steps(
+    name: str, before: Mapping[str, float], now: Mapping[str, float], heads: Sequence[Any]
+) -> str:
+    """Why a number's layer cannot be carried over, though its shape is the same."""
+    for head in heads:
+        key = steps_name(head.name)
+        is_last = name.partition("/")[0] in {
+            head.name,
+            f"{head.name}_trunk",
+            f"{head.name}_words",
+        }
+        if is_last and before.get(key) != now.get(key):
+            was, is_now = (
+                f"{found[key]:g} steps" if key in found else "a number" for found in (before, now)
+            )
+            return f"was {was}, is {is_now}"
+    return ""
+
+
+def _step_counts(model: keras.Model) -> dict[str, float]:
+    """{`<head>_steps`: thresholds} of numbers that are answered in steps."""
+    return {
+        steps_name(layer.name): float(len(layer.thresholds))
+        for layer in model.layers
+        if isinstance(layer, MeanOfSteps)
+    }
+
+
+def _pair_keys(model: keras.Model) -> np.ndarray:
+    found = [layer.keys.numpy() for layer in model.layers if isinstance(layer, NeighbourPairs)]
+    return np.asarray(found[0]) if found else NO_PAIRS
+
+
+def _kept_pairs(
+    before: np.ndarray, now: np.ndarray, kept: list[tuple[int, int]], first: tuple[int, int]
+) -> list[tuple[int, int]]:
+    """(new row, old row) of each pair in both lists; `first` are the first pairs' rows."""
+    new_of = {old: new for new, old in kept}
+    place_of = {int(key): place for place, key in enumerate(now)}
+    rows = []
+    for place, key in enumerate(before):
+        one, two = (new_of.get(int(part)) for part in divmod(key, FIRST_PLACE))
+        if one is None or two is None:
+            continue
+        found = place_of.get(one * FIRST_PLACE + two)
+        if found is not None:
+            rows.append((first[1] + found, first[0] + place))
+    return rows
 
 
 def _by(shape: tuple[int, ...]) -> str:
@@ -258,13 +329,15 @@ def _natural(
         mean, deviation = f"{head.name}_mean", f"{head.name}_deviation"
         if mean not in earlier.facts or mean not in facts:
             continue
+        if steps_name(head.name) in earlier.facts:
+            continue
         ratio = earlier.facts[deviation] / facts[deviation]
         shift = (earlier.facts[mean] - facts[mean]) / facts[deviation]
-        for name in (f"{head.name}/kernel", f"{head.name}/bias", f"{head.name}_words/table"):
+        for part in ("/kernel", "/bias", "_words/table", "_words/bias"):
+            name = head.name + part
             if name in arrays:
-                arrays[name] = arrays[name] * ratio
-        if f"{head.name}/bias" in arrays:
-            arrays[f"{head.name}/bias"] = arrays[f"{head.name}/bias"] + shift
+                moved = shift if part.endswith("/bias") else 0.0
+                arrays[name] = arrays[name] * ratio + moved
     return arrays
 
 

@@ -1,7 +1,8 @@
-"""The wide side of the network: a linear model of the distinct words that an author uses.
+"""The wide side of the network: a linear model of the distinct words and pairs an author uses.
 
-Enters: token ids, 0 = padding, 1 = out of vocabulary. Leaves: a sum over the author's distinct
-tokens, each weighed by how often the author uses it and how few authors do:
+Enters: token ids, 0 = padding, 1 = out of vocabulary, and the numbers of `pairs.NeighbourPairs`
+after them. Leaves: a sum over the author's distinct ones, each weighed by how often the author uses
+it and how few authors do:
 
     weight = (1 + ln count) * (1 + ln((1 + authors) / (1 + authors who use it)))
 
@@ -14,7 +15,7 @@ adds (Cheng et al., "Wide & Deep Learning for Recommender Systems", 2016). Calle
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -24,7 +25,7 @@ from keras import ops
 from components.training.layers import UNKNOWN_ID
 from components.training.windows import NO_SEPARATOR
 
-STEP_SCALE = 30.0
+STEP_SCALE = 100.0
 """A word's weight is this times its parameter. Adam moves each parameter by about the learning rate
 a step, which suits the trunk; the few authors who use a rare word need larger steps."""
 
@@ -35,16 +36,18 @@ class WordFacts:
 
     Attributes:
         authors: in the training split.
-        document_frequencies: int64 `[vocabulary]`, authors who use each id.
+        document_frequencies: int64 `[vocabulary + pairs]`, authors who use each id, then each pair.
         separator_id: id of the token between posts; `NO_SEPARATOR` where no author has two posts.
+        pair_keys: of `pairs.pair_keys`.
     """
 
     authors: int
     document_frequencies: np.ndarray
     separator_id: int = NO_SEPARATOR
+    pair_keys: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype="int64"))
 
     def inverse_document_frequencies(self) -> np.ndarray:
-        """float32 `[vocabulary]`; 0 for padding and out of vocabulary."""
+        """float32 `[vocabulary + pairs]`; 0 for padding and out of vocabulary."""
         rarity = 1 + np.log((1 + self.authors) / (1 + self.document_frequencies))
         rarity[: UNKNOWN_ID + 1] = 0
         return rarity.astype("float32")
@@ -96,21 +99,30 @@ class WordWeights(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("authorprofile")
 class LinearWords(keras.layers.Layer):
-    """A weight a word and unit, summed over an author's words; starts at 0.
+    """A weight a word and unit, summed over an author's words, and a bias; starts at `start`.
 
     Args:
-        vocabulary_size: ids in all.
+        vocabulary_size: ids in all, pairs among them.
         units: numbers that leave.
-        penalty: of the squared weights, added to the loss.
+        penalty: of the squared weights, added to the loss; the bias is free.
+        start: first value of each unit's bias; None: there is no bias.
 
     Input shape: `WordWeights`' two outputs. Output shape: float32 `[batch, units]`.
     """
 
-    def __init__(self, vocabulary_size: int, units: int, penalty: float, **kwargs: Any):
+    def __init__(
+        self,
+        vocabulary_size: int,
+        units: int,
+        penalty: float,
+        start: list[float] | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         self.vocabulary_size = vocabulary_size
         self.units = units
         self.penalty = penalty
+        self.start = start
 
     def build(self, ids_shape: Any, weights_shape: Any = None) -> None:
         self.table = self.add_weight(
@@ -119,9 +131,14 @@ class LinearWords(keras.layers.Layer):
             regularizer=keras.regularizers.L2(self.penalty * STEP_SCALE**2),
             name="table",
         )
+        if self.start is not None:
+            self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+            self.bias.assign(self.start)
 
     def call(self, ids: Any, weights: Any) -> Any:
-        return STEP_SCALE * ops.einsum("bt,btu->bu", weights, ops.take(self.table, ids, axis=0))
+        rows = ops.take(self.table, ids, axis=0)
+        total = STEP_SCALE * ops.einsum("bt,btu->bu", weights, rows)
+        return total if self.start is None else total + self.bias
 
     def compute_output_spec(self, ids: Any, weights: Any) -> keras.KerasTensor:
         return keras.KerasTensor((ids.shape[0], self.units), dtype="float32")
@@ -132,4 +149,5 @@ class LinearWords(keras.layers.Layer):
             "vocabulary_size": self.vocabulary_size,
             "units": self.units,
             "penalty": self.penalty,
+            "start": self.start,
         }

@@ -11,13 +11,14 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from pipeline.cloud.faults import one_line
 from pipeline.cloud.kubeflow_client import Client, KubeflowPlace, asking, open_client, where
 from pipeline.cloud.kubeflow_schedules import KubeflowRecurringRuns
 from pipeline.cloud.retries import once
 from pipeline.cloud.schedules import PlatformSchedules
 from pipeline.cloud.spec import read_spec, tasks_of
 from pipeline.cloud.target import Parameters, Run, State, Step, TargetName
-from pipeline.config import Config
+from pipeline.config import Config, ConfigError
 
 STATES = {
     "SUCCEEDED": State.SUCCEEDED,
@@ -92,7 +93,15 @@ class KubeflowTarget:
     def experiment(self) -> str:
         """Id of the experiment that holds the runs, made where it is missing."""
         namespace = self.place.namespace or None
-        made = self.client.create_experiment(self.place.experiment, namespace=namespace)
+        try:
+            # It looks for the experiment itself before it makes one.
+            made = once(
+                lambda: self.client.create_experiment(self.place.experiment, namespace=namespace),
+                lambda: None,
+            )
+        except ValueError as error:
+            # The library's own word where several have the name.
+            raise ConfigError(f"deploy.kubeflow.experiment: {one_line(str(error))}") from None
         return str(made.experiment_id)
 
     def run_named(self, name: str) -> Any | None:

@@ -157,8 +157,6 @@ def asking(advice: Advice) -> Iterator[None]:
         if not error.status:
             raise advice.unreachable(error.reason) from None
         raise advice.refusal(error.status, said_in(error.body)) from None
-    except urllib3.exceptions.MaxRetryError as error:
-        raise advice.unreachable(error.reason) from None
     except (LostAnswer, urllib3.exceptions.HTTPError, OSError) as error:
         raise advice.unreachable(error) from None
 

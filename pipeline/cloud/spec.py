@@ -96,6 +96,8 @@ def read_spec(path: Path, target: TargetName) -> CompiledSpec:
         ConfigError: it cannot be read, is of another target, breaks the published schema, or was
             made by another version of this package.
     """
+    if ":/" in str(path):
+        raise ConfigError(f"spec: must be a file of this machine; got {path}; copy it here first")
     try:
         content = path.read_bytes()
     except OSError as error:

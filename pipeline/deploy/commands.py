@@ -95,7 +95,11 @@ def print_fingerprint(context: click.Context) -> None:
 
 
 @click.command("doctor")
-@target_option
+@click.option(
+    "--target",
+    type=click.Choice(TARGETS),
+    help="Which platform; without it, what concerns every one is checked alone.",
+)
 @click.option(
     "--spec",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -110,11 +114,13 @@ def print_fingerprint(context: click.Context) -> None:
     help="Print the number of this package and its locked versions, the tag of their image.",
 )
 @source_options
-def examine_for(target: Target, spec: Path | None, **options: Any) -> None:
+def examine_for(target: Target | None, spec: Path | None, **options: Any) -> None:
     """Look for what would fail after a submission, before it. Submits and changes nothing.
 
     Exit codes: 0 no fault, 1 faults, 2 wrong usage or configuration.
     """
+    if spec and not target:
+        raise click.UsageError("--spec needs --target: the platforms' files differ.")
     config = read_config(**options)
     from rich.console import Console
 
@@ -125,7 +131,7 @@ def examine_for(target: Target, spec: Path | None, **options: Any) -> None:
         from pipeline.deploy.doctor import examine
 
         findings = [*examine(config, target, spec)]
-        show(findings, Console(file=terminal), f"{config.name} on {target}")
+        show(findings, Console(file=terminal), f"{config.name} on {target or 'any platform'}")
     faults = sum(finding.verdict == "fault" for finding in findings)
     if faults:
         raise click.ClickException(f"{faults} faults; nothing was submitted.")

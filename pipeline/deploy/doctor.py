@@ -35,33 +35,35 @@ _TOOLS = {
 TFX_COMPONENTS = ("StatisticsGen", "Transform", "Tuner", "Trainer", "Pusher")
 
 
-def examine(config: Config, target: Target, specification: Path | None) -> Iterator[Finding]:
+def examine(config: Config, target: Target | None, specification: Path | None) -> Iterator[Finding]:
     """Every check, one after the other.
 
     Args:
         config: to be compiled.
-        target: the platform.
+        target: the platform; None: what concerns every one is checked alone.
         specification: a file that `compile` made, checked in place of a fresh compilation.
 
     Raises:
         SpecificationError: another version made the file, or it is no specification.
     """
     compiled = None if specification is None else _read(specification)
-    faults = [*find_faults(config, target)]
-    yield from (Finding("configuration", "fault", str(f), f.remedy) for f in faults)
-    if not faults:
-        yield Finding("configuration", "ok", f"complete for {target}")
-    yield from check_components()
-    if compiled is None and not faults:
-        compiled, finding = _compile(config, target)
-        yield from [finding] if finding else []
     folder = source_folder()
-    if compiled is not None:
-        yield from check_specification(compiled, target)
-        yield from _package(compiled["pipelineSpec"], folder)
+    if target:
+        faults = [*find_faults(config, target)]
+        yield from (Finding("configuration", "fault", str(f), f.remedy) for f in faults)
+        if not faults:
+            yield Finding("configuration", "ok", f"complete for {target}")
+        if not faults and compiled is None:
+            compiled, finding = _compile(config, target)
+            yield from [finding] if finding else []
+        if compiled is not None:
+            yield from check_specification(compiled, target)
+    yield from check_components()
+    yield from _check_package(compiled, folder)
     yield from check_image(config.deploy.image, folder)
     yield from check_input(config, target)
-    yield from check_credentials(config, target)
+    if target:
+        yield from check_credentials(config, target)
 
 
 def check_components() -> Iterator[Finding]:
@@ -171,7 +173,7 @@ def _label(image: str) -> str:
     return ""
 
 
-def check_input(config: Config, target: Target) -> Iterator[Finding]:
+def check_input(config: Config, target: Target | None) -> Iterator[Finding]:
     """The patterns match files, with one newest span."""
     from components.ingest.sources import find_sources
     from components.ingest.spans import select_span
@@ -263,8 +265,9 @@ def _compile(config: Config, target: Target) -> tuple[dict[str, Any] | None, Fin
         return None, Finding("the pipeline compiles", "fault", str(error), "Correct it.")
 
 
-def _package(specification: dict[str, Any], folder: Path) -> Iterator[Finding]:
-    from pipeline.deploy.installed import check_package, check_versions
+def _check_package(compiled: dict[str, Any] | None, folder: Path) -> Iterator[Finding]:
+    from pipeline.deploy.installed import check_package, check_versions, dotted_paths
 
-    yield from check_package(specification, folder)
+    paths = dotted_paths(compiled["pipelineSpec"]) if compiled else []
+    yield from check_package(paths, folder)
     yield from check_versions(folder)

@@ -1,8 +1,9 @@
 """Whether this package, as a worker or image installs it, has what the compiled steps name.
 
-Enters: the compiled specification. Leaves: findings. Builds the wheel from setup.py, in a folder
-that goes again, and imports each dotted path from that wheel alone in a fresh process: a module
-that lies in the clone and is not packaged is found here, not on a worker. Called by `doctor`.
+Enters: the paths that a compiled specification names. Leaves: findings. Builds the wheel from
+setup.py, in a folder that goes again, and imports each dotted path from that wheel alone in a fresh
+process: a module that lies in the clone and is not packaged is found here, not on a worker. Called
+by `doctor`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,11 @@ sys.stdout.write("\\n" + json.dumps(faults))
 _DATA_SUFFIXES = (".py", ".css", ".js", ".html")
 
 
-def check_package(specification: Mapping[str, Any], folder: Path) -> Iterator[Finding]:
+def check_package(paths: Sequence[str], folder: Path) -> Iterator[Finding]:
     """The wheel has every file of the package, and every dotted path of the steps.
 
     Args:
-        specification: compiled.
+        paths: of `dotted_paths`; none where no specification is known.
         folder: with setup.py.
     """
     with tempfile.TemporaryDirectory(prefix="wheel-") as scratch:
@@ -56,30 +57,20 @@ def check_package(specification: Mapping[str, Any], folder: Path) -> Iterator[Fi
             yield Finding("setup.py builds a wheel", "fault", fault, "Correct setup.py.")
             return
         missing = sorted(_files(folder) - _files(unpacked))
-        yield (
-            Finding(
-                "the wheel has every file of the package",
-                "fault",
-                ", ".join(missing),
-                "Add the folder's __init__.py, or the files to package_data in setup.py.",
-            )
-            if missing
-            else Finding("the wheel has every file of the package", "ok", "nothing is missing")
+        yield _finding(
+            "the wheel has every file of the package",
+            ", ".join(missing),
+            f"{len(_files(unpacked))} files",
+            "Add the folder's __init__.py, or the files to package_data in setup.py.",
         )
-        paths = dotted_paths(specification)
-        faults = _import(paths, unpacked)
-        yield (
-            Finding(
+        if paths:
+            faults = _import(paths, unpacked)
+            yield _finding(
                 "what the steps name can be imported from the wheel",
-                "fault",
                 "; ".join(f"{path}: {reason}" for path, reason in faults.items()),
+                f"{len(paths)} paths",
                 "Correct the path, or package its module.",
             )
-            if faults
-            else Finding(
-                "what the steps name can be imported from the wheel", "ok", f"{len(paths)} paths"
-            )
-        )
 
 
 def dotted_paths(specification: Mapping[str, Any]) -> list[str]:
@@ -110,11 +101,18 @@ def check_versions(folder: Path) -> Iterator[Finding]:
             continue
         if not requirement.specifier.contains(version, prereleases=True):
             differing.append(f"{requirement.name} {version}, not {requirement.specifier}")
-    check = "the versions installed here are the lock's, which the image has"
-    if differing:
-        yield Finding(check, "fault", "; ".join(differing), "Run `make environment`.")
-    else:
-        yield Finding(check, "ok", LOCK)
+    yield _finding(
+        "the versions installed here are the lock's, which the image has",
+        "; ".join(differing),
+        LOCK,
+        "Run `make environment`.",
+    )
+
+
+def _finding(check: str, fault: str, otherwise: str, remedy: str) -> Finding:
+    if fault:
+        return Finding(check, "fault", fault, remedy)
+    return Finding(check, "ok", otherwise)
 
 
 def _pinned(line: str) -> Requirement | None:
@@ -159,10 +157,10 @@ def _files(folder: Path) -> set[str]:
     }
 
 
-def _import(paths: list[str], unpacked: Path) -> dict[str, str]:
+def _import(paths: Sequence[str], unpacked: Path) -> dict[str, str]:
     """The paths that cannot be imported from the unpacked wheel, with the reason."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", _IMPORT, str(unpacked), json.dumps(paths)],
+        [sys.executable, "-I", "-c", _IMPORT, str(unpacked), json.dumps([*paths])],
         cwd=unpacked,
         capture_output=True,
         text=True,

@@ -80,9 +80,10 @@ class KubeflowServer(Loopback):
         self.numbers = itertools.count(1)
         self.failing: dict[str, str] = {}
         self.endless = False
+        self.multi_user = False
         self.asked: dict[str, int] = {}
         self.routes = [
-            ("GET", "/healthz", lambda match, request: {"multi_user": False}),
+            ("GET", "/healthz", lambda match, request: {"multi_user": self.multi_user}),
             ("GET", "/experiments", self.list_experiments),
             ("POST", "/experiments", self.create_experiment),
             ("POST", "/runs", self.create_run),

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import re
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -29,6 +30,7 @@ class Fault:
     """What a call gets in place of its answer: a status, or a broken connection.
 
     Args:
+        silent_seconds: how long there is no answer before.
         happens: the call is carried out nevertheless, and its answer lost.
     """
 
@@ -37,6 +39,7 @@ class Fault:
     status: int = 0
     message: str = "planted"
     times: int = 1
+    silent_seconds: float = 0
     happens: bool = False
 
 
@@ -137,6 +140,8 @@ class Loopback:
                     if fault is not None:
                         status = fault.status
                         body = loopback.refusal_body(status, fault.message)
+                if fault is not None:
+                    time.sleep(fault.silent_seconds)
                 if not status:
                     self.close_connection = True
                     self.connection.close()

@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from pipeline.cloud import retries
+from pipeline.cloud import kubeflow_client, retries
 from pipeline.cloud.kubeflow import KubeflowTarget
 from pipeline.cloud.kubeflow_client import KubeflowPlace
-from pipeline.cloud.target import PlatformError, ScheduleState, State, Step
+from pipeline.cloud.target import NoAnswerError, PlatformError, ScheduleState, State, Step
 from pipeline.config import ConfigError
 from tests.cloud.specs import write_kubeflow
 
@@ -61,6 +61,21 @@ def test_a_second_run_uses_the_same_experiment(kubeflow, target, spec):
     target.submit(spec, PARAMETERS)
     assert len(kubeflow.experiments) == 1
     assert len(kubeflow.runs) == 2
+
+
+def test_an_experiment_of_which_there_are_two_is_told(kubeflow, target, spec):
+    for id_ in ("1", "2"):
+        kubeflow.experiments[id_] = {"experiment_id": id_, "display_name": "authorprofile"}
+    with pytest.raises(ConfigError, match=r"deploy\.kubeflow\.experiment: Multiple experiments"):
+        target.submit(spec, PARAMETERS)
+    assert kubeflow.runs == {}
+
+
+def test_an_install_of_several_users_needs_a_namespace(kubeflow, place, monkeypatch):
+    monkeypatch.setattr(kubeflow, "multi_user", True)
+    with pytest.raises(ConfigError, match=r"deploy\.kubeflow\.namespace: must be given"):
+        KubeflowTarget(place)
+    KubeflowTarget(dataclasses.replace(place, namespace="people"))
 
 
 def test_a_run_is_followed_step_by_step(target, spec):
@@ -308,6 +323,13 @@ def test_a_run_whose_answer_is_lost_is_begun_once(kubeflow, target, spec, happen
 
 
 @pytest.mark.parametrize("happens", [True, False])
+def test_an_experiment_whose_answer_is_lost_is_made_once(kubeflow, target, spec, happens):
+    kubeflow.fail("POST", "/experiments$", happens=happens)
+    target.submit(spec, PARAMETERS)
+    assert (len(kubeflow.experiments), len(kubeflow.runs)) == (1, 1)
+
+
+@pytest.mark.parametrize("happens", [True, False])
 def test_a_schedule_whose_answer_is_lost_is_there_once(kubeflow, target, spec, happens):
     kubeflow.fail("POST", "/recurringruns$", happens=happens)
     made = create(target, spec)
@@ -324,6 +346,14 @@ def test_a_creation_that_never_answers_is_told(kubeflow, target, spec):
     kubeflow.fail("POST", "/runs", times=99)
     with pytest.raises(PlatformError, match="Kubeflow cannot be reached at http://127"):
         target.submit(spec, PARAMETERS)
+
+
+def test_a_server_that_never_answers_is_not_waited_for(kubeflow, target, spec, monkeypatch):
+    run = target.submit(spec, PARAMETERS)
+    monkeypatch.setattr(kubeflow_client, "TIMEOUT_SECONDS", (1, 0.1))
+    kubeflow.fail("GET", "/runs/", times=99, silent_seconds=3)
+    with pytest.raises(NoAnswerError, match=r"cannot be reached .*[Tt]imed out"):
+        target.look(run.id)
 
 
 def test_nobody_listening_is_told(kubeflow, place):

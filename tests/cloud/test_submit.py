@@ -185,3 +185,12 @@ def test_an_interrupt_leaves_the_run_going_and_shows_its_link(kubeflow, tmp_path
     assert err == f"Interrupted. The run goes on: {link}\n"
     assert len(kubeflow.runs) == 1
     assert kubeflow.calls("POST", ":terminate") == []
+
+
+def test_the_command_line_imports_no_client_library():
+    imported = "import sys, pipeline.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", imported], capture_output=True, text=True)
+    names = done.stdout.split()
+    assert "pipeline.cloud.commands" in names
+    libraries = ("google.api_core", "google.auth", "google.cloud.", "grpc", "kfp", "kubernetes")
+    assert [name for name in names if name.startswith((*libraries, "tensorflow", "tfx"))] == []

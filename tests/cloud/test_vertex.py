@@ -352,6 +352,14 @@ def test_a_schedule_that_does_not_go_is_told(vertex, target, spec, monkeypatch):
         target.schedules.delete("nightly")
 
 
+def test_a_server_that_never_answers_is_not_waited_for(vertex, target, spec, monkeypatch):
+    run = target.submit(spec, PARAMETERS)
+    monkeypatch.setattr("pipeline.cloud.vertex_client.TIMEOUT_SECONDS", 0.1)
+    vertex.fail("GET", "/pipelineJobs/", times=99, silent_seconds=3)
+    with pytest.raises(NoAnswerError, match=r"cannot be reached .*[Tt]imed out"):
+        target.look(run.id)
+
+
 def test_nobody_listening_is_told_at_once(place, spec, monkeypatch):
     nowhere = "http://127.0.0.1:9"
     target = VertexTarget(dataclasses.replace(place, endpoint=nowhere))

@@ -10,7 +10,14 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.quality.corpus import Corpus, make_fold, place_of, without_authors, without_labels
+from benchmarks.quality.corpus import (
+    Corpus,
+    count_pairs,
+    make_fold,
+    place_of,
+    without_authors,
+    without_labels,
+)
 from benchmarks.quality.judge import constant_answers
 from components.comparison.judging import score_over_runs
 from components.features.settings import TextSettings
@@ -18,7 +25,7 @@ from components.heads import DEFAULT_HEADS, parse_heads
 
 HEADS = parse_heads({name: DEFAULT_HEADS[name] for name in ("age", "gender")})
 AUTHORS = 200
-ROWS = ("constant", "linear", "tuner", "uncertainty", "single", "hidden:gender")
+ROWS = ("constant", "linear", "tuner", "uncertainty", "single", "wide", "hidden:gender")
 
 
 def run_quality(arguments):
@@ -50,8 +57,8 @@ def measured(tmp_path_factory):
     for setting in (
         "network={embedding_width: 4, first_filters: 4, filters: 4, dense_width: 4}",
         "text.vocabulary_size=50",
-        "training={epochs: 2, batch_size: 16, learning_rate: 0.01}",
-        "tuner={trials: 2, epochs: 1, space: {network: [wide], dropout: []}}",
+        "training={epochs: 4, batch_size: 16}",
+        "tuner={trials: 2, epochs: 2, fraction: 0.7, space: {dropout: []}}",
     ):
         arguments += ["--set", setting]
     run_quality(arguments)
@@ -72,7 +79,35 @@ def test_every_row_judges_the_same_authors_on_every_head(measured):
             "age": judged,
             "gender": judged,
         }
-    assert set(found["tuner"]["chosen"][0]) == {"loss_weight/gender", "learning_rate", "network"}
+    assert set(found["tuner"]["chosen"][0]) == {
+        "loss_weight/gender",
+        "learning_rate",
+        "network",
+        "ridge/age",
+        "ridge/gender",
+    }
+    assert found["tuner"]["chosen"][0]["network"] == "words"
+
+
+def test_the_tuners_network_learns_what_a_linear_model_learns(measured):
+    # Gender is told by one word, and old from young by another.
+    folder, _ = measured
+    skills = {
+        row: [
+            score_over_runs(head, [content["terms"][head.name]], 0.95)["skill"][0] for head in HEADS
+        ]
+        for row, content in results(folder).items()
+    }
+    for place in range(2):
+        assert skills["constant"][place] < 0.1 < skills["tuner"][place]
+        assert skills["linear"][place] > 0.3
+
+
+def test_pairs_are_counted_as_the_transform_counts_them():
+    authors = [[b"x", b"y", b"x", b"y"], [b"x", b"y", b"z"], [b"y", b"x"], [b"z", b"x"]]
+    # xy three times, yx twice; the others once, which is too seldom.
+    assert count_pairs(authors, 9) == [b"x y", b"y x"]
+    assert count_pairs(authors, 1) == [b"x y"]
 
 
 def test_the_table_has_a_line_a_row(measured):

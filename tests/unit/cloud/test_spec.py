@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -67,6 +68,13 @@ def test_a_spec_made_by_another_version_is_refused(tmp_path, versions):
     made_by = f"was made by authorprofile {versions[0]} with TFX {versions[1]}; run authorprofile"
     with pytest.raises(ConfigError, match=made_by):
         read_spec(path, "kubeflow")
+
+
+def test_a_bucket_in_place_of_a_file_is_refused():
+    with pytest.raises(
+        ConfigError, match=r"must be a file of this machine; got gs:/bucket/spec.yaml"
+    ):
+        read_spec(Path("gs://bucket/spec.yaml"), "kubeflow")
 
 
 def test_a_spec_of_nobody_is_refused(tmp_path):

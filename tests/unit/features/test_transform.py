@@ -13,7 +13,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata
 from components.features.schema import build_schema
 from components.features.settings import TextSettings, ValidationSettings
 from components.features.tokens import SEPARATOR, join_posts, tokenize
-from components.features.transform import preprocessing_fn
+from components.features.transform import preprocessing_fn, token_ids
 from components.heads import DEFAULT_HEADS, heads_to_json, parse_heads
 
 HEADS = parse_heads(DEFAULT_HEADS)
@@ -108,6 +108,20 @@ def test_ids_follow_frequency_after_padding_and_unknown(transformed):
     # the 218, <post> 110, cat 109, dog 109; ties in reverse order of the alphabet (tf.Transform).
     assert output.vocabulary_by_name("tokens")[:4] == [b"the", b"<post>", b"dog", b"cat"]
     assert rows["a0"]["tokens"].tolist() == [2, 5, 3, 2, 4]
+
+
+def test_pairs_of_neighbours_are_counted_across_posts(transformed):
+    output, _ = transformed
+    # 109 authors each; the third author's pairs occur once and are left out.
+    pairs = output.vocabulary_by_name("pairs")
+    assert sorted(pairs) == [b"<post> the", b"cat <post>", b"the cat", b"the dog"]
+
+
+def test_a_vocabulary_without_pairs_is_not_counted(tmp_path):
+    text = TextSettings(pairs=0)
+    with tf.Graph().as_default() as graph:
+        token_ids(tf.sparse.from_dense([["a b"]]), text)
+    assert not [op for op in graph.get_operations() if "pairs" in op.name]
 
 
 def test_the_vocabulary_holds_no_more_than_its_size(transformed):

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
+import tensorflow as tf
 import tensorflow_data_validation as tfdv
+from google.protobuf import text_format
+from tfx.types import standard_artifacts
 
 from components.features.schema import build_schema
 from components.features.settings import ValidationSettings
-from components.features.validation import describe_anomalies, find_anomalies
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.features.validation import (
+    AnomalyError,
+    ExamplesValidatorExecutor,
+    describe_anomalies,
+    find_anomalies,
+)
+from components.heads import DEFAULT_HEADS, heads_to_json, parse_heads
 
 HEADS = parse_heads(DEFAULT_HEADS)
 NAMES = [head.name for head in HEADS]
@@ -48,3 +57,41 @@ def test_drift_beyond_the_bound_is_named_and_less_is_not():
     assert [line.split(": ")[1] for line in lines(drifted, SOUND)] == ["gender"]
     slightly = statistics([20.0, 40.0] * 50, ["female", "male"] * 45 + ["female"] * 10)
     assert lines(slightly, SOUND) == []
+
+
+def validate(folder, span, history, genders):
+    """Runs the component's executor over one span, with a history in place of a store."""
+    examples = standard_artifacts.ExampleStatistics()
+    examples.uri = str(folder / f"statistics-{span}")
+    examples.split_names = '["train"]'
+    examples.span = span
+    (folder / f"statistics-{span}/Split-train").mkdir(parents=True)
+    path = folder / f"statistics-{span}/Split-train/FeatureStats.pb"
+    path.write_bytes(statistics([20.0, 40.0] * 50, genders).SerializeToString())
+    schema, anomalies = standard_artifacts.Schema(), standard_artifacts.ExampleAnomalies()
+    schema.uri, anomalies.uri = str(folder / "schema"), str(folder / f"anomalies-{span}")
+    (folder / "schema").mkdir(exist_ok=True)
+    (folder / "schema/schema.pbtxt").write_text(text_format.MessageToString(SCHEMA))
+    ExamplesValidatorExecutor().Do(
+        {"statistics": [examples], "schema": [schema]},
+        {"anomalies": [anomalies]},
+        {"heads": heads_to_json(HEADS), "history": history},
+    )
+    return anomalies
+
+
+@pytest.mark.parametrize("scheme", ["", "ram://"])
+def test_with_a_history_drift_is_measured_against_the_last_sound_span(tmp_path, scheme):
+    """TensorFlow's file system in memory stands for a bucket."""
+    history = f"{scheme}{tmp_path}/history"
+    even, drifted = ["female", "male"] * 50, ["female"] * 100
+    validate(tmp_path, 3, history, even)
+    with pytest.raises(AnomalyError, match="and with the last span"):
+        validate(tmp_path, 4, history, drifted)
+    # The drifted span is no measure, and an earlier one has nothing before it.
+    with pytest.raises(AnomalyError, match="gender: drift"):
+        validate(tmp_path, 5, history, drifted)
+    validate(tmp_path, 2, history, drifted)
+    validate(tmp_path, 6, history, even)
+    kept = sorted(tf.io.gfile.listdir(f"{history}/statistics"))
+    assert [name.rstrip("/") for name in kept] == ["span-2", "span-3", "span-6"]

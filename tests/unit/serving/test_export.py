@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,8 +22,12 @@ from components.heads import heads_to_json, parse_heads
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
 from components.ingest.examples import encode_example
 from components.serving.export import ServedModel, export
+from components.training.linear import LabelFacts
 from components.training.model import build_model
+from components.training.pairs import pair_keys
 from components.training.settings import NetworkSettings
+from components.training.steps import find_steps
+from components.training.words import STEP_SCALE, WordFacts
 
 HEADS = parse_heads(
     {
@@ -71,8 +76,8 @@ def dense(value):
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """The loaded model, the network in memory, and the rows that it would be trained on."""
+def transformed(tmp_path_factory):
+    """The transform graph and the rows that a network would be trained on."""
     folder = str(tmp_path_factory.mktemp("export"))
     metadata = dataset_metadata.DatasetMetadata(build_schema(HEADS, ValidationSettings()))
     config = {
@@ -92,15 +97,68 @@ def exported(tmp_path_factory):
         encode = tft.coders.ExampleProtoCoder(out_metadata.schema).encode
         _ = out | Map(encode) | WriteToTFRecord(f"{folder}/rows")
     output = tft.TFTransformOutput(f"{folder}/graph")
-    network = build_model(HEADS, 30, NETWORK, seed=3)
-    random = np.random.default_rng(0)
-    network.set_weights([random.normal(0, 0.4, w.shape) for w in network.get_weights()])
-    export(ServedModel(network, output, HEADS, [25.0, 35.0]), f"{folder}/model")
     spec, rows = output.transformed_feature_spec(), {}
     for record in tf.data.TFRecordDataset(tf.io.gfile.glob(f"{folder}/rows*")):
         row = tf.io.parse_single_example(record, spec)
         rows[row["author_id"].numpy()[0].decode()] = row
+    return output, rows
+
+
+@pytest.fixture(scope="module", params=["reference", "words", "wide"])
+def exported(request, transformed, tmp_path_factory):
+    """The loaded model, the network in memory, and the rows that it would be trained on."""
+    folder = str(tmp_path_factory.mktemp(request.param))
+    output, rows = transformed
+    network = network_of(request.param, output)
+    export(ServedModel(network, output, HEADS, [25.0, 35.0]), f"{folder}/model")
     return tf.saved_model.load(f"{folder}/model"), network, rows, f"{folder}/model"
+
+
+def network_of(kind, output):
+    """A network of random weights over the graph's own words and pairs."""
+    tokens = [token.decode() for token in output.vocabulary_by_name("tokens")]
+    keys = pair_keys(
+        (pair.decode() for pair in output.vocabulary_by_name("pairs")),
+        {token: place + 2 for place, token in enumerate(tokens)},
+    )
+    assert len(keys) > 10
+    ids, random = len(tokens) + 2, np.random.default_rng(0)
+    users = random.integers(1, 41, ids + len(keys))
+    steps = find_steps(np.array([-1.0, 0.0, 0.5, 1.0]), 4)
+    network = build_model(
+        HEADS,
+        ids,
+        NETWORK.model_copy(update={"kind": kind}),
+        words=WordFacts(40, users, pair_keys=keys),
+        labels=LabelFacts({}, {"age": steps}),
+        seed=3,
+    )
+    for weight in network.trainable_variables:
+        scale = 0.4 / (STEP_SCALE if weight.path.endswith("table") else 1)
+        weight.assign(random.normal(0, scale, weight.shape))
+    return network
+
+
+def test_the_pairs_that_training_saw_are_found_again_when_it_serves(transformed):
+    output, rows = transformed
+    network = network_of("words", output)
+    find = keras.Model(network.input, network.get_layer("pairs").output)
+    ids = len(output.vocabulary_by_name("tokens")) + 2
+    graph = output.transform_features_layer()
+    for one in AUTHORS[:4]:
+        trained = dense(rows[one[0]]["tokens"])[None].astype("int32")
+        sparse = tf.sparse.from_dense([list(one[1])])
+        labels = {"age": [[1.0]], "income": [[1.0]], "gender": [["male"]]}
+        raw_labels = {name: tf.sparse.from_dense(value) for name, value in labels.items()}
+        author_id = tf.sparse.from_dense([["x"]])
+        served = graph({"author_id": author_id, "posts": sparse, **raw_labels})
+        found, again = find(trained), find(tf.cast(tf.sparse.to_dense(served["tokens"]), tf.int32))
+        np.testing.assert_array_equal(found, again)
+        # Of short authors every pair of known words is in the list.
+        if len(trained[0]) < 30:
+            known = (trained[0, :-1] > 1) & (trained[0, 1:] > 1)
+            pairs = np.array(found)[0, NETWORK.window_tokens :][: len(known)]
+            np.testing.assert_array_equal(pairs >= ids, known)
 
 
 def raw(one):

@@ -37,7 +37,9 @@ from components.training.trainer import calibrated_model, in_memory_answers
 
 HEADS = parse_heads(DEFAULT_HEADS | {"income": {"kind": "classes", "classes": 3}})
 TEXT = TextSettings(max_tokens=300, vocabulary_size=30)
-NETWORK = NetworkSettings(embedding_width=16, first_filters=16, filters=16, dense_width=16)
+NETWORK = NetworkSettings(
+    kind="reference", embedding_width=16, first_filters=16, filters=16, dense_width=16
+)
 TEMPERATURES = {"income": 0.5, "gender": 2.0}
 
 

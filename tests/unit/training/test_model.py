@@ -15,6 +15,7 @@ from components.training.settings import NetworkSettings
 
 HEADS = parse_heads(DEFAULT_HEADS)
 SMALL = NetworkSettings(
+    kind="reference",
     window_tokens=700,
     embedding_width=6,
     first_filters=5,
@@ -60,7 +61,7 @@ def numpy_forward(model, ids):
 
 
 def test_the_reference_network_has_the_documented_parameters():
-    model = build_model(HEADS, 50_000, NetworkSettings())
+    model = build_model(HEADS, 50_000, NetworkSettings(kind="reference"))
     assert model.count_params() == 14_146_316
     assert {layer.name: layer.count_params() for layer in model.layers if layer.weights} == {
         "embedding": 12_800_000,

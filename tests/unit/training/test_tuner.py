@@ -19,7 +19,12 @@ from components.training.settings import (
     TrainingSettings,
     TunerSettings,
 )
-from components.training.tuner import apply_hyperparameters, build_candidate, declare_space
+from components.training.tuner import (
+    apply_hyperparameters,
+    build_candidate,
+    declare_space,
+    facts_of_labels,
+)
 from components.training.words import WordFacts
 
 HEADS = parse_heads(DEFAULT_HEADS)
@@ -34,26 +39,33 @@ SETTINGS = HookSettings(
 USED_IDS = 50
 
 
-def declared(space, training=SETTINGS.training):
+def declared(space, training=SETTINGS.training, network=SETTINGS.network):
     hp = keras_tuner.HyperParameters()
-    declare_space(hp, HEADS, space, training)
+    declare_space(hp, HEADS, space, training, network)
     return hp
 
 
 def test_every_weight_but_the_first_is_searched_and_the_configured_ones_are_tried_first():
-    hp = declared(SearchSpace(), TrainingSettings(loss_weights={"gender": 3.0}))
+    hp = declared(
+        SearchSpace(),
+        TrainingSettings(loss_weights={"gender": 3.0}),
+        NetworkSettings(ridge=0.2, ridges={"age": 0.03}),
+    )
     assert hp.values == {
         "loss_weight/income": 1.0,
         "loss_weight/gender": 3.0,
         "learning_rate": 1e-3,
         "dropout": 0.2,
-        "network": "reference",
+        "network": "words",
+        "ridge/age": 0.03,
+        "ridge/income": 0.2,
+        "ridge/gender": 0.2,
     }
 
 
 def test_an_empty_list_or_a_range_of_one_value_is_not_searched():
     one = FloatRange(minimum=0.002, maximum=0.002)
-    hp = declared(SearchSpace(dropout=[], network=[], learning_rate=one))
+    hp = declared(SearchSpace(dropout=[], network=[], ridge=None, learning_rate=one))
     assert set(hp.values) == {"loss_weight/income", "loss_weight/gender", "learning_rate"}
     assert hp.values["learning_rate"] == 0.002
 
@@ -64,6 +76,7 @@ def test_what_was_chosen_takes_the_place_of_what_was_configured():
         "loss_weight/gender": 0.5,
         "learning_rate": 0.01,
         "network": "wide",
+        "ridge/age": 0.02,
         "tuner/epochs": 2,
     }
     chosen = apply_hyperparameters(SETTINGS, values)
@@ -72,13 +85,34 @@ def test_what_was_chosen_takes_the_place_of_what_was_configured():
     assert chosen.training.dropout == 0.1
     assert chosen.network.kind == "wide"
     assert chosen.network.filters == 7
+    assert chosen.network.ridges == {"age": 0.02}
     assert apply_hyperparameters(SETTINGS, {}) == SETTINGS
 
 
-@pytest.mark.parametrize(("kind", "rows"), [("reference", 80), ("wide", USED_IDS)])
-def test_the_reference_has_a_row_for_each_configured_id_the_wide_network_for_each_used(kind, rows):
-    train = SimpleNamespace(document_frequencies=np.full(USED_IDS, 3), steps=4)
-    data = SimpleNamespace(train=train, words=WordFacts(10, train.document_frequencies))
+@pytest.mark.parametrize(
+    ("kind", "rows", "has_words"),
+    [("reference", 80, False), ("wide", USED_IDS, True), ("words", None, True)],
+)
+def test_each_kind_has_its_parts_and_the_reference_a_row_for_each_configured_id(
+    kind, rows, has_words
+):
+    train = SimpleNamespace(
+        document_frequencies=np.full(USED_IDS, 3), steps=4, constants={}, numbers={}
+    )
+    words = WordFacts(10, train.document_frequencies)
+    data = SimpleNamespace(train=train, words=words, vocabulary_size=USED_IDS)
     model = build_candidate(apply_hyperparameters(SETTINGS, {"network": kind}), data, epochs=2)
-    assert model.get_layer("embedding").embeddings.shape == (rows, 6)
-    assert ("age_words" in [layer.name for layer in model.layers]) == (kind == "wide")
+    layers = {layer.name: layer for layer in model.layers}
+    assert ("age_words" in layers) == has_words
+    assert ("embedding" in layers) == (rows is not None)
+    if rows:
+        assert layers["embedding"].embeddings.shape == (rows, 6)
+
+
+def test_a_linear_model_learns_numbers_in_steps_where_their_labels_differ():
+    train = SimpleNamespace(numbers={"age": np.array([0.0, 1.0, 1.0, 2.0]), "same": np.ones(4)})
+    train.constants = {"age": [1.0]}
+    facts = facts_of_labels(SimpleNamespace(train=train), 2)
+    assert set(facts.steps) == {"age"}
+    assert facts.steps["age"].thresholds == (1.5,)
+    assert facts_of_labels(SimpleNamespace(train=train), 0).steps == {}

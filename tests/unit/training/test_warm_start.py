@@ -8,8 +8,11 @@ import pytest
 import tensorflow as tf
 
 from components.heads import DEFAULT_HEADS, parse_heads
+from components.training.linear import LabelFacts
 from components.training.model import build_model
+from components.training.pairs import pair_keys
 from components.training.settings import NetworkSettings
+from components.training.steps import find_steps
 from components.training.warm_start import WarmStartError, save_network, start_from
 from components.training.words import WordFacts
 
@@ -113,6 +116,46 @@ def test_a_network_that_becomes_wide_answers_as_before_and_one_that_narrows_says
     assert start.describe().endswith(
         "lost: age_words/table, gender_words/table, income_words/table"
     )
+
+
+def of_words(tokens, steps, pairs):
+    """A network of words and pairs over these tokens, age in so many steps."""
+    ids = {token: place + 2 for place, token in enumerate(tokens)}
+    keys = pair_keys(pairs, ids)
+    labels = LabelFacts({}, {"age": find_steps(np.arange(40.0), steps)} if steps else {})
+    words = WordFacts(20, np.full(len(ids) + 2 + len(keys), 3), pair_keys=keys)
+    kind = NetworkSettings(kind="words")
+    return build_model(HEADS, len(ids) + 2, kind, words=words, labels=labels, seed=1)
+
+
+def test_a_network_of_words_keeps_its_words_and_the_pairs_whose_words_are_kept(tmp_path):
+    before = of_words(BEFORE, 4, ["the cat", "cat sat", "the mat", "mat the"])
+    random = np.random.default_rng(2)
+    for weight in before.trainable_weights:
+        weight.assign(random.normal(0, 0.4, weight.shape))
+    save_network(before, BEFORE, FACTS_BEFORE, str(tmp_path))
+    model = of_words(NOW, 4, ["the cat", "mat the", "dog ran"])
+    start = start_from(model, str(tmp_path), NOW, FACTS_NOW, HEADS)
+    assert start.anew == {} and start.lost == []
+    for head in HEADS:
+        table, old = (m.get_layer(f"{head.name}_words").table.numpy() for m in (model, before))
+        # Rows after the words are pairs by the ids of their words, in ascending order.
+        # Before: the cat, the mat, cat sat, mat the. Now: mat the, dog ran, the cat.
+        np.testing.assert_array_equal(table[[2, 4, 5, 7, 9]], old[[5, 2, 3, 9, 6]])
+        np.testing.assert_array_equal(table[[3, 6, 8]], 0)
+        biases = [m.get_layer(f"{head.name}_words").bias.numpy() for m in (model, before)]
+        np.testing.assert_array_equal(*biases)
+
+
+def test_a_number_in_other_steps_starts_anew_and_says_so(tmp_path):
+    save_network(of_words(BEFORE, 4, []), BEFORE, FACTS_BEFORE, str(tmp_path))
+    start = start_from(of_words(NOW, 3, []), str(tmp_path), NOW, FACTS_NOW, HEADS)
+    assert start.anew == {"age_words/table": "was 3, is 2", "age_words/bias": "was 3, is 2"}
+    start = start_from(of_words(NOW, 0, []), str(tmp_path), NOW, FACTS_NOW, HEADS)
+    assert start.anew["age_words/table"] == "was 3, is 1"
+    save_network(of_words(BEFORE, 2, []), BEFORE, FACTS_BEFORE, str(tmp_path))
+    start = start_from(of_words(NOW, 0, []), str(tmp_path), NOW, FACTS_NOW, HEADS)
+    assert start.anew["age_words/bias"] == "was 1 steps, is a number"
 
 
 def test_other_widths_are_named_and_the_rest_is_carried_over(earlier):

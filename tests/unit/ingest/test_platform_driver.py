@@ -1,0 +1,86 @@
+"""What a submission names is found: by Vertex AI's hook, or by the step where there is none."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from components.ingest.example_gen import select_input
+from components.ingest.platform_driver import main
+from components.ingest.sources import SourceError
+from components.ingest.spans import format_patterns, parse_patterns, select_span
+
+DECLARED = {
+    "posts": {"parameterType": "STRING"},
+    "labels": {"parameterType": "STRING"},
+    "span": {"parameterType": "NUMBER_INTEGER"},
+}
+
+
+@pytest.fixture(name="given")
+def write_spans(tmp_path):
+    for name in ("posts-9.csv", "posts-10.csv", "labels.csv"):
+        (tmp_path / name).write_text("author_id,text\n")
+    return {
+        "posts": f"{tmp_path}/posts-{{SPAN}}.csv",
+        "labels": f"{tmp_path}/labels.csv",
+        "span": -1,
+    }
+
+
+def drive(given, output_file):
+    invocation = {"inputs": {"parameterValues": given}, "outputs": {"outputFile": str(output_file)}}
+    main(
+        [
+            "--json_serialized_invocation_args",
+            json.dumps(invocation),
+            "--json_serialized_inputs_spec_args",
+            json.dumps({"parameters": DECLARED}),
+            "--runner=DirectRunner",
+        ]
+    )
+    return json.loads(output_file.read_text())["parameterValues"]
+
+
+def test_the_hook_fills_the_newest_span_and_a_fingerprint(given, tmp_path):
+    found = drive(given, tmp_path / "task/output.json")
+    assert found["posts"] == f"{tmp_path}/posts-10.csv"
+    assert found["labels"] == f"{tmp_path}/labels.csv"
+    assert found["span"] == 10
+    (tmp_path / "labels.csv").write_text("author_id,age\n1,20\n")
+    changed = drive(given, tmp_path / "task/output.json")
+    assert changed["input_fingerprint"] != found["input_fingerprint"]
+    assert {**changed, "input_fingerprint": ""} == {**found, "input_fingerprint": ""}
+
+
+def test_the_step_takes_what_the_hook_found_even_if_a_newer_span_has_come(given, tmp_path):
+    found = drive(given, tmp_path / "task/output.json")
+    (tmp_path / "posts-11.csv").write_text("author_id,text\n")
+    selection = select_input({**given, **found})
+    assert (selection.posts, selection.span) == ([f"{tmp_path}/posts-10.csv"], 10)
+
+
+def test_without_a_hook_the_step_finds_them_itself(given, tmp_path):
+    selection = select_input(given)
+    assert (selection.posts, selection.span) == ([f"{tmp_path}/posts-10.csv"], 10)
+    assert select_input({**given, "span": 9}).posts == [f"{tmp_path}/posts-9.csv"]
+
+
+def test_a_run_on_this_machine_submits_nothing():
+    assert select_input({"input_base": "/data", "input_config": "{}"}) is None
+
+
+def test_a_span_that_is_not_there_is_named(given):
+    with pytest.raises(SourceError, match=r"Span 8 must be there: "):
+        select_input({**given, "span": 8})
+
+
+def test_a_span_needs_a_pattern_that_has_one(tmp_path):
+    with pytest.raises(SourceError, match=r"Span 8 needs a pattern with \{SPAN\}"):
+        select_span([f"{tmp_path}/posts.csv"], [f"{tmp_path}/labels.csv"], 8)
+
+
+@pytest.mark.parametrize("patterns", [["gs://a/x-{SPAN}.csv"], ["/a", "/b,c"], ["/a/[0-9].csv"]])
+def test_patterns_travel_as_one_text(patterns):
+    assert parse_patterns(format_patterns(patterns)) == patterns

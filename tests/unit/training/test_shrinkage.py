@@ -1,0 +1,93 @@
+"""Answers are drawn towards the constant exactly as far as `eval` does not support them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.heads import parse_heads
+from components.training.shrinkage import fit_share, shrink_answers
+
+RANDOM = np.random.default_rng(0)
+
+
+def share_of(answers, labels, constant, is_number=True):
+    columns = (np.asarray(values, float).reshape(-1, 1) for values in (answers, labels))
+    return fit_share(*columns, np.array([constant]), is_number=is_number)
+
+
+def test_answers_that_tell_nothing_become_the_constant():
+    labels = RANDOM.normal(0, 1, 400)
+    assert share_of(RANDOM.normal(0, 1, 400), labels, 0.0) == 0
+    assert share_of(-labels, labels, 0.0) == 0
+    assert share_of(1 - (labels > 0) * 0.8, labels > 0, 0.5, is_number=False) == 0
+
+
+def test_good_answers_stay():
+    labels = RANDOM.normal(0, 1, 4000)
+    assert share_of(labels + RANDOM.normal(0, 0.1, 4000), labels, 0.0) > 0.97
+    assert share_of(0.1 + 0.8 * (labels > 0), labels > 0, 0.5, is_number=False) > 0.99
+
+
+def test_answers_too_far_out_are_drawn_back_to_their_best_share():
+    labels = RANDOM.normal(0, 1, 4000)
+    assert share_of(4 * labels, labels, 0.0) == pytest.approx(0.25, rel=0.01)
+    # Answered 0.99 where 0.75 is true: 0.5 + share * 0.49 = 0.75.
+    side = RANDOM.integers(0, 2, 4000)
+    label = np.where(RANDOM.random(4000) < 0.75, side, 1 - side)
+    found = share_of(np.where(side, 0.99, 0.01), label, 0.5, is_number=False)
+    assert found == pytest.approx(0.25 / 0.49, rel=0.05)
+
+
+def test_the_same_evidence_of_fewer_authors_is_trusted_less():
+    answers, labels = np.array([1.0, -1, 1, -1] * 25), np.array([1.0, -1, -0.6, 0.9] * 25)
+    shares = [share_of(answers[:n], labels[:n], 0.0) for n in (24, 60, 100)]
+    # Gains 2, 2, -1.2, -1.8, mean 0.25: above two errors from some 205 authors on.
+    assert shares == [0, 0, 0]
+    answers, labels = np.tile(answers, 10), np.tile(labels, 10)
+    few, many = (share_of(answers[:n], labels[:n], 0.0) for n in (300, 1000))
+    assert 0 < few < many < 0.125
+
+
+def test_the_share_by_hand():
+    # Gains 2 * 1 * (1.5, 1.5, 0.5, 0.5): mean 2, deviation 2 / sqrt(3), error 1 / sqrt(3).
+    assert share_of([1, 1, 1, 1], [1.5, 1.5, 0.5, 0.5], 0.0) == pytest.approx(1 - 4 / 12)
+
+
+def test_fewer_than_two_labels_support_nothing():
+    assert share_of([], [], 0.0) == 0
+    assert share_of([1.0], [1.0], 0.0) == 0
+
+
+def test_the_network_that_leaves_answers_shrunk_and_has_no_further_weights():
+    heads = parse_heads({"age": {"kind": "regression"}, "gender": {"kind": "binary"}})
+    tokens = keras.Input((None,), dtype="int32")
+    number = keras.layers.Reshape((1,))(keras.ops.cast(tokens[:, 0], "float32"))
+    age = keras.layers.Dense(1, name="age")(number)
+    gender = keras.layers.Dense(1, "sigmoid", name="gender")(number)
+    model = keras.Model(tokens, {"age": age, "gender": gender, "age_steps": age})
+    model.get_layer("age").set_weights([np.array([[2.0]]), np.zeros(1)])
+    ids = RANDOM.integers(0, 3, (300, 2)).astype("int32")
+    labels = ids[:, :1].astype("float32")
+    known = np.ones(300, dtype="float32")
+    rows = tf.data.Dataset.from_tensor_slices(
+        (
+            ids,
+            {"age": labels, "gender": RANDOM.integers(0, 2, (300, 1)).astype("float32")},
+            {"age": known, "gender": known},
+        )
+    )
+    train = SimpleNamespace(constants={"age": [1.0], "gender": [0.5]})
+    data = SimpleNamespace(heads=heads, train=train, eval_rows=rows, batch_size=50, max_tokens=269)
+    shrunk, shares = shrink_answers(model, data)
+    assert 0.2 < shares["age"] < 0.8 and shares["gender"] < 0.5
+    answers, before = shrunk(ids), model(ids)
+    assert set(answers) == {"age", "gender"}
+    np.testing.assert_allclose(
+        answers["age"], 1 + shares["age"] * (np.array(before["age"]) - 1), rtol=1e-5
+    )
+    assert shrunk.count_params() == model.count_params()
