@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import re
 
 import numpy as np
@@ -119,11 +118,11 @@ def test_what_was_fitted_on_eval_holds_on_test(sample_run):
         before = calibration_error(arrays["reliability_before"])
         after = calibration_error(arrays["reliability"])
         temperature = read_summary(out)["training"]["calibration"][name]["temperature"]
-        if abs(math.log(temperature)) > 0.1:
-            assert after < before, name
+        # Where eval cannot tell the temperature from 1, nothing is moved.
+        if temperature == 1:
+            assert after == pytest.approx(before, abs=1e-3), name
         else:
-            # Nothing to calibrate; a hundredth is what authors move who change their bin.
-            assert after == pytest.approx(before, abs=0.01), name
+            assert after < before, name
 
 
 def answers_about(model, folder, split, head):
