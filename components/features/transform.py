@@ -11,8 +11,9 @@
 What the training split taught about the labels leaves too, the same values in every row, so that
 the graph itself is their one keeper: `<head>_mean` and `<head>_deviation` of a regression head,
 `<head>_boundaries` of a classes head cut from an amount. Beside the vocabulary of tokens, a list of
-the commonest pairs of neighbouring tokens is counted for the Trainer (asset `pairs`). Called by the
-Transform component through `preprocessing_fn`; the Trainer and the served model run the same graph.
+the commonest pairs of neighbouring tokens is counted for the Trainer (asset `pairs`): Beam shuffles
+a count of each distinct pair, and `text.pairs` of them are kept. Called by the Transform component
+through `preprocessing_fn`; the Trainer and the served model run the same graph.
 """
 
 from __future__ import annotations

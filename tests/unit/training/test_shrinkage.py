@@ -22,7 +22,8 @@ def share_of(answers, labels, constant, is_number=True):
 
 def test_answers_that_tell_nothing_become_the_constant():
     labels = RANDOM.normal(0, 1, 400)
-    assert share_of(RANDOM.normal(0, 1, 400), labels, 0.0) == 0
+    # By chance, 400 labels may agree with noise by more than 1.4 errors.
+    assert share_of(RANDOM.normal(0, 1, 400), labels, 0.0) < 0.05
     assert share_of(-labels, labels, 0.0) == 0
     assert share_of(1 - (labels > 0) * 0.8, labels > 0, 0.5, is_number=False) == 0
 
@@ -44,18 +45,16 @@ def test_answers_too_far_out_are_drawn_back_to_their_best_share():
 
 
 def test_the_same_evidence_of_fewer_authors_is_trusted_less():
-    answers, labels = np.array([1.0, -1, 1, -1] * 25), np.array([1.0, -1, -0.6, 0.9] * 25)
-    shares = [share_of(answers[:n], labels[:n], 0.0) for n in (24, 60, 100)]
-    # Gains 2, 2, -1.2, -1.8, mean 0.25: above two errors from some 205 authors on.
-    assert shares == [0, 0, 0]
-    answers, labels = np.tile(answers, 10), np.tile(labels, 10)
-    few, many = (share_of(answers[:n], labels[:n], 0.0) for n in (300, 1000))
-    assert 0 < few < many < 0.125
+    answers, labels = np.array([1.0, -1, 1, -1] * 250), np.array([1.0, -1, -0.6, 0.9] * 250)
+    # Gains 2, 2, -1.2, -1.8: mean 0.25, deviation 1.77; 1.4 errors from some 100 authors on.
+    shares = [share_of(answers[:n], labels[:n], 0.0) for n in (24, 80, 120, 300, 1000)]
+    assert shares[:2] == [0, 0]
+    assert 0 < shares[2] < shares[3] < shares[4] < 0.125
 
 
 def test_the_share_by_hand():
     # Gains 2 * 1 * (1.5, 1.5, 0.5, 0.5): mean 2, deviation 2 / sqrt(3), error 1 / sqrt(3).
-    assert share_of([1, 1, 1, 1], [1.5, 1.5, 0.5, 0.5], 0.0) == pytest.approx(1 - 4 / 12)
+    assert share_of([1, 1, 1, 1], [1.5, 1.5, 0.5, 0.5], 0.0) == pytest.approx(1 - 2 / 12)
 
 
 def test_fewer_than_two_labels_support_nothing():
