@@ -97,18 +97,18 @@ class VersionedPusher(stock_component.Pusher):
     def __init__(
         self,
         model: types.BaseChannel,
-        model_blessing: types.BaseChannel,
         infra_blessing: types.BaseChannel,
         push_destination: pusher_pb2.PushDestination,
+        model_blessing: types.BaseChannel | None = None,
         destination: Any = None,
     ) -> None:
         """Wires the component.
 
         Args:
             model: the trained model.
-            model_blessing: of the Evaluator.
             infra_blessing: of the serving check.
             push_destination: names the folder of versions.
+            model_blessing: of the Evaluator; None: the serving check alone decides.
             destination: runtime parameter of a folder in place of it; None: there is none.
         """
         spec = VersionedPusherSpec(
