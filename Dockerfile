@@ -21,13 +21,14 @@ COPY pipeline/__init__.py pipeline/
 RUN python3 environment/bootstrap.py && rm -rf .cache .venv/tools
 
 FROM python
-RUN useradd --create-home author && install --directory --owner=author /work
+RUN useradd --uid 1000 --create-home author && install --directory --owner=author /work
 COPY --from=environment /opt/authorprofile /opt/authorprofile
 WORKDIR /opt/authorprofile
 COPY components components
 COPY pipeline pipeline
 RUN .venv/bin/python -m compileall -q components pipeline
 ENV PATH=/opt/authorprofile/.venv/bin:$PATH
-USER author
+# By number: Kubeflow runs steps as non-root alone, and Kubernetes cannot tell that from a name.
+USER 1000
 WORKDIR /work
 ENTRYPOINT ["authorprofile"]

@@ -158,10 +158,10 @@ def roll_back(destination: Path, to: int | None = None) -> Rollback:
         partial = destination / f"{_PARTIAL}{version}"
         shutil.copytree(destination / str(source), partial, copy_function=_link)
         record = partial / ROLLBACK_FILE
-        # A link to another version's record: writing to it would change that version.
-        record.unlink(missing_ok=True)
-        record.parent.mkdir(exist_ok=True)
-        record.write_text(json.dumps({"version": model}), encoding="utf-8")
+        # A copy of a copy has it already, as a link; writing to it would change the other one.
+        if not record.exists():
+            record.parent.mkdir(exist_ok=True)
+            record.write_text(json.dumps({"version": model}), encoding="utf-8")
         _flush_tree(partial)
         partial.rename(destination / str(version))
         _flush(destination)

@@ -9,9 +9,11 @@ bakes into the served answers and writes into `assets/heads.json`. Called by the
 | regression | `half_width` of the interval around the answer | quantile of the absolute residuals |
 
 `eval` has also chosen the epoch and the settings, so what is fitted on it is a little too sure of
-itself; the report judges it on `test`. Where fewer than `MINIMUM_LABELS` labels are known, a
-temperature stays 1; where too few residuals are known for the coverage asked for, there is no
-interval. Memory: `eval`'s answers, a few numbers an author.
+itself; the report judges it on `test`. Where fewer than `MINIMUM_LABELS` labels are known, or the
+known ones cannot tell the temperature from 1, it stays 1: chance would move it, on a few hundred
+authors by a tenth, and answers about others would get worse as often as better. Where too few
+residuals are known for the coverage asked for, there is no interval. Memory: `eval`'s answers, a
+few numbers an author.
 
 References: Guo et al., "On Calibration of Modern Neural Networks", 2017, section 4.2. Lei et al.,
 "Distribution-Free Predictive Inference for Regression", 2018, algorithm 2 (split conformal).
@@ -34,6 +36,8 @@ from components.training.fitting import TrainingData
 Array = NDArray[np.float64]
 
 MINIMUM_LABELS = 20
+# Of chi-squared with one degree of freedom, 95 in 100 lie below it.
+CHANCE = 3.841
 TEMPERATURES = (0.1, 10.0)
 SMALLEST_PROBABILITY = 1e-7
 _TOLERANCE = 1e-6
@@ -113,9 +117,11 @@ def answer_known(
 
 
 def fit_temperature(probabilities: Array, labels: Array) -> float:
-    """The temperature of least cross-entropy between `TEMPERATURES`; 1 for too few labels.
+    """The temperature of least cross-entropy between `TEMPERATURES`; 1 where labels tell none.
 
-    The cross-entropy is convex in 1 / T, so it has one minimum over log T.
+    The cross-entropy is convex in 1 / T, so it has one minimum over log T. That minimum counts if
+    it is lower than at T = 1 by more than chance makes it (the likelihood-ratio test; Wilks, "The
+    Large-Sample Distribution of the Likelihood Ratio", 1938).
 
     Args:
         probabilities: `[authors, units]`; one unit holds that of one of two values.
@@ -128,7 +134,10 @@ def fit_temperature(probabilities: Array, labels: Array) -> float:
     def loss(log_temperature: float) -> float:
         return cross_entropy(divide_logits(probabilities, math.exp(log_temperature)), labels)
 
-    return math.exp(least(loss, *(math.log(bound) for bound in TEMPERATURES)))
+    log_temperature = least(loss, *(math.log(bound) for bound in TEMPERATURES))
+    if 2 * len(labels) * (loss(0.0) - loss(log_temperature)) < CHANCE:
+        return 1.0
+    return math.exp(log_temperature)
 
 
 def divide_logits(probabilities: Array, temperature: float) -> Array:

@@ -126,7 +126,6 @@ def open_client(place: KubeflowPlace) -> Client:
     with asking(place.advice):
         client = Client(
             host=place.host or None,
-            namespace=place.namespace or "kubeflow",
             existing_token=os.environ.get(place.token_variable) or None,
             credentials=credentials,
         )

@@ -44,6 +44,8 @@ VERTEX_ACCELERATORS = (
     "TPU_V5_LITEPOD",
 )
 _KUBERNETES_RESOURCE = re.compile(r"[a-z0-9.-]+\.[a-z]+/[\w.-]+")
+# What a run reads of an earlier one, where that is asked for.
+OPTIONAL_INPUTS = ("hyperparameters_from", "warm_start_from")
 # TFX and TensorFlow 2.21 read and write these; others need libraries that they no longer have.
 _BUCKET = "gs://"
 # The root on Kubeflow is read and written by its launcher, which knows these.
@@ -117,8 +119,7 @@ def _place_faults(config: Config, target: Target) -> Iterator[Fault]:
     yield from _root_faults(deploy.root, target)
     places = [(key, pattern) for key in ("posts", "labels") for pattern in getattr(config, key)]
     places += [("deploy.push", deploy.push_folder), ("deploy.history", deploy.history_folder)]
-    if config.hyperparameters_from:
-        places.append(("hyperparameters_from", config.hyperparameters_from))
+    places += [(key, path) for key in OPTIONAL_INPUTS if (path := getattr(config, key))]
     for key, place in places:
         if not place:
             yield Fault(

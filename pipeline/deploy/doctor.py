@@ -50,7 +50,9 @@ def examine(config: Config, target: Target | None, specification: Path | None) -
     folder = source_folder()
     if target:
         faults = [*find_faults(config, target)]
-        yield from (Finding("configuration", "fault", str(f), f.remedy) for f in faults)
+        for fault in faults:
+            found = f"{fault.rule}; got {fault.found}"
+            yield Finding("configuration", "fault", found, fault.remedy)
         if not faults:
             yield Finding("configuration", "ok", f"complete for {target}")
         if not faults and compiled is None:

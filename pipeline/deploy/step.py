@@ -83,9 +83,8 @@ def make_folders(invocation: Mapping[str, Any]) -> None:
 def name_buckets(output_file: Path, copies: Mapping[str, str]) -> None:
     """Names the buckets in what the step reported, in place."""
     text = output_file.read_text(encoding="utf-8")
-    # The longest first: one address may be the beginning of another.
-    for copy in sorted(copies, key=len, reverse=True):
-        text = text.replace(json.dumps(copy)[1:-1], json.dumps(copies[copy])[1:-1])
+    for copy, address in copies.items():
+        text = text.replace(json.dumps(copy)[1:-1], json.dumps(address)[1:-1])
     output_file.write_text(text, encoding="utf-8")
 
 

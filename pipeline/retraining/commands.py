@@ -29,6 +29,8 @@ def retrain(force: bool, search: bool, **options: Any) -> None:
     usage; 3 trained but not blessed.
     """
     settings = read_config(**options)
+    from rich.text import Text
+
     from pipeline.console import show_outcome
 
     reachable = check_before(settings)
@@ -38,7 +40,8 @@ def retrain(force: bool, search: bool, **options: Any) -> None:
         decision, outcome = run_retraining(settings, console, force=force or search, search=search)
         if outcome is not None:
             show_outcome(console.console, outcome, reachable)
-        console.say(last_words(decision, outcome))
+        # One line whatever its length: a schedule keeps the last one.
+        console.console.print(Text(last_words(decision, outcome)), soft_wrap=True)
     if decision.state == "blocked":
         leave(FAILED)
     if outcome is not None and not outcome.pushed:

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from components.retraining.decision import Decision
 from pipeline.config import Config
 from pipeline.local import Outcome, StageObserver, run_folder, run_in
+from pipeline.retraining.history import read_history
 from pipeline.retraining.looks import Looker
 from pipeline.retraining.plan import apply, decision_path, make_decision
 
@@ -56,7 +57,7 @@ def retrain(
     with run_folder(config) as (out, connection):
         looker = Looker(config, out, connection, observer)
         decision = None if force or search else unfinished(out)
-        if decision is None:
+        if decision is None or has_trained_since(decision, connection, config):
             moment = now or datetime.now(UTC)
             decision = make_decision(config, looker, moment, force=force, search=search)
             keep(decision, out, looker)
@@ -98,6 +99,12 @@ def unfinished(out: Path) -> Decision | None:
     return decision if decision.trains else None
 
 
+def has_trained_since(decision: Decision, connection: Any, config: Config) -> bool:
+    """Whether another run has come to its end since, which leaves nothing to go on with."""
+    last = read_history(connection, config).last
+    return last is not None and last.trained > decision.decided
+
+
 def keep(decision: Decision, out: Path, looker: Looker) -> None:
     """Records a decision in the store and, by one rename, in the run's folder."""
     looker.record(decision.model_dump_json(), decision.state)
@@ -108,8 +115,9 @@ def keep(decision: Decision, out: Path, looker: Looker) -> None:
 
 
 def tell(decision: Decision) -> None:
-    """The decision's lines for people."""
-    LOGGER.info(decision.summary)
+    """The decision's lines for people; one that does nothing is the command's last words."""
+    if decision.trains:
+        LOGGER.info(decision.summary)
     for span, fault in decision.left_out.items():
         LOGGER.warning("span %s is left out: %s", span, fault)
     if decision.search is not None:

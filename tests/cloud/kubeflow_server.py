@@ -168,7 +168,8 @@ class KubeflowServer(Loopback):
             details += [self.detail(step, "SUCCEEDED" if done else "RUNNING", number)]
         if state == "RUNNING" and asked > len(steps) and not self.endless:
             state = "SUCCEEDED"
-        run.update(state=state, run_details={"task_details": details})
+        # The API promises no order.
+        run.update(state=state, run_details={"task_details": details[::-1]})
         if state == "FAILED":
             run["error"] = {"code": 13, "message": "child 'x' failed"}
         check("V2beta1Run", run)

@@ -241,6 +241,7 @@ def test_the_last_run_of_a_schedule_is_told(kubeflow, target, spec):
     for state in ("FAILED", "SUCCEEDED"):
         run = target.submit(spec, PARAMETERS)
         kubeflow.runs[run.id].update(recurring_run_id=made.id, state=state)
+    target.submit(spec, PARAMETERS)
     (seen,) = target.schedules.list()
     assert seen.last_outcome == "succeeded"
     assert seen.last_run.isoformat() == kubeflow.runs[run.id]["created_at"]

@@ -7,12 +7,13 @@ import datetime
 import json
 
 import pytest
+import requests
 from google.protobuf import json_format
 
 from pipeline.cloud import retries
 from pipeline.cloud.target import NoAnswerError, PlatformError, ScheduleState, State, Step
 from pipeline.cloud.vertex import VertexTarget, new_id
-from pipeline.cloud.vertex_client import VertexPlace
+from pipeline.cloud.vertex_client import VertexPlace, is_lost
 from pipeline.cloud.vertex_schedules import HANDOVER_SECONDS
 from pipeline.config import ConfigError
 from tests.cloud.specs import write_vertex
@@ -248,6 +249,7 @@ def test_the_last_run_of_a_schedule_is_told(vertex, target, spec):
         run = target.submit(spec, PARAMETERS)
         vertex.jobs[run.id].schedule_name = made.id
         vertex.jobs[run.id].state = state
+    target.submit(spec, PARAMETERS)
     (seen,) = target.schedules.list()
     assert (seen.last_outcome, seen.last_run) == ("succeeded", vertex.jobs[run.id].create_time)
 
@@ -334,6 +336,15 @@ def test_a_broken_connection_while_looking_is_repeated(vertex, target, spec):
     run = target.submit(spec, PARAMETERS)
     vertex.fail("GET", "/pipelineJobs/", times=2)
     assert target.look(run.id).state is State.RUNNING
+
+
+def test_only_a_request_that_was_sent_can_have_lost_its_answer(vertex):
+    with pytest.raises(requests.ConnectionError) as refused:
+        requests.get("http://127.0.0.1:9", timeout=9)
+    vertex.fail("GET", "/storage")
+    with pytest.raises(requests.ConnectionError) as broken:
+        requests.get(f"{vertex.address}/storage/v1/b/bucket", timeout=9)
+    assert (is_lost(refused.value), is_lost(broken.value)) == (False, True)
 
 
 def test_a_schedule_that_does_not_go_is_told(vertex, target, spec, monkeypatch):

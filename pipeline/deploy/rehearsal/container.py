@@ -37,21 +37,37 @@ def start_container(
         )
 
 
-def run_container(
-    step: str, command: Sequence[str], log: Path, environment: Mapping[str, str]
-) -> None:
-    """Runs a command to its end.
+class Containers:
+    """The containers of a rehearsal, which end with it.
 
-    Raises:
-        StepError: it ended with a code that is not 0.
+    Args:
+        environment: further variables of each.
     """
-    process = start_container(command, log, environment)
-    try:
-        code = process.wait()
-    finally:
-        end_group(process)
-    if code:
-        raise StepError(f"{step} ended with code {code}: {last_words(log)} The log: {log}")
+
+    def __init__(self, environment: Mapping[str, str]):
+        self.environment = environment
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def run(self, step: str, command: Sequence[str], log: Path) -> None:
+        """Runs a command to its end.
+
+        Raises:
+            StepError: it ended with a code that is not 0.
+        """
+        process = start_container(command, log, self.environment)
+        self._running.add(process)
+        try:
+            code = process.wait()
+        finally:
+            end_group(process)
+            self._running.discard(process)
+        if code:
+            raise StepError(f"{step} ended with code {code}: {last_words(log)} The log: {log}")
+
+    def end(self) -> None:
+        """Ends those that still run."""
+        for process in [*self._running]:
+            end_group(process)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

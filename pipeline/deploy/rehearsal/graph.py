@@ -6,7 +6,7 @@ values of their inputs from what other tasks left. Called by `run`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -153,8 +153,3 @@ def submitted_parameters(
     if missing:
         raise SpecificationError(f"parameters without a value: {missing}")
     return values
-
-
-def names(tasks: Iterable[Task]) -> list[str]:
-    """Names of tasks."""
-    return [task.name for task in tasks]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config
+from pipeline.deploy.checks import OPTIONAL_INPUTS
 from pipeline.deploy.settings import CloudBeamSettings, DeploySettings, Target
 
 # A bucket that nobody can own: a bucket's name has no upper-case letters.
@@ -59,7 +60,7 @@ def for_rehearsal(config: Config, target: Target) -> tuple[Config, list[str]]:
             update={
                 "posts": [_address(pattern) for pattern in config.posts],
                 "labels": [_address(pattern) for pattern in config.labels],
-                "hyperparameters_from": _address(config.hyperparameters_from),
+                **{key: _address(getattr(config, key)) for key in OPTIONAL_INPUTS},
                 "deploy": deploy.model_copy(update=changes),
             }
         ),

@@ -27,7 +27,7 @@ from typing import Any, Protocol
 
 from pipeline.config import Config
 from pipeline.deploy.compiler import compile_pipeline
-from pipeline.deploy.rehearsal.container import run_container
+from pipeline.deploy.rehearsal.container import Containers
 from pipeline.deploy.rehearsal.graph import (
     Artifact,
     State,
@@ -91,7 +91,7 @@ class _Run:
     folder: Path
     state: State
     observer: Observer
-    environment: Mapping[str, str]
+    containers: Containers
 
 
 def rehearse(
@@ -171,7 +171,8 @@ def execute(
     (folder / FILES[target]).write_bytes(content)
     state = State({name: places.here(value) for name, value in parameters.items()})
     platform = PLATFORMS[target](folder / "root")
-    _run_all(tasks, _Run(platform, places, folder, state, observer, environment), side_by_side)
+    containers = Containers(environment)
+    _run_all(tasks, _Run(platform, places, folder, state, observer, containers), side_by_side)
     return state
 
 
@@ -191,14 +192,19 @@ def _run_all(tasks: list[Task], run: _Run, side_by_side: int) -> None:
     ended: set[str] = set()
     running: dict[Future[None], str] = {}
     with ThreadPoolExecutor(side_by_side) as pool:
-        while waiting or running:
-            for task in [one for one in waiting.values() if one.after <= ended]:
-                running[pool.submit(_run_task, task, run)] = task.name
-                del waiting[task.name]
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                ended.add(running.pop(future))
-                future.result()
+        try:
+            while waiting or running:
+                for task in [one for one in waiting.values() if one.after <= ended]:
+                    running[pool.submit(_run_task, task, run)] = task.name
+                    del waiting[task.name]
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    ended.add(running.pop(future))
+                    future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            run.containers.end()
+            raise
 
 
 def _run_task(task: Task, run: _Run) -> None:
@@ -224,13 +230,13 @@ def _run_container_task(task: Task, run: _Run, parameters: dict[str, Any]) -> No
     _make_folders(invocation)
     hook = platform.hook(task)
     if hook:
-        run_container(f"{task.name}'s hook", fill(hook, invocation), log, run.environment)
+        run.containers.run(f"{task.name}'s hook", fill(hook, invocation), log)
         parameters |= read_output(invocation).get("parameterValues", {})
         written = platform.invocation(task, artifacts, parameters)
         invocation["inputs"] = written["inputs"]
     container = task.executor["container"]
     words = [*container["command"], *container["args"]]
-    run_container(task.name, fill(words, invocation), log, run.environment)
+    run.containers.run(task.name, fill(words, invocation), log)
     reported = read_output(invocation).get("artifacts", {})
     for name, held in invocation["outputs"]["artifacts"].items():
         (before,) = held["artifacts"]

@@ -49,6 +49,6 @@ def test_the_innermost_reason_is_told():
 
 
 def test_an_unreachable_platform_is_told_with_its_address():
-    assert str(ADVICE.unreachable("connection refused")).startswith(
-        "Vertex AI cannot be reached at https://api: connection refused. "
+    assert str(ADVICE.unreachable("connection refused")) == (
+        "Vertex AI cannot be reached at https://api: connection refused. Check address and network"
     )

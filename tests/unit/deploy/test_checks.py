@@ -37,9 +37,10 @@ def test_usual_references_are_taken(deployable, image):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("key", ["posts", "labels"])
+@pytest.mark.parametrize("key", ["posts", "labels", "hyperparameters_from", "warm_start_from"])
 def test_a_path_of_this_machine_is_not_taken_for_a_bucket(deployable, target, key):
-    config = deployable(**{key: ["data/file.csv"]})
+    path = "data/file.csv"
+    config = deployable(**{key: [path] if key in ("posts", "labels") else path})
     with pytest.raises(ConfigError, match=rf"^{key}: must be where the steps can reach it: gs://"):
         require_deployable(config, target)
 

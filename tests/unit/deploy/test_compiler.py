@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ import yaml
 from google.protobuf import json_format
 from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2
+from tfx.utils import import_utils
 
 from components.ingest.spans import parse_patterns
 from pipeline.config import ConfigError
@@ -64,11 +66,11 @@ def test_what_is_written_is_a_specification_of_the_published_schema(jobs, target
         assert kind == "container", name
 
 
-def test_kubeflows_own_client_reads_the_file(jobs):
+def test_kubeflows_own_client_reads_the_file(jobs, deployable):
     text = specification.render(jobs["kubeflow"], "kubeflow").decode()
     pipeline = components.load_component_from_text(text)
     assert set(pipeline.component_spec.inputs) == {"posts", "labels", "span", "trials", "push"}
-    assert pipeline.component_spec.inputs["trials"].default == 12
+    assert pipeline.component_spec.inputs["trials"].default == deployable().tuner.trials
     assert pipeline.pipeline_spec.pipeline_info.name == "authorprofile"
 
 
@@ -224,6 +226,43 @@ def test_a_machine_of_an_unknown_step_is_refused(deployable):
     deploy = deployable().deploy.model_dump() | {"machines": {"Trainr": {"cpu": 1}}}
     with pytest.raises(ConfigError, match=r"names steps of the pipeline: .*Trainer.*; got Trainr"):
         compiler.compile_pipeline(deployable(deploy=deploy), "vertex")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_earlier_hyperparameters_are_imported_in_place_of_a_search(deployable, target):
+    file = "gs://models/earlier/best_hyperparameters.txt"
+    job = compiler.compile_pipeline(deployable(hyperparameters_from=file, compare=True), target)
+    inner = job["pipelineSpec"]
+    importer = inner["deploymentSpec"]["executors"]["EarlierHyperparameters_executor"]["importer"]
+    assert importer["artifactUri"] == {"constant": "gs://models/earlier"}
+    assert "trials" not in inner["root"]["inputDefinitions"]["parameters"]
+    tasks = inner["root"]["dag"]["tasks"]
+    assert "Tuner" not in tasks and "HeadComparison" in tasks
+
+
+def test_the_pipelines_own_artifacts_are_found_by_the_names_that_the_platforms_know(jobs):
+    text = json.dumps(jobs["kubeflow"]["pipelineSpec"]["components"])
+    titles = set(re.findall(r"title: (components\.\w+)", text))
+    assert titles == {"components.JoinAudit", "components.Profile", "components.Report"}
+    for title in titles:
+        assert title == import_utils.import_class_by_path(title).TYPE_NAME
+
+
+def test_the_data_steps_run_on_dataflow_where_it_is_asked_for(deployable):
+    deploy = deployable().deploy.model_dump() | {
+        "beam": {"runner": "dataflow", "arguments": ["--num_workers=4"]},
+        "service_account": "steps@a-project.iam.gserviceaccount.com",
+    }
+    job = compiler.compile_pipeline(deployable(deploy=deploy), "vertex")
+    assert container(job, "Transform")["args"][-7:] == [
+        "--runner=DataflowRunner",
+        "--project=a-project",
+        "--region=europe-west4",
+        "--temp_location=gs://models/authorprofile/beam",
+        "--setup_file=/opt/authorprofile/setup.py",
+        "--service_account_email=steps@a-project.iam.gserviceaccount.com",
+        "--num_workers=4",
+    ]
 
 
 @pytest.mark.parametrize("target", TARGETS)

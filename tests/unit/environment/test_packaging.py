@@ -74,3 +74,9 @@ def test_what_the_image_copies_is_there_and_sent_to_the_engine() -> None:
 def test_the_image_has_every_input_of_the_set_up() -> None:
     copied = set(_copied())
     assert {"environment", "setup.py", "README.md", "LICENSE"} <= copied
+
+
+def test_the_image_runs_as_a_user_that_kubernetes_knows_is_not_root() -> None:
+    text = (CLONE / "Dockerfile").read_text(encoding="utf-8")
+    (user,) = re.findall(r"^USER (.*)$", text, re.MULTILINE)
+    assert int(user) > 0 and f"useradd --uid {user} " in text

@@ -8,12 +8,14 @@ import pytest
 
 from components.ingest.example_gen import select_input
 from components.ingest.platform_driver import main
+from components.ingest.settings import SpanWindow
 from components.ingest.sources import SourceError
-from components.ingest.spans import format_patterns, parse_patterns, select_span
+from components.ingest.spans import find_selected, format_patterns, parse_patterns, select_span
 
 DECLARED = {
     "posts": {"parameterType": "STRING"},
     "labels": {"parameterType": "STRING"},
+    "ingest": {"parameterType": "STRING"},
     "span": {"parameterType": "NUMBER_INTEGER"},
 }
 
@@ -25,6 +27,7 @@ def write_spans(tmp_path):
     return {
         "posts": f"{tmp_path}/posts-{{SPAN}}.csv",
         "labels": f"{tmp_path}/labels.csv",
+        "ingest": "{}",
         "span": -1,
     }
 
@@ -65,6 +68,20 @@ def test_without_a_hook_the_step_finds_them_itself(given, tmp_path):
     selection = select_input(given)
     assert (selection.posts, selection.span) == ([f"{tmp_path}/posts-10.csv"], 10)
     assert select_input({**given, "span": 9}).posts == [f"{tmp_path}/posts-9.csv"]
+
+
+def test_a_window_of_spans_is_read_up_to_what_the_hook_found(given, tmp_path):
+    window = SpanWindow(last=2)
+    found = drive(
+        {**given, "ingest": f'{{"window": {window.model_dump_json()}}}'}, tmp_path / "o/o"
+    )
+    (tmp_path / "posts-11.csv").write_text("author_id,text\n")
+    spans, files = find_selected(select_input({**given, **found}), window)
+    assert spans == [9, 10]
+    assert [file.path for file in files if file.kind == "posts"] == [
+        f"{tmp_path}/posts-9.csv",
+        f"{tmp_path}/posts-10.csv",
+    ]
 
 
 def test_a_run_on_this_machine_submits_nothing():

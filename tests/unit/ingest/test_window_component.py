@@ -7,8 +7,9 @@ from tfx import v1 as tfx
 
 from components.heads import heads_to_json, parse_heads
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, audit_sources, load_summary
-from components.ingest.example_gen import PostsExampleGen
+from components.ingest.example_gen import PostsExampleGen, select_input
 from components.ingest.settings import IngestSettings
+from components.ingest.spans import find_selected
 from pipeline.lineage import read_last_run
 
 HEADS = parse_heads({"age": {"kind": "regression"}})
@@ -82,6 +83,32 @@ def test_a_span_may_be_left_out_and_an_older_one_be_the_newest(folder):
     examples, _, audit = ingest(folder, until=2)
     assert (examples.get_string_custom_property("spans"), examples.span) == ("[2]", 2)
     assert audit.read("posts") == 60
+
+
+def test_what_a_submission_names_is_read_in_the_same_window(folder):
+    """Kubeflow runs no driver: the executor finds the spans itself."""
+    settings = IngestSettings(window={"last": 2})
+    properties = {
+        "posts": f"{folder}/posts-{{SPAN}}.jsonl",
+        "labels": f"{folder}/labels-{{SPAN}}.csv",
+        "span": -1,
+        "ingest": settings.model_dump_json(),
+    }
+    selection = select_input(properties)
+    spans, sources = find_selected(selection, settings.window)
+    assert (selection.span, spans) == (3, [2, 3])
+    assert [(s.kind, s.span) for s in sources] == [
+        ("posts", 2),
+        ("posts", 3),
+        ("labels", 2),
+        ("labels", 3),
+    ]
+    # A driver, where there is one, hands on what it found; an older span changes the fingerprint.
+    driven = {**properties, "span": 3, "input_fingerprint": selection.fingerprint}
+    assert find_selected(select_input(driven), settings.window) == (spans, sources)
+    (folder / "posts-2.jsonl").write_text("{}")
+    assert select_input(properties).fingerprint != selection.fingerprint
+    assert find_selected(select_input({**properties, "span": 1}), settings.window)[0] == [1]
 
 
 def test_the_audit_command_reads_the_same_window(folder):

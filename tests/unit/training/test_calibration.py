@@ -45,15 +45,15 @@ TEMPERATURES = {"income": 0.5, "gender": 2.0}
 
 def test_a_temperature_of_two_values_is_where_the_stated_share_comes_true() -> None:
     # 0.9 is stated and 3 of 4 come true: 0.75 / 0.25 = (0.9 / 0.1) ** (1 / 2).
-    probabilities = np.array([[0.9]] * 20)
-    labels = np.array([[1.0]] * 15 + [[0.0]] * 5)
+    probabilities = np.array([[0.9]] * 40)
+    labels = np.array([[1.0]] * 30 + [[0.0]] * 10)
     assert fit_temperature(probabilities, labels) == pytest.approx(2.0, abs=1e-4)
 
 
 def test_a_network_that_is_too_shy_gets_a_temperature_below_1() -> None:
     # 0.6 is stated and 9 of 13 come true: 9 / 4 = (0.6 / 0.4) ** 2.
-    probabilities = np.array([[0.6]] * 26)
-    labels = np.array([[1.0]] * 18 + [[0.0]] * 8)
+    probabilities = np.array([[0.6]] * 130)
+    labels = np.array([[1.0]] * 90 + [[0.0]] * 40)
     assert fit_temperature(probabilities, labels) == pytest.approx(0.5, abs=1e-4)
 
 
@@ -65,6 +65,12 @@ def test_the_temperature_that_logits_were_multiplied_by_is_found_again() -> None
     stated = np.exp(3 * logits) / np.exp(3 * logits).sum(axis=1, keepdims=True)
     # One part in 25 is twice the deviation that 20,000 draws leave.
     assert fit_temperature(stated, np.eye(4)[drawn]) == pytest.approx(3.0, rel=0.04)
+
+
+def test_a_temperature_that_chance_may_have_made_stays_1() -> None:
+    # 0.9 is stated and 15 of 20 come true: 40 * (0.6547 - 0.5623) = 3.69 is below 3.84.
+    labels = np.array([[1.0]] * 15 + [[0.0]] * 5)
+    assert fit_temperature(np.array([[0.9]] * 20), labels) == 1.0
 
 
 def test_few_labels_leave_the_answers_as_they_are() -> None:

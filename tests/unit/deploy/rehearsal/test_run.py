@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -224,3 +225,24 @@ def test_a_step_that_fails_is_named_with_its_error_and_log(tmp_path):
 def test_a_specification_that_does_not_fit_together_is_refused(tmp_path, steps, message):
     with pytest.raises(SpecificationError, match=message):
         run(specification("vertex", **steps), "vertex", tmp_path / "run")
+
+
+def test_the_first_fault_ends_what_runs_beside_it(tmp_path):
+    waits = """
+import os, pathlib, time
+pathlib.Path("partial").write_text(str(os.getpid()))
+os.replace("partial", "pid")
+time.sleep(600)
+"""
+    fails = """
+import pathlib, time
+while not pathlib.Path("pid").exists():
+    time.sleep(0.1)
+raise ValueError("so")
+"""
+    content = specification("vertex", a=step("a", code=waits), b=step("b", code=fails))
+    with pytest.raises(StepError, match="b ended with code 1: so"):
+        run(content, "vertex", tmp_path)
+    # The containers' folder is that of their logs.
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "logs/pid").read_text()), 0)
