@@ -56,7 +56,10 @@ class TrainingSettings(BaseModel):
 
     epochs: int = Field(10, ge=1, description="passes over the training authors, at the most")
     patience: int = Field(
-        3, ge=1, description="epochs without a better mean skill on `eval` before it stops"
+        6,
+        ge=1,
+        description="epochs without a better mean skill on `eval` before it stops; the step size "
+        "falls to 0 over `epochs`, and skill often gains most at the end",
     )
     batch_size: int = Field(32, ge=1, description="authors a step")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's peak step size")
