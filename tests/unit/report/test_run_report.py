@@ -139,7 +139,8 @@ def test_the_three_files_are_one_artifact_of_the_store(reports: tuple[Path, Path
         assert (folder / "report.html").read_text().startswith("<!doctype html>")
     with sqlite3.connect(root / "metadata.sqlite") as store:
         rows = store.execute(
-            "select a.uri from Artifact a join Type t on a.type_id = t.id where t.name = 'components.Report'"
+            "select a.uri from Artifact a join Type t on a.type_id = t.id "
+            "where t.name = 'components.Report'"
         ).fetchall()
     assert {uri for (uri,) in rows} == {str(first), str(second)}
 
