@@ -2,7 +2,7 @@
 
 Enters: each head's scores on `test`, and beside them those of the model in service. Leaves: a
 `Verdict`, the content of `verdict.json`; a model is blessed only if no head falls short. Called by
-`evaluator`; the console and the report read the file with `read_verdict`. Knows nothing of TFX.
+`evaluator`; the console and the report read the file. Knows nothing of TFX.
 """
 
 from __future__ import annotations
