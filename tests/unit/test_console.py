@@ -15,6 +15,7 @@ from rich.console import Console
 from pipeline.console import RunConsole, Waiting, show_outcome
 
 INGEST = logging.getLogger("authorprofile.ingest")
+END = "end of the terminal's output"
 
 
 def test_a_stage_under_way_shows_its_progress_and_what_it_has_written(tmp_path: Path) -> None:
@@ -39,12 +40,18 @@ def test_a_stage_without_a_folder_yet_shows_no_size(tmp_path: Path) -> None:
 def test_a_terminal_shows_progress_in_place_and_keeps_what_was_done(tmp_path: Path) -> None:
     INGEST.setLevel(logging.DEBUG)
     reader, writer = pty.openpty()
-    with os.fdopen(writer, "w") as terminal, RunConsole(terminal, tmp_path) as console:
-        console.stage_started("PostsExampleGen")
-        INGEST.debug("100,000 records read")
-        INGEST.info("123,456 posts read")
-        console.stage_finished("PostsExampleGen")
-        seen = os.read(reader, 100_000).decode()
+    with os.fdopen(writer, "w") as terminal:
+        with RunConsole(terminal, tmp_path) as console:
+            console.stage_started("PostsExampleGen")
+            INGEST.debug("100,000 records read")
+            INGEST.info("123,456 posts read")
+            console.stage_finished("PostsExampleGen")
+        terminal.write(END)
+        terminal.flush()
+        seen = ""
+        # The kernel hands over a terminal's output in pieces of its own choosing.
+        while END not in seen:
+            seen += os.read(reader, 100_000).decode()
     os.close(reader)
     assert "ingest: 100,000 records read, " in seen
     assert "ingest      \x1b[0m123,456 posts read" in seen
