@@ -1,4 +1,4 @@
-"""What every test rests on: that an interrupt reaches the commands which are started.
+"""What every test rests on: interrupts reach the commands it starts, properties repeat.
 
 What a test measures, such as a throughput, it records as a property; the summary lists those.
 """
@@ -8,12 +8,15 @@ from __future__ import annotations
 import signal
 
 import pytest
+from hypothesis import settings
 
 
 def pytest_configure() -> None:
     """A shell starts background jobs with interrupts ignored, which every child would inherit."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Properties are tried on the same examples everywhere, however slow the machine.
+    settings.load_profile("ci")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -180,7 +180,7 @@ def test_an_interrupt_leaves_the_run_going_and_shows_its_link(kubeflow, tmp_path
     link = process.stdout.readline().split(": ", 1)[1].strip()
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert err == f"Interrupted. The run goes on: {link}\n"
     assert len(kubeflow.runs) == 1

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 COMMAND = str(Path(sys.executable).parent / "authorprofile")
-DEADLINE_SECONDS = 240
+DEADLINE_SECONDS = 600
 TINY = [
     "text={max_tokens: 300, vocabulary_size: 500}",
     "network={kind: wide, embedding_width: 8, first_filters: 8, filters: 8, dense_width: 8}",
@@ -54,5 +54,5 @@ def kill_when(words, pattern):
             os.killpg(process.pid, signal.SIGKILL)
             break
         time.sleep(0.005)
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL, output.decode()[-2000:]

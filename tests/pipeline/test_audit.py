@@ -120,7 +120,7 @@ def test_an_interrupt_ends_the_audit_with_code_130_and_keeps_the_earlier_one(tmp
     while process.poll() is None and not list((tmp_path / "out/audit").glob("partial-*/*")):
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=300)
     assert (process.returncode, errors) == (130, "")
     assert output == "Interrupted; an earlier audit is kept as it was.\n"
     assert (tmp_path / "out/audit/audit.json").read_text() == "earlier"

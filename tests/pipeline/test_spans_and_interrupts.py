@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from command import TINY, arguments, read_summary, run_command, versions
 
-DEADLINE_SECONDS = 240
+DEADLINE_SECONDS = 600
 SETTINGS = [
     *TINY,
     "training.epochs=1",
@@ -62,7 +62,7 @@ def interrupt_when(words, pattern):
         time.sleep(0.005)
     assert process.poll() is None, process.communicate()
     os.killpg(process.pid, signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=300)
     return process, output, errors
 
 

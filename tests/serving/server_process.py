@@ -115,7 +115,7 @@ class ServerProcess:
     def terminate(self) -> int:
         """Ends it as a supervisor does; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(300)
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
         """A request; code and JSON."""

@@ -61,7 +61,6 @@ def test_authors_come_out_joined_in_their_split():
 # The first example that is tried is the simplest, a hundred single characters: two more at least.
 @settings(
     max_examples=3,
-    deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
@@ -263,7 +262,6 @@ def write_sources(folder: Path, posts: list[bytes], labels: list[bytes], rows) -
 )
 @settings(
     max_examples=4,
-    deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.ingest.matching import Outcome, match_author, order_posts
@@ -95,7 +95,6 @@ LABELS = st.lists(st.tuples(st.sampled_from([None, 1.0, 2.0])), max_size=4)
 
 
 @given(POSTS, LABELS)
-@settings(deadline=None)
 def test_each_record_is_used_or_set_aside_and_never_both(posts, labels):
     post_rows = [post(line, *fields) for line, fields in enumerate(posts)]
     label_rows = [label(line, *values) for line, values in enumerate(labels)]

@@ -296,7 +296,7 @@ LINES = {
 
 
 @given(st.lists(st.sampled_from(list(LINES))), st.sampled_from(sorted(PACK)), st.booleans())
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_line_of_json_lines_is_one_record_or_one_fault(read, lines, compression, crlf):
     content = (b"\r\n" if crlf else b"\n").join(lines)
     expected = [
@@ -312,7 +312,7 @@ def test_each_line_of_json_lines_is_one_record_or_one_fault(read, lines, compres
     st.lists(st.lists(st.text(), min_size=2, max_size=2), max_size=5),
     st.sampled_from([",", "\t"]),
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_survives_csv(read, rows, delimiter):
     quoted = ([f'"{field.replace(chr(34), chr(34) * 2)}"' for field in row] for row in rows)
     content = "\n".join(["a" + delimiter + "b", *(delimiter.join(row) for row in quoted)])
@@ -331,7 +331,7 @@ def test_any_text_survives_csv(read, rows, delimiter):
     st.sampled_from([".jsonl", ".csv", ".tsv", ".jsonl.gz", ".csv.bz2", ".csv.xz", ".parquet"]),
     st.booleans(),
 )
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_garbage_stops_a_reader_or_counts_twice(read, content, ending, is_packed):
     compression = "." + ending.split(".")[2] if ending.count(".") == 2 else ""
     given = read("file" + ending, PACK[compression](content) if is_packed else content)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from components.heads import parse_heads
@@ -100,7 +100,6 @@ def test_other_timestamps_are_faults(timestamp):
 
 
 @given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)))
-@settings(deadline=None)
 def test_timestamps_agree_with_the_standard_library(moment):
     moment = moment.replace(tzinfo=UTC)
     raw = {"author_id": "a", "text": "x", "timestamp": moment.isoformat()}
@@ -161,7 +160,6 @@ def test_splits_take_their_shares():
 
 
 @given(st.integers())
-@settings(deadline=None)
 def test_an_authors_split_is_one_whether_the_id_is_a_number_or_text(number):
     splits = {
         split_of(parse_post({"author_id": author_id, "text": "x"}).author_id, SplitSettings())
