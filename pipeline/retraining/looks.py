@@ -23,6 +23,7 @@ from components.ingest.summary import JoinSummary
 from components.retraining.drift import STATISTICS_FILE, Statistics, load_statistics
 from components.retraining.look import SpanLook, read_look
 from components.retraining.record import DecisionRecord
+from pipeline.beam import beam_arguments
 from pipeline.config import Config
 from pipeline.lineage import read_last_run
 from pipeline.local import ObservedDagRunner, StageObserver
@@ -107,6 +108,6 @@ class Looker:
             components=components,
             enable_cache=self.config.cache and kind == "looks",
             metadata_connection_config=self.connection,
-            beam_pipeline_args=self.config.beam.arguments,
+            beam_pipeline_args=beam_arguments(self.config.beam),
         )
         ObservedDagRunner(self.observer).run(pipeline)
