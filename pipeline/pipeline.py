@@ -37,6 +37,7 @@ from components.training.search import HeadTuner
 from components.training.settings import TunerSettings
 from components.training.trainer_component import HeadTrainer, VertexTrainer
 from components.training.vertex import VertexTuner
+from pipeline.beam import beam_arguments
 from pipeline.config import Config
 from pipeline.console import TITLES
 from pipeline.platform import THIS_MACHINE, Platform
@@ -257,7 +258,9 @@ def create_pipeline(
         enable_cache=config.cache,
         metadata_connection_config=metadata_connection,
         beam_pipeline_args=(
-            config.beam.arguments if platform.beam_arguments is None else platform.beam_arguments
+            beam_arguments(config.beam)
+            if platform.beam_arguments is None
+            else platform.beam_arguments
         ),
     )
 

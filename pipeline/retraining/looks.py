@@ -19,6 +19,7 @@ from components.ingest.settings import SpanWindow
 from components.ingest.sources import absolute_pattern
 from components.retraining.look import SpanLook, SpanView, span_fingerprint
 from components.retraining.record import DecisionRecord
+from pipeline.beam import beam_arguments
 from pipeline.config import Config
 from pipeline.lineage import read_last_run
 from pipeline.local import ObservedDagRunner, StageObserver
@@ -81,6 +82,6 @@ class Looker:
             components=components,
             enable_cache=self.config.cache and kind == "looks",
             metadata_connection_config=self.connection,
-            beam_pipeline_args=self.config.beam.arguments,
+            beam_pipeline_args=beam_arguments(self.config.beam),
         )
         ObservedDagRunner(self.observer).run(pipeline)

@@ -159,6 +159,7 @@ def words_of(options: dict[str, Any]) -> list[str]:
         ("--posts", options["posts"]),
         ("--labels", options["labels"]),
         ("--out", [options["out"]] if options["out"] else []),
+        ("--beam-runner", [options["beam_runner"]] if options.get("beam_runner") else []),
         ("--heads", [options["heads"]] if options["heads"] is not None else []),
         ("--set", options["assignments"]),
     ):

@@ -32,6 +32,8 @@ def run_command(*words, **options):
         (["predict"], "--model"),
         (["predict", "--model", "x", "--output", "a.csv"], "--output needs FILEs"),
         (["predict", "--model", "x", "--force", "p.csv"], "--force replaces an --output"),
+        (["predict", "--model", "x", "--beam-runner", "flink", "p.jsonl"], "give an --output"),
+        (["run", "--beam-runner", "prism"], "'direct', 'flink', 'spark', 'dataflow'"),
     ],
 )
 def test_wrong_usage_ends_with_code_2(words, said):
