@@ -22,6 +22,8 @@ DESCRIPTIONS = {
     "posts": "files of posts: a path or glob, or a JSON list of them; {SPAN} is filled in",
     "labels": "files of labels, likewise",
     "span": "the span to read; -1: the newest",
+    "train": "anew: all of it; when_due: only where there is a reason, from the model in service; "
+    "forced, search: likewise without a reason, and with a search",
     "trials": "trained candidates of the search, at the most",
     "push": "folder of served versions",
 }
@@ -34,6 +36,7 @@ def parameter_defaults(config: Config) -> dict[str, str | int]:
         "labels": format_patterns(config.labels),
         "span": config.deploy.span,
         "push": config.deploy.push_folder,
+        "train": config.deploy.train,
     }
     if config.tune and not config.hyperparameters_from:
         defaults["trials"] = config.tuner.trials

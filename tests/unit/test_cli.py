@@ -234,6 +234,6 @@ def test_an_interrupt_ends_any_command_without_a_traceback(tmp_path):
     while process.poll() is None and not list(tmp_path.glob(".data-*/posts.jsonl.gz")):
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate()
+    output, errors = process.communicate(timeout=300)
     assert (process.returncode, output, errors.strip()) == (130, "", "Interrupted.")
     assert list(tmp_path.glob(".data-*")) == []
