@@ -149,8 +149,22 @@ def test_a_crowded_author_keeps_the_first_texts_and_every_place():
         crowded = {("crowd", line) for line in (47, 48, 49)}
         assert kept == crowded | {("few", 0), ("few", 1), ("few", 2)}
 
+    def is_joined(found):
+        assert sorted(found) == [
+            ("crowd", ("text 49", "text 48", "text 47"), (40.0,)),
+            ("few", ("text 0", "text 1", "text 2"), (20.0,)),
+        ]
+
+    labels = [("crowd", (2, 1, (40.0,))), ("few", (2, 2, (20.0,)))]
     with beam.Pipeline(options=PipelineOptions(list(LOCAL_BEAM_ARGUMENTS))) as pipeline:
-        assert_that(pipeline | beam.Create(posts) | crowds.DropUnreadTexts(3), is_trimmed)
+        trimmed = pipeline | "Posts" >> beam.Create(posts) | crowds.DropUnreadTexts(3)
+        assert_that(trimmed, is_trimmed)
+        joined = {
+            "posts": trimmed,
+            "labels": pipeline | "Labels" >> beam.Create(labels),
+        } | join.JoinAuthors(HEADS, IngestSettings().splits, (), 3)
+        authors = [joined[split] for split in ("train", "eval", "test")] | beam.Flatten()
+        assert_that(authors, is_joined, label="Joined")
 
 
 def test_the_first_posts_in_order_are_used_and_the_others_set_aside():
