@@ -35,6 +35,9 @@ _WORKERS_AT = {
     "external": "host:port of Beam's worker pools",
     "docker": "an image of Beam's SDK with this package in it",
 }
+# Where no argument says how workers come by TFX, each stage makes a package of it for them, and
+# leaves 50 MB in the temporary folder. These workers have it.
+_INSTALLED = "--sdk_container_image=installed"
 # Flink's serializers look into the JDK, which since Java 17 lets them only when told so.
 _OPENED = ("java.lang", "java.lang.invoke", "java.net", "java.nio", "java.text", "java.time")
 _OPENED_TOO = ("java.util", "java.util.concurrent", "java.util.concurrent.atomic", "sun.nio.ch")
@@ -177,6 +180,7 @@ def _direct(parallelism: int) -> list[str]:
         "--runner=DirectRunner",
         f"--direct_running_mode={mode}",
         f"--direct_num_workers={max(1, parallelism)}",
+        _INSTALLED,
     ]
 
 
@@ -205,7 +209,8 @@ def _portable(beam: BeamSettings) -> list[str]:
     arguments.append(f"--environment_type={beam.workers.upper()}")
     if beam.workers_at:
         arguments.append(f"--environment_config={_environment(beam)}")
-    return [*arguments, f"--sdk_worker_parallelism={beam.worker_processes}"]
+    image = f"--sdk_container_image={beam.workers_at}" if beam.workers == "docker" else _INSTALLED
+    return [*arguments, f"--sdk_worker_parallelism={beam.worker_processes}", image]
 
 
 def _environment(beam: BeamSettings) -> str:

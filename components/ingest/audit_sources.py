@@ -22,7 +22,12 @@ from components.ingest.sources import SourceFile, absolute_pattern, find_sources
 from components.ingest.summary import JoinSummary
 
 # Without a named mode the DirectRunner first tries to download another runner.
-LOCAL_BEAM_ARGUMENTS = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
+# Without a named image TFX makes a package of itself for the workers, which have it here.
+LOCAL_BEAM_ARGUMENTS = (
+    "--runner=DirectRunner",
+    "--direct_running_mode=in_memory",
+    "--sdk_container_image=installed",
+)
 
 PARTIAL_PREFIX = "partial-"
 

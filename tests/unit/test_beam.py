@@ -13,6 +13,7 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     WorkerOptions,
 )
+from tfx.utils.dependency_utils import make_beam_dependency_flags
 
 from pipeline.beam import BeamSettings, beam_arguments
 from pipeline.config import Config, ConfigError, load_config
@@ -36,8 +37,9 @@ def test_the_direct_runner_works_in_this_process_and_with_parallelism_in_others(
         "--runner=DirectRunner",
         "--direct_running_mode=in_memory",
         "--direct_num_workers=1",
+        "--sdk_container_image=installed",
     ]
-    assert beam_arguments(BeamSettings(parallelism=3))[1:] == [
+    assert beam_arguments(BeamSettings(parallelism=3))[1:3] == [
         "--direct_running_mode=multi_processing",
         "--direct_num_workers=3",
     ]
@@ -76,6 +78,20 @@ def test_spark_gets_its_master_and_workers_of_a_command() -> None:
     assert portable.environment_type == "PROCESS"
     assert portable.environment_config == '{"command": "/opt/boot"}'
     assert portable.sdk_worker_parallelism == "4"
+
+
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        [],
+        ["beam.runner=flink"],
+        ["beam.runner=spark"],
+        ["beam.runner=flink", "beam={workers: docker, workers_at: registry/sdk}"],
+    ],
+)
+def test_no_stage_makes_a_package_of_tfx_for_workers_that_have_it(assignments) -> None:
+    arguments = beam_arguments(read(*assignments).beam)
+    assert make_beam_dependency_flags(arguments) == arguments
 
 
 def test_arguments_that_are_given_win() -> None:
