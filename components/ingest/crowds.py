@@ -2,7 +2,8 @@
 
 Enters: posts keyed by author, as `JoinAuthors` takes them. Leaves: the same posts; where an author
 has more than `most` of them, those that the join will set aside as beyond `most` are without text.
-So no worker ever holds a million texts of one author; of a post without text it holds 250 bytes.
+So no worker ever holds a million texts of one author; of one without text it
+holds some 200 bytes.
 Called by `join.IngestSources` where the posts are many. Imports Beam, not TFX.
 
     posts -> count of each author (added up before the shuffle) -> the crowded authors

@@ -23,6 +23,7 @@ from components.ingest.lines import count_lines, read_lines, read_lines_between
 from components.ingest.matching import match_author
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile, find_sources
+from pipeline.config import ConfigError, load_config
 
 HEADS = parse_heads({"age": {"kind": "regression"}})
 
@@ -173,6 +174,13 @@ def test_the_first_posts_in_order_are_used_and_the_others_set_aside():
     assert outcome.texts == ("3", "4", "1")
     assert outcome.used_sources == (1, 0, 0, 0)
     assert outcome.set_aside == ((0, 2, "beyond maximum_posts"),)
+
+
+def test_posts_that_the_network_reads_cannot_be_left_out():
+    given = {"posts": ["p"], "labels": ["l"]}
+    assert load_config(None, ["ingest.maximum_posts=1501"], **given).ingest.maximum_posts == 1501
+    with pytest.raises(ConfigError, match=r"must exceed text\.max_tokens, 1500.*; it is 1500"):
+        load_config(None, ["ingest.maximum_posts=1500"], **given)
 
 
 @pytest.mark.parametrize("trimmed", [False, True])
