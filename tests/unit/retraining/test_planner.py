@@ -55,8 +55,10 @@ class Place:
         outputs |= {name: standard_artifacts.String() for name in ("due", "plan")}
         for name, artifact in outputs.items():
             artifact.uri = str(out / name)
+        # Without an image of workers, of which there are none, TFX packs itself for them anew.
+        arguments = [*LOCAL_BEAM_ARGUMENTS, "--sdk_container_image=none"]
         context = BaseBeamExecutor.Context(
-            beam_pipeline_args=list(LOCAL_BEAM_ARGUMENTS), unique_id="1", tmp_dir=str(out)
+            beam_pipeline_args=arguments, unique_id="1", tmp_dir=str(out)
         )
         properties = {
             "setup": setup.model_dump_json(),
@@ -157,7 +159,10 @@ def test_behind_a_training_there_is_nothing_to_do_until_a_span_comes(place):
     choice = str(kept / "best_hyperparameters.txt")
     assert plan == Plan(until=2, warm_start_from=str(kept), hyperparameters_from=choice)
     assert decision.changes["gender"]["distance"] == pytest.approx(0.02, abs=0.02)
+    looked = place.looked()
     assert place.plan("search")[2] == Plan(until=2, warm_start_from=str(kept))
+    # What was seen of the new span stays known.
+    assert place.looked() == looked
 
 
 def test_a_newest_span_that_cannot_be_used_fails_the_step_and_its_decision_stays(place):
