@@ -2,7 +2,8 @@
 
 Stops early on the mean skill of `eval` and restores the best weights. With a folder for
 checkpoints, a fit that was killed goes on after its last whole epoch and ends with the same
-weights as an uninterrupted one.
+weights as an uninterrupted one. A model that was built under a `tf.distribute` strategy is fitted
+on all of its replicas.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from components.training.dataset import (
     to_row,
     training_batches,
 )
+from components.training.distribution import fit_replicas, follow_chief, is_chief
 from components.training.model import KNOWN_LOSS, for_outputs
 from components.training.skill import mean_skill, skill
 from components.training.windows import NO_SEPARATOR
@@ -169,7 +172,8 @@ class MeanSkill(keras.callbacks.Callback):
 class EpochSeeds(keras.callbacks.Callback):
     """Starts every dropout layer anew each epoch, from the seed and the epoch's number alone.
 
-    Checkpoints do not keep the state of seed generators; so a resumed epoch draws the same.
+    Checkpoints do not keep the state of seed generators; so a resumed epoch draws the same. Each
+    replica has draws of its own, which repeat too.
     """
 
     def __init__(self, seed: int):
@@ -177,10 +181,20 @@ class EpochSeeds(keras.callbacks.Callback):
         self.seed = seed
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        for number, layer in enumerate(self.model.layers):
+        self._restart(tf.constant(epoch, tf.int64))
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        run = self.model.distribute_strategy.run
+        self._restart = tf.function(lambda epoch: run(self._assign, (epoch,)), autograph=False)
+
+    def _assign(self, epoch: Any) -> None:
+        layers = self.model.layers
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        first = self.seed + tf.cast(replica, tf.int64) * len(layers)
+        for number, layer in enumerate(layers):
             generator = getattr(layer, "seed_generator", None)
             if generator is not None:
-                generator.state.assign([self.seed + number, epoch])
+                generator.state.assign(tf.stack([first + number, epoch]))
 
 
 @dataclass
@@ -218,17 +232,37 @@ class BestWeights(keras.callbacks.Callback):
         self.patience = patience
         self.report = report
         self.state = FitState(first_epoch=first_epoch, next_epoch=first_epoch)
+        self.keeps_files = True
 
     def resume(self, model: keras.Model) -> int:
         """Loads the last whole epoch, where there is one; returns the epoch to go on with."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        strategy = model.distribute_strategy
+        self.keeps_files = is_chief(strategy)
         path = self.folder / "state.json"
-        if path.exists():
+        if self.keeps_files:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        if self.keeps_files and path.exists():
             self.state = FitState(**json.loads(path.read_text(encoding="utf-8")))
             # An optimizer without variables would pass its saved state over in silence.
-            model.optimizer.build(model.trainable_variables)
+            with strategy.scope():
+                model.optimizer.build(model.trainable_variables)
             model.load_weights(self._weights("epoch", self.state.next_epoch - 1))
+        if strategy.num_replicas_in_sync > 1:
+            self._follow_chief(model)
         return self.state.next_epoch
+
+    def _follow_chief(self, model: keras.Model) -> None:
+        state = self.state
+        epochs = state.next_epoch, state.best_epoch, state.epochs_without_gain
+        skill, *agreed = follow_chief(model, (state.best_skill, *epochs))
+        next_epoch, best_epoch, without_gain = (int(number) for number in agreed)
+        self.state = replace(
+            state,
+            next_epoch=next_epoch,
+            best_skill=skill,
+            best_epoch=best_epoch,
+            epochs_without_gain=without_gain,
+        )
 
     def is_finished(self) -> bool:
         """Whether the state says that no further epoch is wanted."""
@@ -246,6 +280,13 @@ class BestWeights(keras.callbacks.Callback):
             epochs_without_gain=0 if gained else previous.epochs_without_gain + 1,
             history=[*previous.history, values],
         )
+        if self.keeps_files:
+            self._save(epoch)
+        self.report(self.state)
+        if self.is_finished():
+            self.model.stop_training = True
+
+    def _save(self, epoch: int) -> None:
         self.model.save_weights(self._weights("epoch", epoch))
         beside = self.folder / "state.json.partial"
         beside.write_text(json.dumps(asdict(self.state)), encoding="utf-8")
@@ -256,12 +297,9 @@ class BestWeights(keras.callbacks.Callback):
                 self._weights("epoch", self.state.best_epoch),
             ):
                 path.unlink()
-        self.report(self.state)
-        if self.is_finished():
-            self.model.stop_training = True
 
     def restore_best(self) -> None:
-        """Loads the weights of the best epoch.
+        """Loads the weights of the best epoch; of several workers, the chief alone does.
 
         Raises:
             ValueError: no epoch ended with a finite skill.
@@ -271,7 +309,8 @@ class BestWeights(keras.callbacks.Callback):
                 "Training must end at least one epoch with a finite loss. Received none: the loss "
                 "became infinite or NaN. Lower training.learning_rate."
             )
-        self.model.load_weights(self._weights("epoch", self.state.best_epoch))
+        if self.keeps_files:
+            self.model.load_weights(self._weights("epoch", self.state.best_epoch))
 
     def discard(self) -> None:
         """Deletes the checkpoints: the fit is over and its result is kept elsewhere."""
@@ -329,7 +368,9 @@ def fit(
         training = training_batches(data.train_rows, *size, seed, next_epoch)
         counted = tf.data.experimental.assert_cardinality(data.eval.steps)
         selecting = make_batches(data.eval_rows, *size).apply(counted)
-        model.fit(
+        several = model.distribute_strategy.num_replicas_in_sync > 1
+        run_epochs = partial(fit_replicas, model) if several else model.fit
+        run_epochs(
             for_outputs(training, model),
             initial_epoch=next_epoch,
             epochs=epochs,

@@ -74,6 +74,11 @@ class TrainingSettings(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="'auto': bfloat16 where the processor multiplies it, else float32"
     )
+    devices: Literal["auto", "one"] = Field(
+        "auto",
+        description="what the fit shares its batches over: 'auto': every GPU of the machine, or "
+        "the processor; 'one': the first of them; several workers are named by TF_CONFIG",
+    )
     interval_coverage: float = Field(
         0.8, gt=0, lt=1, description="share of authors that a number's interval is to hold"
     )

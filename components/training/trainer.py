@@ -4,7 +4,8 @@ Enters: transformed `train` and `eval` examples, the transform graph, hyperparam
 SavedModel; in the model run `training.json` (settings, epochs, counts, calibration), `answers.json`
 (what the network in memory says of some `eval` authors, calibrated, for the serving check),
 TensorBoard logs, and in `network/` what a later training may start from. Called by the Trainer
-component through `run_fn`.
+component through `run_fn`; where several workers train together, in each of them, and the chief
+alone leaves anything.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tfx.utils import io_utils
 from components.serving.export import ServedModel, export
 from components.training.calibration import Calibration, calibrate
 from components.training.dataset import read_examples
+from components.training.distribution import choose_strategy, is_chief, wait_for_all
 from components.training.fitting import FitState, TrainingData, fit
 from components.training.hooks import HookSettings, read_tokens
 from components.training.model import choose_precision
@@ -52,12 +54,16 @@ def run_fn(fn_args: FnArgs) -> None:
     values = (fn_args.hyperparameters or {}).get("values", {})
     settings = apply_hyperparameters(settings, values)
     training = settings.training
+    # Before anything else of TensorFlow: several workers must meet first.
+    strategy = choose_strategy(training.devices, os.environ.get("TF_CONFIG"))
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
     data = settings.open_data(fn_args, transform, training.batch_size)
     # The same seed gives the same network: no op may depend on the order of threads.
     tf.config.experimental.enable_op_determinism()
-    model = build_candidate(settings, data, training.epochs)
-    warm_start = start_warm(model, transform, settings)
+    with strategy.scope():
+        model = build_candidate(settings, data, training.epochs)
+        warm_start = start_warm(model, transform, settings)
+    board = keras.callbacks.TensorBoard(log_dir=fn_args.model_run_dir)
     state = fit(
         model,
         data,
@@ -65,10 +71,14 @@ def run_fn(fn_args: FnArgs) -> None:
         patience=training.patience,
         seed=training.seed,
         folder=settings.state_folder("fit", fn_args, fn_args.model_run_dir),
-        callbacks=(keras.callbacks.TensorBoard(log_dir=fn_args.model_run_dir),),
+        callbacks=(board,) if is_chief(strategy) else (),
         logger=LOGGER,
     )
-    model, shares = shrink_answers(model, data)
+    if not is_chief(strategy):
+        # TFX looks for the exported model in every worker.
+        wait_for_all(strategy)
+        return
+    model, shares = shrink_answers(on_one_device(model, data, settings), data)
     LOGGER.debug("share of the answers kept: %s", describe_shares(shares))
     served, calibrations = calibrated_model(model, data, transform, settings)
     export(served, fn_args.serving_model_dir)
@@ -91,6 +101,16 @@ def run_fn(fn_args: FnArgs) -> None:
         state.best_skill,
         state.best_epoch + 1,
     )
+    wait_for_all(strategy)
+
+
+def on_one_device(model: keras.Model, data: TrainingData, settings: HookSettings) -> keras.Model:
+    """The trained network as one that answers without the other replicas."""
+    if model.distribute_strategy.num_replicas_in_sync == 1:
+        return model
+    alone = build_candidate(settings, data, settings.training.epochs)
+    alone.set_weights(model.get_weights())
+    return alone
 
 
 def start_warm(

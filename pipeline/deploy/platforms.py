@@ -62,7 +62,7 @@ def make_platform(config: Config, target: Target) -> Platform:
     vertex = config.deploy.vertex
     return Platform(
         **common,
-        training_job=_job(config, vertex.training, TRAINING_ARGS_KEY, machines=1),
+        training_job=_job(config, vertex.training, TRAINING_ARGS_KEY, vertex.training.machines),
         search_job=_job(config, vertex.search, TUNING_ARGS_KEY, vertex.search.parallel_trials),
         endpoint=_endpoint(config),
     )

@@ -117,6 +117,14 @@ class JobSettings(_Section):
         return self
 
 
+class TrainingJobSettings(JobSettings):
+    """The custom job of the fit."""
+
+    machines: int = Field(
+        1, ge=1, description="machines that share each batch; the result is that of one"
+    )
+
+
 class SearchJobSettings(JobSettings):
     """The custom job of the search."""
 
@@ -145,7 +153,9 @@ class VertexSettings(_Section):
     network: str = Field("", description="VPC network to peer with; empty: none")
     encryption_key: str = Field("", description="customer-managed key; empty: Google's own")
     labels: dict[str, str] = Field({}, description="labels of the runs")
-    training: JobSettings = Field(default_factory=JobSettings, description="job of the fit")
+    training: TrainingJobSettings = Field(
+        default_factory=TrainingJobSettings, description="job of the fit"
+    )
     search: SearchJobSettings = Field(
         default_factory=SearchJobSettings, description="job of the search"
     )

@@ -1,8 +1,8 @@
 """Vertex AI's job service on a loopback address: custom jobs run as processes of this machine.
 
 Enters: calls of the real client, from TFX's Google Cloud AI Platform extension in a step. Leaves:
-each replica of a job's worker pools run by its own container command, with `CLUSTER_SPEC` as Vertex
-AI sets it; the job's state as it ends. Called by `run`.
+each replica of a job's worker pools run by its own container command, with `CLUSTER_SPEC` and
+`TF_CONFIG` as Vertex AI sets them; the job's state as it ends. Called by `run`.
 
 The client is not changed: it speaks gRPC over TLS to `<region>-aiplatform.googleapis.com`, through
 a proxy that leads here, to a certificate made for the rehearsal, with a key that is no account's.
@@ -157,7 +157,23 @@ def _replicas(pools: Sequence[types.WorkerPoolSpec]) -> Iterator[tuple[Any, Mapp
                 "environment": "cloud",
                 "task": {"type": name, "index": index},
             }
-            yield pool, {"CLUSTER_SPEC": json.dumps(cluster)}
+            yield pool, {"CLUSTER_SPEC": json.dumps(cluster), "TF_CONFIG": _tf_config(cluster)}
+
+
+def _tf_config(cluster: Mapping[str, Any]) -> str:
+    """The same cluster by TensorFlow's names: the first pool is the chief, the second its workers.
+
+    Source: cloud.google.com/vertex-ai/docs/training/distributed-training, "Format of TF_CONFIG".
+    """
+    names = {"workerpool0": "chief", "workerpool1": "worker"}
+    task = cluster["task"]
+    return json.dumps(
+        {
+            "cluster": {names[pool]: hosts for pool, hosts in cluster["cluster"].items()},
+            "environment": cluster["environment"],
+            "task": {"type": names[task["type"]], "index": task["index"]},
+        }
+    )
 
 
 def _free_port() -> int:
