@@ -11,7 +11,7 @@ and `authorprofile, ids` is its network alone. Cost: some 5 minutes on two cores
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _compare(
-    title: str, unit: str, contenders: dict[str, Callable[[], float]], rounds: int
+    title: str, unit: str, contenders: Mapping[str, Callable[[], float]], rounds: int
 ) -> Comparison:
     for measure in contenders.values():
         measure()

@@ -23,7 +23,7 @@ WORDS_A_POST = 60
 MAX_TOKENS = 1_500
 VOCABULARY = 50_000
 SEED = 7
-HEADS = {
+HEADS: dict[str, dict[str, Any]] = {
     "age": {"kind": "regression"},
     "income": {"kind": "classes", "classes": 10},
     "gender": {"kind": "binary"},
@@ -44,12 +44,11 @@ def write_corpus(folder: Path, authors: int) -> Path:
     texts = json.dumps(posts, ensure_ascii=False)
     (folder / "texts.json").write_text(texts, encoding="utf-8")
     lengths = [len(row["tokens"]) for row in rows]
-    np.savez(
-        folder / "corpus.partial.npz",
-        tokens=np.concatenate([row["tokens"] for row in rows]).astype("int32"),
-        lengths=np.array(lengths),
-        **{head: np.stack([row[head] for row in rows]).astype("float32") for head in HEADS},
-    )
+    arrays: dict[str, Any] = {
+        head: np.stack([row[head] for row in rows]).astype("float32") for head in HEADS
+    }
+    arrays["tokens"] = np.concatenate([row["tokens"] for row in rows]).astype("int32")
+    np.savez(folder / "corpus.partial.npz", lengths=np.array(lengths), **arrays)
     return (folder / "corpus.partial.npz").rename(path)
 
 
@@ -106,6 +105,7 @@ def _transform(
             lambda features: preprocessing_fn(features, config)
         )
         _ = graph | tft_beam.WriteTransformFn(str(folder / "graph"))
+        _ = metadata | tft_beam.WriteMetadata(str(folder / "graph" / "metadata"), pipeline)
         encode = tft.coders.ExampleProtoCoder(out_metadata.schema).encode
         _ = out | beam.Map(encode) | beam.io.WriteToTFRecord(str(folder / "rows"))
     spec = tft.TFTransformOutput(str(folder / "graph")).transformed_feature_spec()

@@ -1,8 +1,8 @@
 """An embedding and the convolution over it, worked out once for each distinct token of a batch.
 
-A convolution over an embedding is a sum of table rows: with kernel slices K_0 ... K_4, position p is
-the sum over j of E[ids[p + j]] K_j. A batch holds most tokens several times over, so the products
-E[id] K_j are made for its distinct tokens alone and gathered. It is the function of
+A convolution over an embedding is a sum of table rows: with kernel slices K_0 ... K_4, position p
+is the sum over j of E[ids[p + j]] K_j. A batch holds most tokens several times over, so the
+products E[id] K_j are made for its distinct tokens alone and gathered. It is the function of
 `keras.layers.Embedding` and `keras.layers.Conv1D` with the same weights under the same names; the
 tests hold it against those two, gradients included. Measured by `benchmarks.training`. Called by
 `model.build_model`.
