@@ -1,10 +1,12 @@
 # make run    sets up what is missing, trains on the sample, prints the result, pushes the model
 # make test   sets up what is missing, runs the tests
 # make quality  measures what is trained against other ways, fold by fold (README, "Quality")
+# make bench  measures speed beside what a user would pick instead (docs/benchmarks.md)
 # make lint | types | lock | clean
 #
 # Settings: PYTHON (3.11 to 3.13), AUTHORS (size of the sample), TESTS (what pytest gets),
 # WORKERS (processes that test side by side, each a file at a time; 0: one after the other).
+# Of `bench`: BENCH (folder of the results), ROUNDS.
 # Of `quality`: DATA (folder of posts and labels; POSTS and LABELS name them otherwise), HEADS, ROWS,
 # FOLDS, SEEDS, BUDGET (trials of a search), QUALITY (folder of the results), FLAGS (--set ...).
 
@@ -25,7 +27,7 @@ PYTHON ?= $(shell for python in "$$(sed -n 's/^executable = //p' .venv/pyvenv.cf
 unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
-.PHONY: help environment run test quality lint types lock clean
+.PHONY: help environment run test quality bench lint types lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -56,6 +58,11 @@ quality: environment
 	@$(BIN)/python -m benchmarks.quality --posts $(POSTS) --labels $(LABELS) --heads $(HEADS) \
 		--rows "$(ROWS)" --folds $(FOLDS) --seeds $(SEEDS) --set tuner.trials=$(BUDGET) \
 		--out $(QUALITY) $(FLAGS)
+
+BENCH ?= runs/bench
+ROUNDS ?= 5
+bench: environment
+	@$(BIN)/python -m benchmarks --out $(BENCH) --rounds $(ROUNDS)
 
 lint: environment
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -21,8 +21,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.training.first_convolution import DistinctConv1D, DistinctEmbedding
 from components.training.layers import OwnGlobalMaxPooling1D, PadTokens, TokenDropout
 from components.training.linear import ACTIVATIONS, LabelFacts, answer_by_words
+from components.training.optimizer import OnePassAdam
 from components.training.settings import MINIMUM_TOKENS, NetworkSettings
 from components.training.steps import MeanOfSteps, steps_name
 from components.training.windows import (
@@ -147,10 +149,12 @@ def _read_windows(
     `kept` are the ids after token dropout, which are read; `ids` those before it, which lengths are
     counted by.
     """
-    x = keras.layers.Embedding(
+    rows, places = DistinctEmbedding(
         vocabulary_size, network.embedding_width, dtype=policy, name="embedding"
     )(kept)
-    x = _convolution(network.first_filters, 1, policy)(x)
+    x = DistinctConv1D(network.first_filters, 5, activation="relu", dtype=policy, name="conv_1")(
+        rows, places
+    )
     x = keras.layers.MaxPooling1D(5, dtype=policy, name="pool_1")(x)
     x = _convolution(network.filters, 2, policy)(x)
     x = _convolution(network.filters, 3, policy)(x)
@@ -194,7 +198,7 @@ def compile_model(
     """
     trained = {head.name: trained_output(model, head.name) for head in heads}
     model.compile(
-        optimizer=keras.optimizers.Adam(step_sizes(learning_rate, steps)),
+        optimizer=OnePassAdam(step_sizes(learning_rate, steps)),
         loss={trained[head.name]: make_loss(model, head) for head in heads},
         loss_weights={
             trained[head.name]: float(loss_weights.get(head.name, 1.0)) for head in heads

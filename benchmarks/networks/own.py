@@ -1,0 +1,172 @@
+"""The network as this project trains and serves it.
+
+    python -m benchmarks.networks.own CORPUS reference|words float32|bfloat16 whole|windows
+
+`whole` reads each author as one sequence, which is the peers' function; `windows` is the default.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.networks.arrays import BATCH, VOCABULARY, Arrays, mean_skill, read_arrays
+from benchmarks.networks.contenders import serve
+from benchmarks.networks.corpus import HEADS, MAX_TOKENS
+from components.features.tokens import SEPARATOR
+from components.heads import parse_heads
+from components.training.dataset import make_batches, summarise, training_batches
+from components.training.model import build_model, compile_model, for_outputs
+from components.training.settings import NetworkSettings
+from components.training.words import WordFacts
+
+LONG_TEXT = 400
+"""Posts of one author that are enough for 2,000 tokens."""
+
+
+def open_rows(arrays: Arrays) -> tf.data.Dataset:
+    """Rows as `dataset.to_row` gives them."""
+    known = {head: np.ones(len(arrays.lengths), "float32") for head in arrays.targets}
+    tokens = tf.RaggedTensor.from_tensor(arrays.tokens, lengths=arrays.lengths)
+    rows = tf.data.Dataset.from_tensor_slices((tokens, arrays.targets, known))
+    return rows.map(lambda ids, targets, weights: (tf.identity(ids), targets, weights))
+
+
+class Own:
+    """Answers of the benchmark's requests; figures are those of `plain_keras`."""
+
+    def __init__(self, path: str, kind: str, precision: str, reading: str):
+        self.folder = Path(path).parent
+        self.heads = parse_heads(HEADS)
+        self.train_arrays, self.eval_arrays = read_arrays(path)
+        rows = open_rows(self.train_arrays)
+        whole = {"window_tokens": MAX_TOKENS} if reading == "whole" else {}
+        words = None
+        if kind == "words":
+            counted = summarise(rows, self.heads, VOCABULARY, BATCH, MAX_TOKENS)
+            words = WordFacts(counted.authors, counted.document_frequencies)
+        network = NetworkSettings(kind=kind, **whole)
+        self.model = build_model(
+            self.heads, VOCABULARY, network, words=words, seed=1, precision=precision
+        )
+        compile_model(self.model, self.heads, {}, 1e-3)
+        batches = training_batches(rows, BATCH, MAX_TOKENS, 1, 0)
+        self.batches = iter(for_outputs(batches, self.model))
+        # What a step reads of an author: two windows at the most, or all of it.
+        self.most_read = MAX_TOKENS if reading == "whole" or kind == "words" else 600
+        self._posts: Any = None
+
+    def train(self, steps: int) -> dict[str, float]:
+        """Trains on as many authors as that many full batches hold, and on what a batch adds."""
+        total, seen, started = 0, 0, time.perf_counter()
+        while seen < steps * BATCH:
+            # The last batches of an epoch's length classes are smaller.
+            batch = next(self.batches)
+            self.model.train_on_batch(*batch)
+            lengths = np.count_nonzero(batch[0].numpy(), axis=1)
+            seen += len(lengths)
+            total += int(np.minimum(lengths, self.most_read).sum())
+        return {"tokens": total, "seconds": time.perf_counter() - started}
+
+    def skill(self) -> float:
+        """Mean skill on `eval`."""
+        answers: dict[str, list[Any]] = {head.name: [] for head in self.heads}
+        targets: dict[str, list[Any]] = {head.name: [] for head in self.heads}
+        for tokens, truth, _ in make_batches(open_rows(self.eval_arrays), BATCH, MAX_TOKENS):
+            for name, values in self.model(tokens, training=False).items():
+                answers[name].append(values.numpy())
+                targets[name].append(truth[name].numpy())
+        joined = ({h: np.concatenate(v) for h, v in one.items()} for one in (answers, targets))
+        return mean_skill(*joined)
+
+    def padding(self) -> float:
+        """Share of padding in an epoch's batches."""
+        rows, seen, held = open_rows(self.train_arrays), 0, 0
+        for tokens, _, _ in make_batches(rows, BATCH, MAX_TOKENS, 1):
+            seen += int(np.count_nonzero(tokens.numpy()))
+            held += int(tf.size(tokens))
+        return 1 - seen / held
+
+    def distinct(self) -> float:
+        """Share of distinct tokens in a batch, the median of an epoch's."""
+        shares = []
+        for tokens, _, _ in make_batches(open_rows(self.train_arrays), BATCH, MAX_TOKENS, 1):
+            ids = tokens.numpy()
+            shares.append(len(np.unique(ids)) / np.count_nonzero(ids))
+        return float(np.median(shares))
+
+    def answer(self, authors: int) -> float:
+        """Seconds for authors' raw texts through the served signature, longest last."""
+        posts = self._serve()
+        texts = sorted(self._texts()[:authors], key=len)
+        started = time.perf_counter()
+        for start in range(0, len(texts), BATCH):
+            posts(tf.constant(texts[start : start + BATCH]))
+        return time.perf_counter() - started
+
+    def answer_ids(self, authors: int) -> float:
+        """Seconds for authors' ids through the network alone, in batches of like length."""
+        ids = self.train_arrays.tokens[:authors]
+        lengths = self.train_arrays.lengths[:authors]
+        order = np.argsort(lengths, kind="stable")
+        call = self._serve_ids()
+        started = time.perf_counter()
+        for start in range(0, authors, BATCH):
+            part = order[start : start + BATCH]
+            call(tf.constant(ids[part, : lengths[part].max()]))
+        return time.perf_counter() - started
+
+    def answer_one(self, tokens: int, times: int) -> float:
+        """Mean seconds for one author's raw text of so many tokens."""
+        posts = self._serve()
+        words = SEPARATOR.join(self._texts()[:LONG_TEXT]).split(" ")[:tokens]
+        text = tf.constant([" ".join(words)])
+        started = time.perf_counter()
+        for _ in range(times):
+            posts(text)
+        return (time.perf_counter() - started) / times
+
+    def _texts(self) -> list[str]:
+        stored = json.loads((self.folder / "texts.json").read_text(encoding="utf-8"))
+        return [SEPARATOR.join(posts) for posts in stored]
+
+    def _serve(self) -> Any:
+        """The signature `posts` of the exported and loaded model."""
+        if self._posts is None:
+            import tensorflow_transform as tft
+
+            from components.serving.export import ServedModel, export
+
+            transform = tft.TFTransformOutput(str(self.folder / "graph"))
+            served = ServedModel(self.model, transform, self.heads, [])
+            self._exported = tempfile.TemporaryDirectory()
+            export(served, self._exported.name)
+            self._loaded = tf.saved_model.load(self._exported.name)
+            self._posts = self._loaded.signatures["posts"]
+        return self._posts
+
+    def _serve_ids(self) -> Any:
+        if not hasattr(self, "_ids"):
+            model = self.model
+            spec = [tf.TensorSpec([None, None], tf.int32)]
+            self._ids = tf.function(lambda ids: model(ids, training=False), input_signature=spec)
+        return self._ids
+
+
+def main(*arguments: str) -> None:
+    """Serves the benchmark's requests."""
+    own = Own(*arguments)
+    names = ("train", "skill", "padding", "distinct", "answer", "answer_ids", "answer_one")
+    handlers = {name: getattr(own, name) for name in names}
+    serve({**handlers, "parameters": own.model.count_params})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,93 @@
+"""The reference network as a user would write it: a Keras script, padded arrays, `model.fit`.
+
+python -m benchmarks.networks.plain_keras CORPUS float32|mixed_bfloat16
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from benchmarks.networks.arrays import BATCH, UNITS, VOCABULARY, mean_skill, read_arrays
+from benchmarks.networks.contenders import serve
+
+LOSSES = {"age": "mse", "income": "categorical_crossentropy", "gender": "binary_crossentropy"}
+ACTIVATIONS = {"age": "linear", "income": "softmax", "gender": "sigmoid"}
+
+
+def make_model() -> keras.Model:
+    """The reference network, compiled."""
+    layers = keras.layers
+    tokens = keras.Input((None,), dtype="int32")
+    x = layers.Embedding(VOCABULARY, 256)(tokens)
+    x = layers.Conv1D(128, 5, activation="relu")(x)
+    x = layers.MaxPooling1D(5)(x)
+    x = layers.Conv1D(256, 5, activation="relu")(x)
+    x = layers.Conv1D(256, 5, activation="relu")(x)
+    x = layers.MaxPooling1D(5)(x)
+    x = layers.Conv1D(256, 5, activation="relu")(x)
+    x = layers.Conv1D(256, 5, activation="relu")(x)
+    x = layers.GlobalMaxPooling1D()(x)
+    x = layers.Dense(128, activation="relu")(x)
+    outputs = {
+        head: layers.Dense(units, ACTIVATIONS[head], dtype="float32", name=head)(x)
+        for head, units in UNITS.items()
+    }
+    model = keras.Model(tokens, outputs)
+    model.compile(keras.optimizers.Adam(1e-3), loss=LOSSES)
+    return model
+
+
+def main(path: str, policy: str) -> None:
+    """Serves the benchmark's requests."""
+    keras.config.set_dtype_policy(policy)
+    keras.utils.set_random_seed(1)
+    train, selecting = read_arrays(path)
+    model, place = make_model(), 0
+
+    def train_steps(steps: int) -> dict[str, float]:
+        nonlocal place
+        authors = np.arange(place, place + steps * BATCH) % len(train.tokens)
+        place += steps * BATCH
+        tokens, targets = train.tokens[authors], {h: y[authors] for h, y in train.targets.items()}
+        started = time.perf_counter()
+        model.fit(tokens, targets, batch_size=BATCH, verbose=0)
+        seconds = time.perf_counter() - started
+        return {"tokens": int(train.lengths[authors].sum()), "seconds": seconds}
+
+    def skill() -> float:
+        answers = model.predict(selecting.tokens, batch_size=BATCH, verbose=0)
+        return mean_skill(answers, selecting.targets)
+
+    def answer(authors: int) -> float:
+        started = time.perf_counter()
+        model.predict(train.tokens[:authors], batch_size=BATCH, verbose=0)
+        return time.perf_counter() - started
+
+    def answer_one(tokens: int, times: int) -> float:
+        # Valid convolutions need 269 tokens, so a shorter author is padded.
+        ids: Any = np.zeros((1, max(tokens, 269)), "int32")
+        whole = train.tokens.reshape(-1)
+        ids[0, :tokens] = whole[whole > 0][:tokens]
+        started = time.perf_counter()
+        for _ in range(times):
+            model.predict(ids, verbose=0)
+        return (time.perf_counter() - started) / times
+
+    serve(
+        {
+            "parameters": model.count_params,
+            "train": train_steps,
+            "skill": skill,
+            "answer": answer,
+            "answer_one": answer_one,
+        }
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,66 @@
+"""The contenders by name, started on a corpus.
+
+Called by `benchmarks.training` and `benchmarks.inference`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.networks.contenders import Contender
+from benchmarks.networks.environments import PeerError, make_environment
+
+KERAS, OWN = "Keras float32", "authorprofile"
+"""What ratios are taken to, and what is measured against it."""
+
+# Name: module, arguments after the corpus, the peer whose environment it needs.
+CONTENDERS: dict[str, tuple[str, list[str], str | None]] = {
+    KERAS: ("plain_keras", ["float32"], None),
+    "Keras bfloat16": ("plain_keras", ["mixed_bfloat16"], None),
+    "PyTorch float32": ("pytorch", ["eager", "float32"], "pytorch"),
+    "PyTorch bfloat16": ("pytorch", ["eager", "bfloat16"], "pytorch"),
+    "PyTorch compiled float32": ("pytorch", ["compiled", "float32"], "pytorch"),
+    "PyTorch compiled bfloat16": ("pytorch", ["compiled", "bfloat16"], "pytorch"),
+    "authorprofile float32": ("own", ["reference", "float32", "whole"], None),
+    OWN: ("own", ["reference", "bfloat16", "whole"], None),
+    "authorprofile windows": ("own", ["reference", "bfloat16", "windows"], None),
+    "authorprofile words": ("own", ["words", "float32", "windows"], None),
+}
+
+
+def make_parser(part: str, description: str) -> argparse.ArgumentParser:
+    """The options that both parts have."""
+    parser = argparse.ArgumentParser(prog=f"benchmarks.{part}", description=description)
+    parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of results")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each contender")
+    parser.add_argument("--authors", type=int, default=1_000, help="size of the corpus")
+    parser.add_argument(
+        "--contenders", default=",".join(CONTENDERS), help="names with commas; all are the default"
+    )
+    return parser
+
+
+@contextmanager
+def start_contenders(
+    names: Sequence[str], corpus: Path
+) -> Iterator[tuple[dict[str, Contender], list[str]]]:
+    """Running contenders by name, and why others do not run."""
+    running: dict[str, Contender] = {}
+    missing: dict[str, str] = {}
+    try:
+        for name in names:
+            module, arguments, peer = CONTENDERS[name]
+            try:
+                python = {"python": make_environment(peer)} if peer else {}
+            except PeerError as error:
+                missing[name] = f"{name} was not measured: {error}"
+                continue
+            module = f"benchmarks.networks.{module}"
+            running[name] = Contender(module, [str(corpus), *arguments], **python)
+        yield running, list(missing.values())
+    finally:
+        for contender in running.values():
+            contender.close()

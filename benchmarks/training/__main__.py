@@ -1,0 +1,93 @@
+"""Measures training: tokens a second, and seconds to a given skill on `eval`.
+
+    python -m benchmarks.training [--authors 1000] [--rounds 5] [--steps 8] [--skill 0.1]
+
+Every contender trains the reference network of 14,146,316 parameters on the same authors in batches
+of 32; `authorprofile words` is the linear model that is the default. Tokens are those that were
+read; padding does not count. Cost: some 10 minutes on two cores, and once 3 GB of packages for
+PyTorch, in `.cache/peers`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.machine import measure_machine
+from benchmarks.networks.contenders import Contender
+from benchmarks.networks.corpus import write_corpus
+from benchmarks.networks.roster import KERAS, OWN, make_parser, start_contenders
+from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
+
+WARM_UP_STEPS = 3
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    parser = make_parser("training", (__doc__ or "").split("\n")[0])
+    parser.add_argument("--steps", type=int, default=8, help="batches of 32 a measurement")
+    parser.add_argument("--skill", type=float, default=0.1, help="mean skill on eval to reach")
+    parser.add_argument("--epochs", type=int, default=8, help="passes at the most; 0: not measured")
+    options = parser.parse_args(arguments)
+    corpus = write_corpus(Path(options.out) / f"corpus-{options.authors}", options.authors)
+    with start_contenders(options.contenders.split(","), corpus) as (contenders, notes):
+        notes += warm_up(contenders)
+        speeds = {name: _speed(contender, options.steps) for name, contender in contenders.items()}
+        figures = measure_in_turn(speeds, options.rounds)
+    comparisons = [Comparison("Training", "tokens a second", KERAS, figures)]
+    if options.epochs:
+        with start_contenders(list(figures), corpus) as (contenders, _):
+            warm_up(contenders)
+            epoch_steps = max(options.authors * 4 // 5 // 32, 1)
+            reached = {}
+            for name, contender in contenders.items():
+                seconds, note = seconds_to_skill(
+                    contender, options.skill, options.epochs, epoch_steps
+                )
+                if seconds is None:
+                    notes.append(f"{name}: {note}")
+                else:
+                    reached[name] = [seconds]
+        if KERAS in reached:
+            title = f"Training to a mean skill of {options.skill:g} on eval"
+            comparisons.append(Comparison(title, "seconds", KERAS, reached, smaller_is_better=True))
+    write_results("training", comparisons, measure_machine(), options.out, notes)
+    return 0
+
+
+def warm_up(contenders: dict[str, Contender]) -> list[str]:
+    """Lets each contender build what it builds once; returns what is to be told of them."""
+    parameters = {name: one.ask("parameters") for name, one in contenders.items()}
+    for contender in contenders.values():
+        contender.ask("train", steps=WARM_UP_STEPS)
+    notes = ["parameters: " + ", ".join(f"{name} {count:,}" for name, count in parameters.items())]
+    if OWN in contenders:
+        padding, distinct = (contenders[OWN].ask(what) for what in ("padding", "distinct"))
+        notes.append(f"padding {padding:.1%} of a batch; distinct tokens {distinct:.1%} of it")
+    return notes
+
+
+def seconds_to_skill(
+    contender: Contender, skill: float, epochs: int, steps: int
+) -> tuple[float | None, str]:
+    """Seconds of training, `eval` not counted, until the skill is reached; else None and why."""
+    seconds, best = 0.0, float("-inf")
+    for _ in range(epochs):
+        seconds += contender.ask("train", steps=steps)["seconds"]
+        best = max(best, contender.ask("skill"))
+        if best >= skill:
+            return seconds, ""
+    return None, f"skill {best:.3f} after {epochs} epochs and {seconds:.0f} s"
+
+
+def _speed(contender: Contender, steps: int) -> Callable[[], float]:
+    def measure() -> float:
+        told = contender.ask("train", steps=steps)
+        return float(told["tokens"]) / float(told["seconds"])
+
+    return measure
+
+
+if __name__ == "__main__":
+    sys.exit(main())

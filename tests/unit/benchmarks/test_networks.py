@@ -1,0 +1,104 @@
+"""The benchmarks of training and inference: their process protocol, arrays and skill, and a run."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks.inference.__main__ import main as measure_inference
+from benchmarks.networks.arrays import mean_skill, read_arrays
+from benchmarks.networks.contenders import Contender, ContenderError
+from benchmarks.training.__main__ import main as measure_training
+from benchmarks.training.__main__ import seconds_to_skill
+
+SMALL = "authorprofile words"
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """A folder of results with ten authors of 300 to 309 tokens, as `write_corpus` leaves them."""
+    folder = tmp_path_factory.mktemp("bench")
+    lengths = np.arange(300, 310)
+    random = np.random.default_rng(0)
+    (folder / "corpus-10").mkdir()
+    np.savez(
+        folder / "corpus-10" / "corpus.npz",
+        tokens=random.integers(2, 50, lengths.sum()).astype("int32"),
+        lengths=lengths,
+        age=np.linspace(-1, 1, 10, dtype="float32")[:, None],
+        income=np.eye(10, dtype="float32"),
+        gender=(np.arange(10) % 3 == 1).astype("float32")[:, None],
+    )
+    return folder
+
+
+def test_arrays_are_padded_to_the_longest_and_one_in_five_selects(corpus):
+    train, selecting = read_arrays(str(corpus / "corpus-10" / "corpus.npz"))
+    assert train.tokens.shape == (8, 309)
+    assert selecting.lengths.tolist() == [300, 305]
+    assert (selecting.tokens > 0).sum(axis=1).tolist() == [300, 305]
+
+
+def test_the_best_constant_answers_have_skill_0_and_perfect_ones_1(corpus):
+    targets = read_arrays(str(corpus / "corpus-10" / "corpus.npz"))[0].targets
+    constant = {h: np.broadcast_to(y.mean(axis=0), y.shape) for h, y in targets.items()}
+    assert mean_skill(constant, targets) == pytest.approx(0, abs=1e-6)
+    assert mean_skill(targets, targets) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_contender_that_ends_is_an_error_that_names_it():
+    contender = Contender("benchmarks.no_such_module", ["a"], python=sys.executable)
+    with pytest.raises(ContenderError, match=r"benchmarks\.no_such_module"):
+        contender.ask("train", steps=1)
+    contender.close()
+
+
+def test_training_measures_each_contender_and_writes_table_and_plot(corpus, capsys):
+    sizes = ["--authors", "10", "--rounds", "2", "--steps", "1", "--epochs", "0"]
+    names = ["--contenders", f"Keras float32,{SMALL}"]
+    assert measure_training(["--out", str(corpus), *sizes, *names]) == 0
+    results = json.loads((corpus / "training.json").read_text())
+    [speed] = results["comparisons"]
+    assert {name: len(rounds) for name, rounds in speed["figures"].items()} == {
+        "Keras float32": 2,
+        SMALL: 2,
+    }
+    assert all(min(rounds) > 0 for rounds in speed["figures"].values())
+    assert "Keras float32 14,146,316" in results["notes"][0]
+    assert "tokens a second" in capsys.readouterr().out
+    assert "plotly" in (corpus / "training.html").read_text().lower()
+
+
+class Learner:
+    """Learns 0.25 of skill in each epoch of 3 seconds."""
+
+    def __init__(self):
+        self.epochs = 0
+
+    def ask(self, request, steps=0):
+        if request == "skill":
+            return 0.25 * self.epochs
+        self.epochs += 1
+        return {"tokens": 100 * steps, "seconds": 3.0}
+
+
+def test_seconds_are_counted_until_the_skill_is_reached_or_the_epochs_end():
+    assert seconds_to_skill(Learner(), 0.5, 4, 10) == (6.0, "")
+    seconds, note = seconds_to_skill(Learner(), 2.0, 4, 10)
+    assert seconds is None
+    assert note == "skill 1.000 after 4 epochs and 12 s"
+
+
+def test_inference_measures_bulk_and_one_author(corpus):
+    sizes = ["--authors", "10", "--rounds", "1", "--bulk", "4", "--times", "1"]
+    assert measure_inference(["--out", str(corpus), *sizes, "--contenders", "Keras float32"]) == 0
+    comparisons = json.loads((corpus / "inference.json").read_text())["comparisons"]
+    assert [one["title"] for one in comparisons] == [
+        "Inference in bulk",
+        "One author of 50 tokens",
+        "One author of 400 tokens",
+        "One author of 2,000 tokens",
+    ]
