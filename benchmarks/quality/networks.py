@@ -83,7 +83,7 @@ def _learn(
     fold: Fold,
     settings: HookSettings,
     work: Path,
-    build: Callable[[HookSettings, TrainingData], keras.Model],
+    build: Callable[[HookSettings, TrainingData, int], keras.Model],
 ) -> Outcome:
     started = time.monotonic()
     learned = learn(

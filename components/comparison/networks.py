@@ -96,11 +96,11 @@ def train_row(
         yield group, learned
 
 
-def with_learned_weights(group: HookSettings, data: TrainingData) -> keras.Model:
+def with_learned_weights(group: HookSettings, data: TrainingData, epochs: int) -> keras.Model:
     """`build_candidate`'s network, compiled so that its loss weights are learned."""
-    model = build_candidate(group, data)
+    model = build_candidate(group, data, epochs)
     losses = {head.name: make_loss(model, head) for head in group.heads}
     weighted = UncertaintyWeighted(model.inputs[0], model.output, group.heads, losses, model.name)
-    steps = data.train.steps * group.training.epochs
+    steps = data.train.steps * epochs
     compile_model(weighted, group.heads, {}, group.training.learning_rate, steps)
     return weighted

@@ -6,7 +6,8 @@ the same settings, whose answers are shrunk alike:
 - `selected`, trained on `train`. `eval` chooses its epoch and its shares, and calibration is fitted
   on its answers about `eval`. A later training starts from it: it meets the same authors in its own
   `eval`, whom its start must not have seen.
-- `final`, built and fitted in the same way on `train` and `eval`, for as many epochs. It serves.
+- `final`, built and fitted in the same way on `train` and `eval`, for as many epochs as `eval`
+  chose, at whose end its step size is 0. It serves.
 
 What a network of words lacks most is authors, and those that selected are an eighth more. Nothing
 is fitted on answers about authors that a network has learned from: shares, temperatures and
@@ -50,7 +51,7 @@ class Learned:
 
 
 def learn(
-    build: Callable[[TrainingData], keras.Model],
+    build: Callable[[TrainingData, int], keras.Model],
     data: TrainingData,
     training: TrainingSettings,
     folder: Path,
@@ -61,14 +62,14 @@ def learn(
     """Trains `selected`, then `final`; a training that was killed goes on where it was.
 
     Args:
-        build: the compiled network for this data, with a schedule of `training.epochs`.
+        build: the compiled network for this data and number of epochs.
         data: of `load_data`.
         training: `epochs`, `patience`, `seed`, `refit`.
         folder: of the checkpoints.
         callbacks: of the first fit.
         logger: a line an epoch.
     """
-    model = build(data)
+    model = build(data, training.epochs)
     state = fit(
         model,
         data,
@@ -84,12 +85,13 @@ def learn(
     if not training.refit:
         return Learned(selected, selected, state, shares, data.train.authors)
     everyone = join_splits(data)
-    model = build(everyone)
+    epochs = state.best_epoch + 1
+    model = build(everyone, epochs)
     fit(
         model,
         everyone,
-        epochs=state.best_epoch + 1,
-        patience=training.epochs,
+        epochs=epochs,
+        patience=epochs,
         seed=training.seed,
         folder=folder / "final",
         selects=False,

@@ -59,9 +59,9 @@ def run_fn(fn_args: FnArgs) -> None:
     tf.config.experimental.enable_op_determinism()
     warm_start = None
 
-    def build(its_data: TrainingData) -> keras.Model:
+    def build(its_data: TrainingData, epochs: int) -> keras.Model:
         nonlocal warm_start
-        model = build_candidate(settings, its_data)
+        model = build_candidate(settings, its_data, epochs)
         warm_start = start_warm(model, transform, settings)
         return model
 

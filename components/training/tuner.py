@@ -197,10 +197,8 @@ class ProfileHyperModel(keras_tuner.HyperModel):
         return {key: value for key, value in best.items() if key.endswith("skill")}
 
 
-def build_candidate(
-    settings: HookSettings, data: TrainingData, epochs: int | None = None
-) -> keras.Model:
-    """The compiled network of these settings, for `training.epochs`, or so many.
+def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> keras.Model:
+    """The compiled network of these settings, for a training of so many epochs.
 
     The reference network has a row for each id of the configured vocabulary, used or not; the
     others a row for each id that the training split uses.
@@ -224,7 +222,7 @@ def build_candidate(
         settings.heads,
         training.loss_weights,
         training.learning_rate,
-        data.train.steps * (epochs or training.epochs),
+        data.train.steps * epochs,
     )
     return model
 

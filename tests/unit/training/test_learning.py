@@ -44,7 +44,7 @@ WORDS = np.arange(64) % 2
 DATA, OPPOSITE = data_of(WORDS[:16]), data_of(1 - WORDS[:16])
 
 
-def build(data):
+def build(data, epochs):
     """A linear network of words for these authors."""
     model = build_model(
         HEADS,
@@ -54,7 +54,7 @@ def build(data):
         labels=LabelFacts(data.train.constants),
         seed=1,
     )
-    compile_model(model, HEADS, {}, TRAINING.learning_rate, data.train.steps * TRAINING.epochs)
+    compile_model(model, HEADS, {}, TRAINING.learning_rate, data.train.steps * epochs)
     return model
 
 
