@@ -57,12 +57,16 @@ def run_fn(fn_args: FnArgs) -> None:
     data = settings.open_data(fn_args, transform, training.batch_size)
     # The same seed gives the same network: no op may depend on the order of threads.
     tf.config.experimental.enable_op_determinism()
-    warm_start = None
+    warm_start: WarmStart | None = None
 
     def build(its_data: TrainingData, epochs: int) -> keras.Model:
         nonlocal warm_start
         model = build_candidate(settings, its_data, epochs)
-        warm_start = start_warm(model, transform, settings)
+        started_from = start_warm(model, transform, settings)
+        # Both networks start from the same one; it is told once.
+        if started_from and not warm_start:
+            LOGGER.info(started_from.describe())
+        warm_start = started_from
         return model
 
     learned = learn(
@@ -108,15 +112,13 @@ def start_warm(
     if not settings.warm_start:
         return None
     served = ServedModel(model, transform, settings.heads, settings.judging.age_bands)
-    start = start_from(
+    return start_from(
         model,
         os.path.join(settings.warm_start, FOLDER),
         read_tokens(transform),
         label_facts(served.label_facts(), settings.heads),
         settings.heads,
     )
-    LOGGER.info(start.describe())
-    return start
 
 
 def calibrated_model(

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.quality.corpus import (
     Corpus,
+    beyond,
     count_pairs,
     make_fold,
     place_of,
@@ -154,6 +155,17 @@ def test_hidden_labels_and_absent_authors():
     left = without_authors(whole, numbers, 0, 5)
     judged = {a for a in whole.authors if place_of(a, "fold", 5) == 0}
     assert set(left.authors) == {a for i, a in enumerate(whole.authors) if i % 2} | judged
+
+
+def test_of_fewer_authors_the_first_by_their_ids_hash_are_left_and_all_are_judged():
+    whole = corpus()
+    judged = {a for a in whole.authors if place_of(a, "fold", 5) == 0}
+    left = [
+        set(without_authors(whole, beyond(whole, kept, 0, 5), 0, 5).authors) - judged
+        for kept in (6, 12, 100)
+    ]
+    assert [len(authors) for authors in left] == [6, 12, 40 - len(judged)]
+    assert left[0] < left[1] < left[2]
 
 
 def test_seeds_are_averaged_author_by_author():
