@@ -7,7 +7,7 @@ on where it was. `table` reads them.
 | row | what |
 |---|---|
 | `constant` | the median or the shares of `train` |
-| `linear` | TF-IDF with a linear model a head |
+| `linear` | TF-IDF with a linear model a head, which learns from `eval` too |
 | `tuner` | the pipeline: search, then fit |
 | `equal` | the fit alone, every loss weight 1 |
 | `hand` | the fit alone, weights age 0.25, income 1, gender 10 |
