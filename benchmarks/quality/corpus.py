@@ -139,6 +139,13 @@ def without_authors(corpus: Corpus, numbers: np.ndarray, fold: int, folds: int) 
     )
 
 
+def beyond(corpus: Corpus, kept: int, fold: int, folds: int) -> np.ndarray:
+    """Numbers of the authors outside the fold that judges, but for so many, drawn by their ids."""
+    others = [i for i, a in enumerate(corpus.authors) if place_of(a, "fold", folds) != fold]
+    others.sort(key=lambda i: place_of(corpus.authors[i], "fewer", 2**32))
+    return np.array(others[kept:], dtype=int)
+
+
 def make_fold(
     corpus: Corpus,
     heads: tuple[Any, ...],

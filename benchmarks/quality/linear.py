@@ -19,11 +19,12 @@ RIDGE_STRENGTH = 1.0
 
 
 def linear_answers(corpus: Corpus, heads: tuple[Any, ...], fold: Fold) -> dict[str, np.ndarray]:
-    """Fits on `train`; answers as the network does, standardised or as shares."""
+    """Fits on `train` and `eval`; answers as the network does, standardised or as shares."""
+    learned = np.setdiff1d(np.arange(len(corpus.authors)), fold.test)
     words = TfidfVectorizer(analyzer=list, sublinear_tf=True, min_df=2)
-    train = words.fit_transform([corpus.tokens[i] for i in fold.train])
+    train = words.fit_transform([corpus.tokens[i] for i in learned])
     test = words.transform([corpus.tokens[i] for i in fold.test])
-    targets, known = targets_of(corpus, heads, fold.train, fold.scales, fold.boundaries)
+    targets, known = targets_of(corpus, heads, learned, fold.scales, fold.boundaries)
     answers = {}
     for head in heads:
         rows = known[head.name] > 0

@@ -7,7 +7,7 @@ on where it was. `table` reads them.
 | row | what |
 |---|---|
 | `constant` | the median or the shares of `train` |
-| `linear` | TF-IDF with a linear model a head |
+| `linear` | TF-IDF with a linear model a head, which learns from `eval` too |
 | `tuner` | the pipeline: search, then fit |
 | `equal` | the fit alone, every loss weight 1 |
 | `hand` | the fit alone, weights age 0.25, income 1, gender 10 |
@@ -16,6 +16,7 @@ on where it was. `table` reads them.
 | `reference`, `wide`, `words` | `equal` with that kind of network |
 | `hidden:<head>` | `equal`, half of the head's labels hidden in `train` and `eval` |
 | `absent:<head>` | `equal`, the authors whose labels `hidden` hides left out altogether |
+| `fewer:<n>` | `equal`, learned from n authors in all, `eval` among them |
 
 Where another head is better in `hidden` than in `absent`, authors without a label help.
 """
@@ -38,6 +39,7 @@ import numpy as np
 from benchmarks.quality.corpus import (
     Corpus,
     Fold,
+    beyond,
     make_fold,
     place_of,
     read_corpus,
@@ -110,9 +112,9 @@ def measure_row(
     settings = measurement.settings
     training = settings.training.model_copy(update={"seed": seed, "loss_weights": {}})
     settings = replace(settings, training=training)
-    kind, _, head = row.partition(":")
-    if head:
-        corpus = _change(corpus, kind, head, number, measurement.folds, seed)
+    kind, _, what = row.partition(":")
+    if what:
+        corpus = _change(corpus, kind, what, number, measurement.folds, seed)
     started = time.monotonic()
     fold = _fold(corpus, settings, number, measurement.folds)
     if row in WITHOUT_SEED:
@@ -163,7 +165,9 @@ def _fold(corpus: Corpus, settings: HookSettings, number: int, folds: int) -> Fo
     return make_fold(corpus, settings.heads, settings.text, batch_size, number, folds)
 
 
-def _change(corpus: Corpus, kind: str, head: str, number: int, folds: int, seed: int) -> Corpus:
+def _change(corpus: Corpus, kind: str, what: str, number: int, folds: int, seed: int) -> Corpus:
+    if kind == "fewer":
+        return without_authors(corpus, beyond(corpus, int(what), number, folds), number, folds)
     half = np.array(
         [
             i
@@ -172,7 +176,7 @@ def _change(corpus: Corpus, kind: str, head: str, number: int, folds: int, seed:
         ]
     )
     if kind == "hidden":
-        return without_labels(corpus, head, half)
+        return without_labels(corpus, what, half)
     return without_authors(corpus, half, number, folds)
 
 

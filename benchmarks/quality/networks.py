@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ import keras
 import numpy as np
 
 from benchmarks.quality.corpus import Fold
-from components.comparison.networks import learn_weights
+from components.comparison.networks import with_learned_weights
 from components.training.dataset import bucket_bounds
-from components.training.fitting import fit
+from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings
-from components.training.shrinkage import shrink_answers
+from components.training.learning import learn
 from components.training.tuner import (
     ProfileHyperModel,
     apply_hyperparameters,
@@ -70,35 +71,33 @@ def by_search(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
 
 def by_fit(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
     """The pipeline's fit with the given settings."""
-    return _learn(fold, settings, work, lambda model: model)
+    return _learn(fold, settings, work, build_candidate)
 
 
 def by_uncertainty(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
     """The fit with loss weights that are learned beside the network (Kendall 2018)."""
-    return _learn(fold, settings, work, lambda model: learn_weights(model, settings, fold.data))
+    return _learn(fold, settings, work, with_learned_weights)
 
 
 def _learn(
-    fold: Fold, settings: HookSettings, work: Path, wrap: Callable[[keras.Model], keras.Model]
+    fold: Fold,
+    settings: HookSettings,
+    work: Path,
+    build: Callable[[HookSettings, TrainingData, int], keras.Model],
 ) -> Outcome:
     started = time.monotonic()
-    training = settings.training
-    model = wrap(build_candidate(settings, fold.data, training.epochs))
-    state = fit(
-        model,
+    learned = learn(
+        partial(build, settings),
         fold.data,
-        epochs=training.epochs,
-        patience=training.patience,
-        seed=training.seed,
-        folder=work / "fit",
+        settings.training,
+        work / "fit",
         logger=LOGGER,
     )
-    parameters = model.count_params()
-    model, shares = shrink_answers(model, fold.data)
     seconds = time.monotonic() - started
-    answers = answer(model, settings.heads, fold.test_ids, fold.data.max_tokens)
-    skills = [epoch["val_skill"] for epoch in state.history]
-    return Outcome(answers, seconds, {}, skills, parameters, shares)
+    answers = answer(learned.final, settings.heads, fold.test_ids, fold.data.max_tokens)
+    skills = [epoch["val_skill"] for epoch in learned.state.history]
+    parameters = learned.final.count_params()
+    return Outcome(answers, seconds, {}, skills, parameters, learned.shares)
 
 
 def answer(

@@ -1,7 +1,8 @@
-"""The results of `measure` as one table, in Markdown.
+"""The results of `measure` as two tables, in Markdown.
 
 Enters: a folder of results. Leaves: a line a row, with each head's score, its interval over
-authors and its skill; the mean seconds a fold. Called by `__main__`.
+authors and its skill, the mean seconds a fold; and, where `tuner` was measured, each other row's
+scores less those of `tuner` on the same authors of the same folds. Called by `__main__`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality.judge import MAIN_SCORES
-from components.comparison.judging import score_over_runs
+from components.comparison.judging import Terms, difference_over_runs, score_over_runs
 
 CONFIDENCE = 0.95
+CHOSEN = "tuner"
+
+Results = Sequence[dict[str, Any]]
 
 
 def make_table(folder: Path, heads: tuple[Any, ...]) -> str:
-    """Markdown; rows in the order of their names' first files."""
+    """Markdown; rows in the order of their names."""
     by_row: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(folder.glob("*-fold*-seed*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
@@ -29,6 +33,11 @@ def make_table(folder: Path, heads: tuple[Any, ...]) -> str:
         "|---" * (len(columns) + 3) + "|",
     ]
     lines += [_line(row, results, heads) for row, results in by_row.items()]
+    chosen = by_row.pop(CHOSEN, [])
+    if chosen and by_row:
+        lines += ["", f"| less `{CHOSEN}` | " + " | ".join(columns) + " |"]
+        lines.append("|---" * (len(columns) + 1) + "|")
+        lines += [_difference(row, results, chosen, heads) for row, results in by_row.items()]
     return "\n".join(lines)
 
 
@@ -38,19 +47,31 @@ def describe(head: Any) -> str:
     return f"{head.name}, {MAIN_SCORES[head.kind]}{unit}"
 
 
-def _line(row: str, results: Sequence[dict[str, Any]], heads: tuple[Any, ...]) -> str:
+def _line(row: str, results: Results, heads: tuple[Any, ...]) -> str:
     cells = []
     for head in heads:
-        found = score_over_runs(
-            head, [result["terms"][head.name] for result in results], CONFIDENCE
-        )
-        name = MAIN_SCORES[head.kind]
+        found = score_over_runs(head, _terms(results, head), CONFIDENCE)
         form = "{:.2f}" if head.kind == "regression" else "{:.1%}"
-        cells.append(_cell(found[name], form))
+        cells.append(_cell(found[MAIN_SCORES[head.kind]], form))
         cells.append(_cell(found["skill"], "{:.3f}"))
     folds, seeds = (len({result[key] for result in results}) for key in ("fold", "seed"))
     seconds = sum(result["seconds"] for result in results) / len(results)
     return f"| {row} | {folds} x {seeds} | {' | '.join(cells)} | {seconds:.0f} |"
+
+
+def _difference(row: str, results: Results, chosen: Results, heads: tuple[Any, ...]) -> str:
+    cells = []
+    for head in heads:
+        both = _terms(results, head), _terms(chosen, head)
+        found = difference_over_runs(head, *both, CONFIDENCE)
+        form = "{:+.2f}" if head.kind == "regression" else "{:+.1%}"
+        cells.append(_cell(found[MAIN_SCORES[head.kind]], form))
+        cells.append(_cell(found["skill"], "{:+.3f}"))
+    return f"| {row} | {' | '.join(cells)} |"
+
+
+def _terms(results: Results, head: Any) -> list[Terms]:
+    return [result["terms"][head.name] for result in results]
 
 
 def _cell(values: Sequence[float], form: str) -> str:

@@ -191,9 +191,9 @@ def _run(
     folder: Path,
 ) -> dict[str, Terms]:
     terms: dict[str, Terms] = {}
-    for group, model in train_row(row, data, seed, folder):
+    for group, learned in train_row(row, data, seed, folder):
         names = tuple(head.name for head in group.heads)
-        served, _ = calibrated_model(model, data[names], transform, group)
+        served, _ = calibrated_model(learned, data[names], transform, group)
         terms |= author_terms(served, test_pattern)
     return terms
 

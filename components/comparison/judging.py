@@ -31,20 +31,48 @@ def score_over_runs(
         runs: terms by author, a mapping a run.
         confidence: level of the intervals.
     """
+    means = _mean_terms(runs)
+    return _with_intervals(_resampled(head, means), len(means), confidence)
+
+
+def difference_over_runs(
+    head: Any, runs: Sequence[Terms], others: Sequence[Terms], confidence: float
+) -> dict[str, tuple[float, float, float]]:
+    """Scores of `runs` less those of `others` on the authors that both judge, as above.
+
+    Both are resampled by the same authors: what makes an author hard for both does not widen the
+    interval.
+    """
+    ours, theirs = _mean_terms(runs), _mean_terms(others)
+    common = ours.keys() & theirs.keys()
+    scores, less = (
+        _resampled(head, {author: means[author] for author in common}) for means in (ours, theirs)
+    )
+    differences = {name: values - less[name] for name, values in scores.items()}
+    return _with_intervals(differences, len(common), confidence)
+
+
+def _mean_terms(runs: Sequence[Terms]) -> dict[str, np.ndarray]:
     by_author: dict[str, list[Sequence[float]]] = {}
     for run in runs:
         for author, terms in run.items():
             by_author.setdefault(author, []).append(terms)
-    authors = sorted(by_author)
-    if not authors:
+    return {author: np.mean(terms, axis=0) for author, terms in by_author.items()}
+
+
+def _resampled(head: Any, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Each score on all authors, then on each of the bootstrap's samples of them."""
+    if not means:
         return {}
-    means = np.array([np.mean(by_author[author], axis=0) for author in authors])
-    sums = sum(
-        np.outer(author_weights(author.encode()), row)
-        for author, row in zip(authors, means, strict=True)
-    )
-    scores = head_scores(head).scores(np.asarray(sums), means.sum(axis=0))
+    sums = sum(np.outer(author_weights(a.encode()), means[a]) for a in sorted(means))
+    total = sum(means[author] for author in sorted(means))
+    return head_scores(head).scores(np.asarray(sums), np.asarray(total))
+
+
+def _with_intervals(
+    scores: Mapping[str, np.ndarray], authors: int, confidence: float
+) -> dict[str, tuple[float, float, float]]:
     return {
-        name: (float(values[0]), *interval(values[1:], len(authors), confidence))
+        name: (float(values[0]), *interval(values[1:], authors, confidence))
         for name, values in scores.items()
     }

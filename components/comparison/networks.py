@@ -19,15 +19,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import keras
 
 from components.comparison.weighting import UncertaintyWeighted
-from components.training.fitting import TrainingData, fit
+from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings
+from components.training.learning import Learned, learn
 from components.training.model import compile_model, make_loss
-from components.training.shrinkage import shrink_answers
 from components.training.tuner import build_candidate
 
 LOGGER = logging.getLogger("authorprofile.comparison")
@@ -70,7 +71,7 @@ def _weighed(settings: HookSettings, weights: dict[str, float]) -> HookSettings:
 
 def train_row(
     row: Row, data: dict[tuple[str, ...], TrainingData], seed: int, folder: Path
-) -> Iterator[tuple[HookSettings, keras.Model]]:
+) -> Iterator[tuple[HookSettings, Learned]]:
     """Trains the row's networks, one after the other; a killed one goes on from `folder`.
 
     Args:
@@ -84,26 +85,22 @@ def train_row(
         group = replace(group, training=training)
         its_data = data[tuple(head.name for head in group.heads)]
         keras.backend.clear_session()
-        model = build_candidate(group, its_data, training.epochs)
-        if row.is_learned:
-            model = learn_weights(model, group, its_data)
-        fit(
-            model,
+        build = with_learned_weights if row.is_learned else build_candidate
+        learned = learn(
+            partial(build, group),
             its_data,
-            epochs=training.epochs,
-            patience=training.patience,
-            seed=seed,
-            folder=folder / f"{row.name.replace(' / ', '-').replace(' ', '-')}-{seed}-{number}",
+            training,
+            folder / f"{row.name.replace(' / ', '-').replace(' ', '-')}-{seed}-{number}",
             logger=LOGGER,
         )
-        model, _ = shrink_answers(model, its_data)
-        yield group, model
+        yield group, learned
 
 
-def learn_weights(model: keras.Model, group: HookSettings, data: TrainingData) -> keras.Model:
-    """The same network, compiled so that its loss weights are learned."""
+def with_learned_weights(group: HookSettings, data: TrainingData, epochs: int) -> keras.Model:
+    """`build_candidate`'s network, compiled so that its loss weights are learned."""
+    model = build_candidate(group, data, epochs)
     losses = {head.name: make_loss(model, head) for head in group.heads}
     weighted = UncertaintyWeighted(model.inputs[0], model.output, group.heads, losses, model.name)
-    steps = data.train.steps * group.training.epochs
+    steps = data.train.steps * epochs
     compile_model(weighted, group.heads, {}, group.training.learning_rate, steps)
     return weighted

@@ -101,8 +101,8 @@ def _splits(record: RunRecord) -> Html:
                 "Authors and known labels by split",
             ),
             paragraph(
-                "An author's split follows from a hash of the id: train fits, eval selects, test "
-                "is judged on alone."
+                "An author's split follows from a hash of the id: train fits, eval selects (and "
+                "is then fitted on too, unless training.refit is off), test is judged on alone."
             ),
         ]
     )

@@ -129,7 +129,26 @@ def take_fraction(data: TrainingData, fraction: float) -> TrainingData:
     authors = max(round(data.train.authors * fraction), FEWEST_AUTHORS)
     if authors >= data.train.authors:
         return data
-    rows = data.train_rows.take(authors)
+    return _with_training_rows(data, data.train_rows.take(authors))
+
+
+def join_splits(data: TrainingData) -> TrainingData:
+    """The data with the authors of `eval` among the training authors, counted anew.
+
+    They are mixed in evenly, in an order that is always the same. The vocabulary stays.
+    """
+    shares = [float(data.train.authors), float(data.eval.authors)]
+    rows = tf.data.Dataset.sample_from_datasets(
+        [data.train_rows, data.eval_rows],
+        [share / sum(shares) for share in shares],
+        seed=0,
+        stop_on_empty_dataset=False,
+        rerandomize_each_iteration=False,
+    )
+    return _with_training_rows(data, rows)
+
+
+def _with_training_rows(data: TrainingData, rows: tf.data.Dataset) -> TrainingData:
     train = summarise(
         rows, data.heads, data.vocabulary_size, data.batch_size, data.max_tokens, data.pair_keys
     )
@@ -218,6 +237,7 @@ class BestWeights(keras.callbacks.Callback):
         patience: epochs without a better `val_skill`.
         first_epoch: number of the first epoch, where the model was trained before.
         report: called with the state after each epoch.
+        selects: whether `eval` chooses the epoch; else each is better than the one before.
     """
 
     def __init__(
@@ -226,11 +246,13 @@ class BestWeights(keras.callbacks.Callback):
         patience: int,
         first_epoch: int = 0,
         report: Callable[[FitState], None] = lambda _: None,
+        selects: bool = True,
     ):
         super().__init__()
         self.folder = folder
         self.patience = patience
         self.report = report
+        self.selects = selects
         self.state = FitState(first_epoch=first_epoch, next_epoch=first_epoch)
         self.keeps_files = True
 
@@ -271,7 +293,7 @@ class BestWeights(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         values = {name: float(value) for name, value in (logs or {}).items()}
         previous = self.state
-        gained = values[OBJECTIVE] > previous.best_skill
+        gained = values[OBJECTIVE] > (previous.best_skill if self.selects else -math.inf)
         self.state = FitState(
             first_epoch=previous.first_epoch,
             next_epoch=epoch + 1,
@@ -330,6 +352,7 @@ def fit(
     folder: Path,
     first_epoch: int = 0,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
+    selects: bool = True,
     logger: logging.Logger,
 ) -> FitState:
     """Fits a compiled model and leaves its best weights in it.
@@ -343,6 +366,7 @@ def fit(
         folder: of the checkpoints.
         first_epoch: where a model that was trained before goes on (Hyperband).
         callbacks: further ones; they see `val_skill` in the logs.
+        selects: False where `eval` is trained on and cannot choose: the last epoch is kept.
         logger: one line an epoch.
 
     Returns:
@@ -358,7 +382,7 @@ def fit(
             state.best_skill,
         )
 
-    best = BestWeights(folder, patience, first_epoch, report)
+    best = BestWeights(folder, patience, first_epoch, report, selects)
     best.set_model(model)
     next_epoch = best.resume(model)
     if next_epoch > first_epoch:

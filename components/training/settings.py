@@ -61,6 +61,11 @@ class TrainingSettings(BaseModel):
         description="epochs without a better mean skill on `eval` before it stops; the step size "
         "falls to 0 over `epochs`, and skill often gains most at the end",
     )
+    refit: bool = Field(
+        True,
+        description="when `eval` has chosen the epoch, train anew on the authors of `train` and "
+        "`eval`; that network serves",
+    )
     batch_size: int = Field(32, ge=1, description="authors a step")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's peak step size")
     dropout: float = Field(0.3, ge=0, lt=1, description="share dropped before the heads")

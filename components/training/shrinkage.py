@@ -6,7 +6,7 @@ Enters: a trained network, the rows of `eval`. Leaves: the same network whose an
 
 with a share a head between 0 and 1, fixed in the graph, so that what judges and what serves is the
 same. Trained on little, a network that is right on average may still lose to the constant; its
-share then is 0. Called by everyone who has fitted a network, before calibration.
+share then is 0. Called by `learning`, before calibration.
 
     share = best share on eval * max(0, 1 - DOUBT / t^2)
 
@@ -66,15 +66,15 @@ class Shrink(keras.layers.Layer):
         return {**super().get_config(), "constant": self.constant, "share": self.share}
 
 
-def shrink_answers(model: keras.Model, data: TrainingData) -> tuple[keras.Model, dict[str, float]]:
-    """The network with shrunk answers, {head: `[batch, units]`} alone, and the share of each head.
+def find_shares(model: keras.Model, data: TrainingData) -> dict[str, float]:
+    """The share of each head that `eval` supports.
 
     Args:
-        model: trained; its weights are shared with what is returned.
+        model: trained without `eval`.
         data: of `load_data`.
     """
     labels, answers = answer_known(model, data)
-    shares = {
+    return {
         head.name: fit_share(
             answers[head.name],
             labels[head.name],
@@ -83,16 +83,25 @@ def shrink_answers(model: keras.Model, data: TrainingData) -> tuple[keras.Model,
         )
         for head in data.heads
     }
+
+
+def shrink_answers(
+    model: keras.Model, constants: Mapping[str, list[float]], shares: Mapping[str, float]
+) -> keras.Model:
+    """The network with shrunk answers, {head: `[batch, units]`} of the heads in `shares` alone.
+
+    Args:
+        model: trained; its weights are shared with what is returned.
+        constants: of each head, `[units]`.
+        shares: of `find_shares`.
+    """
     outputs = {
-        head.name: Shrink(
-            data.train.constants[head.name],
-            shares[head.name],
-            dtype="float32",
-            name=f"{head.name}_shrunk",
-        )(model.output[head.name])
-        for head in data.heads
+        name: Shrink(constants[name], share, dtype="float32", name=f"{name}_shrunk")(
+            model.output[name]
+        )
+        for name, share in shares.items()
     }
-    return keras.Model(model.input, outputs, name=model.name), shares
+    return keras.Model(model.input, outputs, name=model.name)
 
 
 def fit_share(answers: Array, labels: Array, constant: Array, *, is_number: bool) -> float:

@@ -1,4 +1,4 @@
-"""Trains the network on the chosen settings, calibrates it on `eval` and exports it.
+"""Trains the network on the chosen settings (`learning`), calibrates it on `eval` and exports it.
 
 Enters: transformed `train` and `eval` examples, the transform graph, hyperparameters. Leaves: the
 SavedModel; in the model run `training.json` (settings, epochs, counts, calibration), `answers.json`
@@ -28,11 +28,12 @@ from components.serving.export import ServedModel, export
 from components.training.calibration import Calibration, calibrate
 from components.training.dataset import read_examples
 from components.training.distribution import choose_strategy, is_chief, wait_for_all
-from components.training.fitting import FitState, TrainingData, fit
+from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings, read_tokens
+from components.training.learning import Learned, learn
 from components.training.model import choose_precision
 from components.training.settings import TrainingSettings
-from components.training.shrinkage import describe_shares, shrink_answers
+from components.training.shrinkage import describe_shares
 from components.training.tuner import apply_hyperparameters, build_candidate
 from components.training.warm_start import (
     FOLDER,
@@ -60,17 +61,25 @@ def run_fn(fn_args: FnArgs) -> None:
     data = settings.open_data(fn_args, transform, training.batch_size)
     # The same seed gives the same network: no op may depend on the order of threads.
     tf.config.experimental.enable_op_determinism()
-    with strategy.scope():
-        model = build_candidate(settings, data, training.epochs)
-        warm_start = start_warm(model, transform, settings)
+    warm_start: WarmStart | None = None
+
+    def build(its_data: TrainingData, epochs: int) -> keras.Model:
+        nonlocal warm_start
+        model = build_candidate(settings, its_data, epochs)
+        started_from = start_warm(model, transform, settings)
+        # Both networks start from the same one; it is told once.
+        if started_from and not warm_start:
+            LOGGER.info(started_from.describe())
+        warm_start = started_from
+        return model
+
     board = keras.callbacks.TensorBoard(log_dir=fn_args.model_run_dir)
-    state = fit(
-        model,
+    learned = learn(
+        build,
         data,
-        epochs=training.epochs,
-        patience=training.patience,
-        seed=training.seed,
-        folder=settings.state_folder("fit", fn_args, fn_args.model_run_dir),
+        training,
+        settings.state_folder("fit", fn_args, fn_args.model_run_dir),
+        strategy=strategy,
         callbacks=(board,) if is_chief(strategy) else (),
         logger=LOGGER,
     )
@@ -78,39 +87,29 @@ def run_fn(fn_args: FnArgs) -> None:
         # TFX looks for the exported model in every worker.
         wait_for_all(strategy)
         return
-    model, shares = shrink_answers(on_one_device(model, data, settings), data)
-    LOGGER.debug("share of the answers kept: %s", describe_shares(shares))
-    served, calibrations = calibrated_model(model, data, transform, settings)
+    LOGGER.debug("share of the answers kept: %s", describe_shares(learned.shares))
+    served, calibrations = calibrated_model(learned, data, transform, settings)
     export(served, fn_args.serving_model_dir)
     answers = in_memory_answers(served, fn_args, transform, training)
     _write_json(os.path.join(fn_args.model_run_dir, "answers.json"), answers)
     save_network(
-        model,
+        learned.selected,
         read_tokens(transform),
         label_facts(served.label_facts(), settings.heads),
         os.path.join(fn_args.model_run_dir, FOLDER),
     )
     seconds = time.monotonic() - started
-    record = training_record(model, data, state, settings, calibrations, shares, seconds)
+    record = training_record(learned, data, settings, calibrations, seconds)
     record["warm_start"] = warm_start.record() if warm_start else None
     _write_json(os.path.join(fn_args.model_run_dir, "training.json"), record)
     LOGGER.info(
         "%s parameters, %d epochs, best skill on eval %.3f at epoch %d",
-        f"{model.count_params():,}",
-        state.next_epoch,
-        state.best_skill,
-        state.best_epoch + 1,
+        f"{learned.final.count_params():,}",
+        learned.state.next_epoch,
+        learned.state.best_skill,
+        learned.state.best_epoch + 1,
     )
     wait_for_all(strategy)
-
-
-def on_one_device(model: keras.Model, data: TrainingData, settings: HookSettings) -> keras.Model:
-    """The trained network as one that answers without the other replicas."""
-    if model.distribute_strategy.num_replicas_in_sync == 1:
-        return model
-    alone = build_candidate(settings, data, settings.training.epochs)
-    alone.set_weights(model.get_weights())
-    return alone
 
 
 def start_warm(
@@ -124,36 +123,37 @@ def start_warm(
     if not settings.warm_start:
         return None
     served = ServedModel(model, transform, settings.heads, settings.judging.age_bands)
-    start = start_from(
+    return start_from(
         model,
         os.path.join(settings.warm_start, FOLDER),
         read_tokens(transform),
         label_facts(served.label_facts(), settings.heads),
         settings.heads,
     )
-    LOGGER.info(start.describe())
-    return start
 
 
 def calibrated_model(
-    model: keras.Model,
+    learned: Learned,
     data: TrainingData,
     transform: tft.TFTransformOutput,
     settings: HookSettings,
 ) -> tuple[ServedModel, dict[str, Calibration]]:
-    """The model as it will be served, and what was fitted on `eval` for it, by head."""
+    """The model as it will be served, and what was fitted on `eval` for it, by head.
+
+    It is fitted on the answers of `learned.selected`, which `eval` has not taught.
+    """
     heads, bands = settings.heads, settings.judging.age_bands
-    facts = ServedModel(model, transform, heads, bands).label_facts()
+    facts = ServedModel(learned.selected, transform, heads, bands).label_facts()
     deviations = {
         head.name: float(facts[f"{head.name}_deviation"].numpy()[0, 0])
         for head in heads
         if head.kind == "regression"
     }
-    fitted = calibrate(model, data, deviations, settings.training.interval_coverage)
+    fitted = calibrate(learned.selected, data, deviations, settings.training.interval_coverage)
     for name, calibration in fitted.items():
         LOGGER.debug("calibrated %s on %d labels of eval", name, calibration.labels)
     certainty = {name: calibration.description() for name, calibration in fitted.items()}
-    return ServedModel(model, transform, heads, bands, certainty), fitted
+    return ServedModel(learned.final, transform, heads, bands, certainty), fitted
 
 
 def in_memory_answers(
@@ -180,17 +180,16 @@ def in_memory_answers(
 
 
 def training_record(
-    model: keras.Model,
+    learned: Learned,
     data: TrainingData,
-    state: FitState,
     settings: HookSettings,
     calibrations: dict[str, Calibration],
-    shares: dict[str, float],
     seconds: float,
 ) -> dict[str, Any]:
     """What a reader wants to know of a training."""
+    state = learned.state
     return {
-        "parameters": model.count_params(),
+        "parameters": learned.final.count_params(),
         "network": settings.network.model_dump(),
         "settings": settings.training.model_dump(),
         "precision": choose_precision(settings.training.precision),
@@ -199,7 +198,8 @@ def training_record(
         "best_epoch": state.best_epoch + 1,
         "best_skill": state.best_skill,
         "epochs": state.history,
-        "shares": shares,
+        "shares": learned.shares,
+        "learned_from": learned.authors,
         "calibration": {name: asdict(fitted) for name, fitted in calibrations.items()},
         "seconds": round(seconds, 1),
     }

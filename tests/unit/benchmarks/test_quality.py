@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.quality.corpus import (
     Corpus,
+    beyond,
     count_pairs,
     make_fold,
     place_of,
@@ -19,7 +20,7 @@ from benchmarks.quality.corpus import (
     without_labels,
 )
 from benchmarks.quality.judge import constant_answers
-from components.comparison.judging import score_over_runs
+from components.comparison.judging import difference_over_runs, score_over_runs
 from components.features.settings import TextSettings
 from components.heads import DEFAULT_HEADS, parse_heads
 
@@ -113,7 +114,11 @@ def test_pairs_are_counted_as_the_transform_counts_them():
 def test_the_table_has_a_line_a_row(measured):
     lines = (measured[0] / "table.md").read_text().splitlines()
     assert "age, mae in years" in lines[0] and "gender, accuracy" in lines[0]
-    assert {line.split(" | ")[0].removeprefix("| ") for line in lines[2:]} == set(ROWS)
+    border = lines.index("")
+    assert {line.split(" | ")[0].removeprefix("| ") for line in lines[2:border]} == set(ROWS)
+    assert lines[border + 1].startswith("| less `tuner` | age, mae in years | age skill |")
+    compared = {line.split(" | ")[0].removeprefix("| ") for line in lines[border + 3 :]}
+    assert compared == set(ROWS) - {"tuner"}
 
 
 def test_what_is_measured_is_not_measured_again(measured):
@@ -152,6 +157,17 @@ def test_hidden_labels_and_absent_authors():
     assert set(left.authors) == {a for i, a in enumerate(whole.authors) if i % 2} | judged
 
 
+def test_of_fewer_authors_the_first_by_their_ids_hash_are_left_and_all_are_judged():
+    whole = corpus()
+    judged = {a for a in whole.authors if place_of(a, "fold", 5) == 0}
+    left = [
+        set(without_authors(whole, beyond(whole, kept, 0, 5), 0, 5).authors) - judged
+        for kept in (6, 12, 100)
+    ]
+    assert [len(authors) for authors in left] == [6, 12, 40 - len(judged)]
+    assert left[0] < left[1] < left[2]
+
+
 def test_seeds_are_averaged_author_by_author():
     # Terms of a number: count, label, its square, squared error, absolute error.
     runs = [
@@ -161,3 +177,15 @@ def test_seeds_are_averaged_author_by_author():
     found = score_over_runs(HEADS[0], runs, 0.95)
     assert found["mae"][0] == pytest.approx(1.75)
     assert found["skill"][0] == pytest.approx(1 - (10 + 0.5) / 50)
+
+
+def test_a_difference_is_of_the_authors_that_both_judge_and_its_interval_is_paired():
+    # Errors differ widely between authors, and by 1 year between the two rows.
+    def run(authors, more):
+        return {f"a{n}": [1, n, n * n, (n + more) ** 2, n + more] for n in authors}
+
+    ours, theirs = [run(range(40), 1)], [run(range(20, 60), 0)]
+    value, lower, upper = difference_over_runs(HEADS[0], ours, theirs, 0.95)["mae"]
+    assert (value, lower, upper) == pytest.approx((1, 1, 1))
+    alone = score_over_runs(HEADS[0], ours, 0.95)["mae"]
+    assert alone[2] - alone[1] > 3

@@ -22,9 +22,9 @@ def one_weight():
     return model
 
 
-def run_epochs(model, folder, skills, patience=3):
+def run_epochs(model, folder, skills, patience=3, selects=True):
     """Ends an epoch a skill, its weight the epoch's number, until the callback stops it."""
-    best = BestWeights(folder, patience)
+    best = BestWeights(folder, patience, selects=selects)
     best.set_model(model)
     first = best.resume(model)
     model.stop_training = False
@@ -44,6 +44,14 @@ def test_a_fit_stops_after_patience_and_leaves_the_best_epochs_weights(tmp_path)
     assert model.get_weights()[0].item() == 4.0
     best.restore_best()
     assert model.get_weights()[0].item() == 1.0
+
+
+def test_where_eval_is_trained_on_the_last_epoch_is_kept(tmp_path):
+    model = one_weight()
+    best = run_epochs(model, tmp_path, SKILLS[:5], selects=False)
+    assert (best.state.best_epoch, best.state.best_skill) == (4, 0.25)
+    best.restore_best()
+    assert model.get_weights()[0].item() == 4.0
 
 
 def test_a_fit_that_was_killed_remembers_its_best_and_its_patience(tmp_path):

@@ -29,8 +29,9 @@ from components.training.calibration import (
     fit_temperature,
 )
 from components.training.dataset import read_examples
-from components.training.fitting import load_data
+from components.training.fitting import FitState, load_data
 from components.training.hooks import HookSettings
+from components.training.learning import Learned
 from components.training.model import build_model
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
 from components.training.trainer import calibrated_model, in_memory_answers
@@ -190,7 +191,11 @@ def test_one_pass_over_eval_fits_every_head_on_its_known_labels(trained) -> None
 
 def test_the_interval_is_in_the_heads_own_unit(trained) -> None:
     model, data, transform, settings, _ = trained
-    served, fitted = calibrated_model(model, data, transform, settings)
+    other = build_model(HEADS, 30, NETWORK, seed=4)
+    learned = Learned(model, other, FitState(), {}, 60)
+    served, fitted = calibrated_model(learned, data, transform, settings)
+    # What was fitted on the answers of the network that `eval` has not taught.
+    assert served.network is other
     deviation = float(served.label_facts()["age_deviation"][0, 0])
     assert deviation == pytest.approx(8.222, abs=0.001)
     standardised = calibrate(model, data, {"age": 1.0}, 0.8)["age"].half_width

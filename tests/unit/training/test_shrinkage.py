@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from components.heads import parse_heads
-from components.training.shrinkage import fit_share, shrink_answers
+from components.training.shrinkage import find_shares, fit_share, shrink_answers
 
 RANDOM = np.random.default_rng(0)
 
@@ -82,7 +82,8 @@ def test_the_network_that_leaves_answers_shrunk_and_has_no_further_weights():
     )
     train = SimpleNamespace(constants={"age": [1.0], "gender": [0.5]})
     data = SimpleNamespace(heads=heads, train=train, eval_rows=rows, batch_size=50, max_tokens=269)
-    shrunk, shares = shrink_answers(model, data)
+    shares = find_shares(model, data)
+    shrunk = shrink_answers(model, train.constants, shares)
     assert 0.2 < shares["age"] < 0.8 and shares["gender"] < 0.5
     answers, before = shrunk(ids), model(ids)
     assert set(answers) == {"age", "gender"}
