@@ -236,10 +236,21 @@ def create_pipeline(
         components=components,
         enable_cache=config.cache,
         metadata_connection_config=metadata_connection,
-        beam_pipeline_args=(
-            config.beam.arguments if platform.beam_arguments is None else platform.beam_arguments
-        ),
+        beam_pipeline_args=_beam_arguments(config, platform),
     )
+
+
+def _beam_arguments(config: Config, platform: Platform) -> list[str]:
+    """Beam's arguments of every stage.
+
+    Else TFX packs itself up for workers on other machines, three seconds a stage; the direct
+    runner's workers are on this one, and never look at an image.
+    """
+    if platform.beam_arguments is not None:
+        return platform.beam_arguments
+    arguments = config.beam.arguments
+    is_direct = "--runner=DirectRunner" in arguments
+    return [*arguments, "--sdk_container_image=none"] if is_direct else arguments
 
 
 def _hook_settings(
