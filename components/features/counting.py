@@ -5,7 +5,7 @@ vocabulary file, the same bytes that `tft.vocabulary` writes: by falling count, 
 bytes. Called by `transform`.
 
 `tft.vocabulary` sends each occurrence through Beam by itself. Here a bundle adds up in memory,
-about `MOST_ROWS` distinct tokens at most, and what is shuffled are columns of tokens and counts, one
+about `MOST_ROWS` distinct tokens at most, and shuffles columns of tokens and counts, one
 for each of `SHARDS` parts that a token's hash chooses. A part holds its own share of the distinct
 tokens in memory, and gives no more than are wanted; the last step holds those of all parts.
 
