@@ -14,6 +14,8 @@ ARTIFACTS = {
     "JoinAudit": "components.ingest.audit",
     "Profile": "components.report.profiles",
     "Report": "components.report.run_report",
+    "RetrainingDecision": "components.retraining.record",
+    "SpanFacts": "components.retraining.look",
 }
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from components.ingest.checks import JoinError, check_join
 from components.ingest.summary import JoinSummary
+from pipeline.beam import beam_arguments
 from pipeline.causes import describe_cause
 from pipeline.chatter import divert_output
 from pipeline.config import Config
@@ -39,7 +40,7 @@ def audit_command(config: Config) -> int:
                     config.head_list,
                     config.ingest,
                     str(folder),
-                    config.beam.arguments,
+                    beam_arguments(config.beam),
                 )
         except SourceError as error:
             console.print(Text(str(error), style="red"))

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -27,7 +26,6 @@ from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.bulk.tables import FormatError, check_format
 from components.serving.bulk.work import OutputTaken, work_folder
 from pipeline.causes import describe_cause
-from pipeline.config import BeamSettings, ConfigError
 from pipeline.observed import leave
 
 if TYPE_CHECKING:
@@ -50,26 +48,6 @@ def is_bulk(files: Sequence[str], output: Path | None) -> bool:
         or (glob.has_magic(file) and not os.path.exists(file))
         for file in files
     )
-
-
-def read_beam_arguments(assignments: Sequence[str]) -> tuple[str, ...]:
-    """Beam's pipeline arguments from `beam.arguments=[...]`; none without it.
-
-    Raises:
-        ConfigError: it is something else.
-    """
-    arguments: tuple[str, ...] = ()
-    for assignment in assignments:
-        key, _, value = assignment.partition("=")
-        try:
-            if key != "beam.arguments":
-                raise ValueError
-            arguments = tuple(BeamSettings(arguments=yaml.safe_load(value)).arguments)
-        except (ValueError, yaml.YAMLError):
-            raise ConfigError(
-                f"--set of predict takes beam.arguments=[--runner=..., ...]; got {assignment}"
-            ) from None
-    return arguments
 
 
 def bulk_command(

@@ -17,10 +17,13 @@ from pipeline.deploy.commands import compile_for, examine_for, rehearse_for
 from pipeline.models.commands import models
 from pipeline.observed import FAILED, INTERRUPTED, NOT_BLESSED, leave, observed
 from pipeline.options import (
+    beam_option,
     check_before,
     check_out,
+    check_runner,
     check_sources,
     config_options,
+    read_beam,
     read_config,
 )
 from pipeline.retraining.commands import retrain
@@ -63,6 +66,7 @@ def run(**options: Any) -> None:
 def audit(**options: Any) -> None:
     """Join posts and labels and say what was read, used and set aside. Trains nothing."""
     settings = read_config(**options)
+    check_runner(settings)
     check_sources(settings)
     check_out(settings.out)
     from pipeline.audit import audit_command
@@ -88,22 +92,25 @@ def audit(**options: Any) -> None:
     "--set",
     multiple=True,
     metavar="KEY=VALUE",
-    help="beam.arguments=[...], as of a run: another Beam runner, whose workers see these folders.",
+    help="A setting of the section beam, such as beam.parallelism=8. Repeatable.",
 )
+@beam_option
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 def predict(
     model: Path,
     output: Path | None,
     force: bool,
     assignments: tuple[str, ...],
+    beam_runner: str | None,
     files: tuple[str, ...],
 ) -> None:
     """Predict every author of FILEs: posts as JSON Lines, CSV or Parquet, plain or compressed.
 
     FILE is a path or a glob. One FILE of JSON Lines, or of raw text of one author, is answered at
     once, as is standard input without FILE. With --output, several FILEs or a table it goes
-    through Beam, shard by shard; killed and called again, it goes on where it was. What cannot be
-    read is counted, and listed without its text in OUTPUT.set_aside.jsonl.
+    through Beam, shard by shard; killed and called again, it goes on where it was. The workers of
+    --beam-runner flink or spark must see these folders. What cannot be read is counted, and listed
+    without its text in OUTPUT.set_aside.jsonl.
 
     Answers are in the order in which authors are first met: one JSON line an author, or a row with
     author_id and, for the usual heads, age; income_group (0 is the lowest), income_p0, income_p1,
@@ -116,17 +123,13 @@ def predict(
         raise click.UsageError("--output needs FILEs; standard input is answered on the terminal.")
     if force and output is None:
         raise click.UsageError("--force replaces an --output; none is given.")
-    from pipeline.bulk import bulk_command, is_bulk, read_beam_arguments
-    from pipeline.config import ConfigError
+    from pipeline.bulk import bulk_command, is_bulk
 
-    try:
-        beam_arguments = read_beam_arguments(assignments)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from None
+    beam_arguments = read_beam(assignments, beam_runner)
     if is_bulk(files, output):
         sys.exit(bulk_command(model, files, output, force, beam_arguments))
-    if assignments:
-        raise click.UsageError("beam.arguments is for what goes through Beam; give an --output.")
+    if assignments or beam_runner:
+        raise click.UsageError("A Beam runner is for what goes through Beam; give an --output.")
     from pipeline.predict import predict_command
 
     sys.exit(predict_command(model, Path(files[0]) if files else None))

@@ -22,6 +22,7 @@ from components.judging.settings import JudgingSettings
 from components.report.settings import CardSettings
 from components.retraining.settings import RetrainingSettings
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
+from pipeline.beam import BeamSettings
 from pipeline.deploy.settings import DeploySettings
 
 PATH_KEYS = (
@@ -64,18 +65,6 @@ class ServerMetadata(BaseModel):
     user: str = Field("authorprofile", description="who connects")
     password_variable: str = Field(
         "AUTHORPROFILE_DB_PASSWORD", description="environment variable that holds the password"
-    )
-
-
-class BeamSettings(BaseModel):
-    """How the data stages run."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    arguments: list[str] = Field(
-        ["--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1"],
-        description="Apache Beam's pipeline arguments; the direct runner holds its shuffle in "
-        "memory, so large data wants another runner",
     )
 
 
@@ -138,7 +127,9 @@ class Config(BaseModel):
         description="metadata store (MLMD): a file in `out`, or a server: {kind: mysql or "
         "postgresql, host, port, database, user, password_variable}",
     )
-    beam: BeamSettings = Field(default_factory=BeamSettings, description="Beam runner")
+    beam: BeamSettings = Field(
+        default_factory=BeamSettings, description="who runs the data stages, and how"
+    )
     deploy: DeploySettings = Field(
         default_factory=DeploySettings, description="runs on Kubeflow or Vertex AI"
     )
@@ -197,6 +188,16 @@ class Config(BaseModel):
     def head_list(self) -> tuple[Any, ...]:
         """The heads in their order."""
         return tuple(self.heads.values())
+
+    @property
+    def deployed_beam(self) -> BeamSettings:
+        """How the data stages run in a compiled pipeline: on Dataflow where either section says so.
+
+        Arguments of the section `beam` are its own runner's; they do not follow to another.
+        """
+        if self.deploy.beam.runner != "dataflow" or self.beam.runner == "dataflow":
+            return self.beam
+        return self.beam.model_copy(update={"runner": "dataflow", "arguments": []})
 
     @property
     def serving_folder(self) -> str:

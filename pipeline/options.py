@@ -14,10 +14,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline.beam import RUNNERS, beam_arguments, dataflow_elsewhere
+
 if TYPE_CHECKING:
     from pipeline.config import Config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+beam_option = click.option(
+    "--beam-runner",
+    type=click.Choice(RUNNERS),
+    help="Who runs the data stages; the section beam of the settings says where it is.",
+)
+
+
+def runner_assignment(runner: str | None) -> tuple[str, ...]:
+    """What --beam-runner sets; it comes last, so that it wins."""
+    return () if runner is None else (f"beam.runner={runner}",)
 
 
 def source_options(command: Command) -> Command:
@@ -30,6 +44,7 @@ def source_options(command: Command) -> Command:
             metavar="KEY=VALUE",
             help="Override a setting, such as training.epochs=5. Repeatable.",
         ),
+        beam_option,
         click.option("--heads", help="Heads to predict, by name: age,gender."),
         click.option(
             "--labels", multiple=True, metavar="GLOB", help="Files of label records. Repeatable."
@@ -54,6 +69,7 @@ def read_config(
     assignments: tuple[str, ...],
     out: str | None = None,
     compare: bool | None = None,
+    beam_runner: str | None = None,
 ) -> Config:
     """The configuration of the command line; a wrong one ends the command with code 2."""
     from pipeline.config import ConfigError, load_config
@@ -61,7 +77,7 @@ def read_config(
     try:
         return load_config(
             config,
-            assignments,
+            (*assignments, *runner_assignment(beam_runner)),
             [name.strip() for name in heads.split(",")] if heads is not None else None,
             posts=list(posts) or None,
             labels=list(labels) or None,
@@ -70,6 +86,27 @@ def read_config(
         )
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
+
+
+def read_beam(assignments: tuple[str, ...], runner: str | None) -> tuple[str, ...]:
+    """Beam's arguments for a command without a configuration; none where nothing is given.
+
+    Args:
+        assignments: `beam.key=value`, as a run takes them.
+        runner: that of --beam-runner, which wins.
+    """
+    from pipeline.config import ConfigError, load_config
+
+    given = (*assignments, *runner_assignment(runner))
+    for assignment in given:
+        if not assignment.startswith("beam."):
+            raise click.UsageError(f"--set takes keys of the section beam here; got {assignment}")
+    try:
+        settings = load_config(None, given, posts=["unread"], labels=["unread"])
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    check_runner(settings)
+    return tuple(beam_arguments(settings.beam)) if given else ()
 
 
 def check_before(config: Config) -> dict[str, Any]:
@@ -84,11 +121,18 @@ def check_before(config: Config) -> dict[str, Any]:
         reachable = read_reachable(config.reachable)
     except (OSError, ValueError, KeyError) as error:
         raise click.UsageError(f"reachable: {config.reachable} cannot be read: {error}") from None
+    check_runner(config)
     check_sources(config)
     check_hyperparameters(config.hyperparameters_from)
     check_warm_start(config.warm_start_from)
     check_out(config.out)
     return reachable
+
+
+def check_runner(config: Config) -> None:
+    """Ends the command with code 2 where its folders are nowhere that the runner sees."""
+    if config.beam.runner == "dataflow":
+        raise click.UsageError(dataflow_elsewhere())
 
 
 def check_sources(config: Config) -> None:

@@ -14,7 +14,6 @@ import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_node
 from tfx.extensions.google_cloud_ai_platform.pusher.component import Pusher as VertexPusher
-from tfx.extensions.google_cloud_ai_platform.trainer.component import Trainer as VertexTrainer
 from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
 
@@ -29,12 +28,16 @@ from components.judging.evaluator import HeadEvaluator
 from components.judging.in_service import ModelInService
 from components.report.profiles import AnswersProfile, DataProfile
 from components.report.run_report import RunReport
+from components.retraining.keeper import RunKeeper
+from components.retraining.planner import PlannerSetup, RetrainingPlanner
 from components.serving.check import ServingCheck
 from components.serving.pusher import VersionedPusher
 from components.training.hooks import HookSettings
 from components.training.search import HeadTuner
 from components.training.settings import TunerSettings
+from components.training.trainer_component import HeadTrainer, VertexTrainer
 from components.training.vertex import VertexTuner
+from pipeline.beam import beam_arguments
 from pipeline.config import Config
 from pipeline.console import TITLES
 from pipeline.platform import THIS_MACHINE, Platform
@@ -61,12 +64,15 @@ def create_pipeline(
         decision: of a retraining, as JSON, for the report; empty: the run was asked for.
     """
     heads = heads_to_json(config.head_list)
+    planner = _planner(config, heads, platform) if platform.history else None
+    plan = planner.outputs["plan"].future()[0].value if planner else None
     ingest = PostsExampleGen(
         posts=config.posts,
         labels=config.labels,
         heads=heads,
         ingest=config.ingest.model_dump_json(),
         submitted=platform.submitted("posts", "labels", "span"),
+        plan=plan,
     )
     # Statistics of labels alone: the top values of `posts` would be authors' texts.
     statistics = tfx.components.StatisticsGen(
@@ -74,7 +80,7 @@ def create_pipeline(
         stats_options=tfdv.StatsOptions(feature_allowlist=list(config.heads)),
     )
     schema = HeadsSchema(heads=heads, validation=config.validation.model_dump_json())
-    components = [ingest, statistics, schema]
+    components = [*([planner] if planner else []), ingest, statistics, schema]
     previous_statistics = None
     if not platform.history:
         last_span = tfx.dsl.Resolver(
@@ -122,13 +128,14 @@ def create_pipeline(
         tuner = tuner_class(
             tuner_fn="components.training.tuner.tuner_fn",
             custom_config={**_hook_settings(config, config.tuner, state), **platform.search_job},
+            plan=plan,
             **platform.submitted("trials"),
             **training_inputs,
         ).with_id("Tuner")
         components.append(tuner)
         hyperparameters = tuner.outputs["best_hyperparameters"]
         tuner_results = tuner.outputs["tuner_results"]
-    trainer_class = VertexTrainer if platform.training_job else tfx.components.Trainer
+    trainer_class = VertexTrainer if platform.training_job else HeadTrainer
     trainer = trainer_class(
         run_fn="components.training.trainer.run_fn",
         # The search's settings are no input of the fit: changing them must not repeat it.
@@ -137,8 +144,9 @@ def create_pipeline(
             **platform.training_job,
         },
         hyperparameters=hyperparameters,
+        plan=plan,
         **training_inputs,
-    )
+    ).with_id("Trainer")
     if platform.history:
         in_service = ModelInService(
             candidate=trainer.outputs["model"], destination=platform.parameters["push"]
@@ -208,6 +216,7 @@ def create_pipeline(
         config=settings_file,
         reachable=config.reachable,
         decision=decision,
+        retraining=planner.outputs["decision"] if planner else None,
         blessing=evaluator.outputs["blessing"],
         infra_blessing=check.outputs["infra_blessing"],
         pushed_model=pusher.outputs["pushed_model"],
@@ -221,6 +230,18 @@ def create_pipeline(
         comparison=comparison,
     )
     components += [trainer, in_service, evaluator, check, pusher, *explaining, report]
+    if planner:
+        keeper = RunKeeper(
+            history=platform.history,
+            plan=plan,
+            examples=ingest.outputs["examples"],
+            audit=ingest.outputs["audit"],
+            statistics=statistics.outputs["statistics"],
+            model_run=trainer.outputs["model_run"],
+            pushed_model=pusher.outputs["pushed_model"],
+            hyperparameters=hyperparameters if tuner_results else None,
+        )
+        components.append(keeper)
     if platform.endpoint:
         endpoint = VertexPusher(
             model=trainer.outputs["model"],
@@ -236,21 +257,31 @@ def create_pipeline(
         components=components,
         enable_cache=config.cache,
         metadata_connection_config=metadata_connection,
-        beam_pipeline_args=_beam_arguments(config, platform),
+        beam_pipeline_args=(
+            beam_arguments(config.beam)
+            if platform.beam_arguments is None
+            else platform.beam_arguments
+        ),
     )
 
 
-def _beam_arguments(config: Config, platform: Platform) -> list[str]:
-    """Beam's arguments of every stage.
-
-    Else TFX packs itself up for workers on other machines, three seconds a stage; the direct
-    runner's workers are on this one, and never look at an image.
-    """
-    if platform.beam_arguments is not None:
-        return platform.beam_arguments
-    arguments = config.beam.arguments
-    is_direct = "--runner=DirectRunner" in arguments
-    return [*arguments, "--sdk_container_image=none"] if is_direct else arguments
+def _planner(config: Config, heads: str, platform: Platform) -> RetrainingPlanner:
+    setup = PlannerSetup(
+        posts=config.posts,
+        labels=config.labels,
+        heads=heads,
+        ingest=config.ingest,
+        retraining=config.retraining,
+        tune=config.tune,
+        hyperparameters_from=config.hyperparameters_from,
+        warm_start_from=config.warm_start_from,
+    )
+    return RetrainingPlanner(
+        setup=setup,
+        history=platform.history,
+        destination=platform.parameters["push"],
+        **platform.submitted("posts", "labels", "span", "train"),
+    )
 
 
 def _hook_settings(

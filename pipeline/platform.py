@@ -16,8 +16,8 @@ class Platform:
     """Choices of a platform; the defaults are those of a run on this machine.
 
     Attributes:
-        parameters: TFX's runtime parameters by name (`posts`, `labels`, `span`, `trials`, `push`),
-            which a submission may give another value.
+        parameters: TFX's runtime parameters by name (`posts`, `labels`, `span`, `trials`, `push`,
+            `train`), which a submission may give another value.
         history: folder or bucket where earlier runs are looked up; empty: the metadata store is
             asked, by resolvers, which Kubeflow does not run and Vertex AI runs of TFX alone.
         beam_arguments: in place of the configuration's; None: those.

@@ -44,6 +44,7 @@ from components.ingest.spans import (
     read_window,
     select_span,
 )
+from components.retraining.plan import PLAN, given_plan
 
 SPAN, FINGERPRINT = utils.SPAN_PROPERTY_NAME, utils.FINGERPRINT_PROPERTY_NAME
 SPANS = "spans"
@@ -73,11 +74,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         audit = artifact_utils.get_single_instance(output_dict["audit"])
         heads = heads_from_json(exec_properties["heads"])
-        settings = IngestSettings.model_validate_json(exec_properties["ingest"])
+        settings = planned_settings(exec_properties)
         selection = select_input(exec_properties)
         if selection:
             spans, sources = find_selected(selection, settings.window)
             span = selection.span
+            examples.set_string_custom_property(FINGERPRINT, selection.fingerprint)
         else:
             spans, sources = _find_sources(exec_properties)
             span = examples.get_int_custom_property(SPAN)
@@ -108,6 +110,7 @@ class PostsExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):
         "posts": ExecutionParameter(type=str, optional=True),
         "labels": ExecutionParameter(type=str, optional=True),
         SPAN: ExecutionParameter(type=int, optional=True),
+        PLAN: ExecutionParameter(type=str, optional=True),
     }
     OUTPUTS: ClassVar[dict[str, Any]] = {
         **standard_component_specs.FileBasedExampleGenSpec.OUTPUTS,
@@ -133,6 +136,7 @@ class PostsExampleGen(FileBasedExampleGen):
         ingest: str,
         range_config: range_config_pb2.RangeConfig | None = None,
         submitted: Mapping[str, Any] = MappingProxyType({}),
+        plan: Any = None,
     ) -> None:
         """Builds the component.
 
@@ -144,6 +148,7 @@ class PostsExampleGen(FileBasedExampleGen):
             range_config: takes a given span in place of the newest.
             submitted: runtime parameters `posts`, `labels` (`format_patterns`) and `span` (-1: the
                 newest), which a submission may give in place of the above; see `select_input`.
+            plan: of `RetrainingPlanner`, which spans are read; None: there is none.
 
         Raises:
             SourceError: posts and labels lie on different storages.
@@ -160,6 +165,7 @@ class PostsExampleGen(FileBasedExampleGen):
             ingest=ingest,
             examples=types.Channel(type=standard_artifacts.Examples),
             audit=types.Channel(type=JoinAudit),
+            plan=plan,
             **submitted,
         )
         # FileBasedExampleGen's own constructor knows no other outputs than `examples`.
@@ -181,8 +187,16 @@ def select_input(exec_properties: Mapping[str, Any]) -> Selection | None:
     span = int(exec_properties[SPAN])
     if FINGERPRINT in exec_properties:
         return Selection(posts, labels, span, str(exec_properties[FINGERPRINT]))
-    window = IngestSettings.model_validate_json(exec_properties["ingest"]).window
-    return select_span(posts, labels, None if span < 0 else span, window)
+    window = planned_settings(exec_properties).window
+    # A plan has settled the newest span, be it a submission's.
+    is_open = span < 0 or given_plan(exec_properties).until is not None
+    return select_span(posts, labels, None if is_open else span, window)
+
+
+def planned_settings(exec_properties: Mapping[str, Any]) -> IngestSettings:
+    """The join's settings, with the spans of a plan where there is one."""
+    settings = IngestSettings.model_validate_json(exec_properties["ingest"])
+    return given_plan(exec_properties).apply(settings)
 
 
 def _find_sources(exec_properties: dict[str, Any]) -> tuple[list[int], tuple[SourceFile, ...]]:

@@ -33,6 +33,7 @@ from components.report.history import HISTORY, HistoryDriver
 from components.report.profiles import ANSWERS_FILE, DATA_FILE, Profile
 from components.report.record import RunRecord, read_rows, read_trials
 from components.report.settings import CardSettings
+from components.retraining.record import DECISION_FILE, RetrainingDecision
 
 LOGGER = logging.getLogger("authorprofile.report")
 DRIFT_SPLIT = "train"
@@ -79,6 +80,7 @@ class RunReportSpec(ComponentSpec):
         "transform_graph": ChannelParameter(type=standard_artifacts.TransformGraph),
         "tuner_results": ChannelParameter(type=standard_artifacts.TunerResults, optional=True),
         "comparison": ChannelParameter(type=Comparison, optional=True),
+        "retraining": ChannelParameter(type=RetrainingDecision, optional=True),
     }
     OUTPUTS = {"report": ChannelParameter(type=Report)}
 
@@ -178,7 +180,9 @@ def gather(inputs: Inputs, properties: dict[str, Any]) -> RunRecord:
         card=CardSettings.model_validate_json(properties["card"]),
         titles=json.loads(properties["titles"]),
         config=properties.get("config") or "",
-        decision=json.loads(properties.get("decision") or "{}"),
+        decision=json.loads(
+            properties.get("decision") or _read(_uri(inputs, "retraining"), DECISION_FILE) or "{}"
+        ),
         created=history.get("run", ""),
     )
 

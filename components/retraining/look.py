@@ -4,14 +4,15 @@ Enters: patterns of posts and labels, one span, the heads, the ingest settings. 
 `SpanFacts` with the join's audit (`audit.json`, the records set aside), TFDV's statistics of the
 training split's labels (`FeatureStats.pb`), and `look.json`. Reads the span once and writes no
 text; nothing is tokenised or trained. A span that cannot be used is an answer, not a failure: the
-store keeps it, and an unchanged one is not read again. Run by `pipeline.retraining`.
+store keeps it, and an unchanged one is not read again. Run by `pipeline.retraining`; `planner` does
+the same without a component.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -24,16 +25,23 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact, Property, PropertyType
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.utils import io_utils
 
 from components.heads import BinaryHead, ClassesHead, heads_from_json
 from components.ingest.audit_sources import load_summary
 from components.ingest.checks import JoinError, check_records
 from components.ingest.examples import JoinedAuthor
 from components.ingest.join import IngestSources
-from components.ingest.rolling import Span, find_window
+from components.ingest.rolling import Span, fill_pattern, find_window
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceError, SourceFile
-from components.retraining.drift import MEASURED_SPLIT, STATISTICS_FILE
+from components.ingest.summary import JoinSummary
+from components.retraining.drift import (
+    MEASURED_SPLIT,
+    STATISTICS_FILE,
+    Statistics,
+    load_statistics,
+)
 
 LOOK_FILE = "look.json"
 AUTHORS_A_BATCH = 1000
@@ -42,7 +50,7 @@ AUTHORS_A_BATCH = 1000
 class SpanFacts(Artifact):
     """What was seen of one span."""
 
-    TYPE_NAME = "SpanFacts"
+    TYPE_NAME = "components.SpanFacts"
     PROPERTIES = {"span": Property(type=PropertyType.INT)}
 
 
@@ -53,6 +61,24 @@ class Look(BaseModel):
 
     span: int
     fault: str = Field("", description="why it cannot be used; empty: it can")
+
+
+class SpanView:
+    """What was seen of one span.
+
+    Args:
+        folder: a path or an address that `look_at_span` filled.
+    """
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self.fault = read_look(folder).fault
+
+    @property
+    def facts(self) -> tuple[Statistics, JoinSummary]:
+        """Statistics of its training split's labels, and its join's counts; of a sound one."""
+        path = os.path.join(self.folder, STATISTICS_FILE)
+        return load_statistics(path), load_summary(self.folder)
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -67,38 +93,63 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         """Looks at one span; see the module."""
         self._log_startup(input_dict, output_dict, exec_properties)
         facts = artifact_utils.get_single_instance(output_dict["facts"])
-        heads = heads_from_json(exec_properties["heads"])
-        settings = IngestSettings.model_validate_json(exec_properties["ingest"])
         span = Span(exec_properties["span"], exec_properties["version"] or None)
         facts.span = span.number
-        fault = ""
-        try:
-            posts, labels = json.loads(exec_properties["patterns"])
-            sources = find_window(posts, labels, [span])
-            self._describe(sources, heads, settings, facts.uri)
-            check_records(load_summary(facts.uri), settings)
-        except (SourceError, JoinError) as error:
-            fault = " ".join(str(error).split())
-        look = Look(span=span.number, fault=fault)
-        with fileio.open(os.path.join(facts.uri, LOOK_FILE), "w") as file:
-            file.write(look.model_dump_json())
+        look_at_span(
+            span,
+            json.loads(exec_properties["patterns"]),
+            heads_from_json(exec_properties["heads"]),
+            IngestSettings.model_validate_json(exec_properties["ingest"]),
+            facts.uri,
+            self._make_beam_pipeline,
+        )
 
-    def _describe(
-        self,
-        sources: Sequence[SourceFile],
-        heads: tuple[Any, ...],
-        settings: IngestSettings,
-        folder: str,
-    ) -> None:
-        with self._make_beam_pipeline() as pipeline:
-            authors = pipeline | IngestSources(sources, heads, settings, folder)
-            _ = (
-                authors[MEASURED_SPLIT]
-                | "Batch" >> beam.BatchElements(max_batch_size=AUTHORS_A_BATCH)
-                | "Labels" >> beam.Map(label_batch, heads=heads)
-                | "Describe" >> tfdv.GenerateStatistics(tfdv.StatsOptions())
-                | "Write" >> tfdv.WriteStatisticsToBinaryFile(os.path.join(folder, STATISTICS_FILE))
-            )
+
+def look_at_span(
+    span: Span,
+    patterns: Sequence[Sequence[str]],
+    heads: tuple[Any, ...],
+    settings: IngestSettings,
+    folder: str,
+    make_pipeline: Callable[[], beam.Pipeline],
+) -> None:
+    """Looks at one span.
+
+    Args:
+        span: which one.
+        patterns: of posts and of labels.
+        heads: what is predicted.
+        settings: of the join, without its window.
+        folder: where what was seen is written, `look.json` last.
+        make_pipeline: of Beam.
+    """
+    fault = ""
+    try:
+        posts, labels = patterns
+        _describe(find_window(posts, labels, [span]), heads, settings, folder, make_pipeline)
+        check_records(load_summary(folder), settings)
+    except (SourceError, JoinError) as error:
+        fault = " ".join(str(error).split())
+    look = Look(span=span.number, fault=fault)
+    io_utils.write_string_file(os.path.join(folder, LOOK_FILE), look.model_dump_json())
+
+
+def _describe(
+    sources: Sequence[SourceFile],
+    heads: tuple[Any, ...],
+    settings: IngestSettings,
+    folder: str,
+    make_pipeline: Callable[[], beam.Pipeline],
+) -> None:
+    with make_pipeline() as pipeline:
+        authors = pipeline | IngestSources(sources, heads, settings, folder)
+        _ = (
+            authors[MEASURED_SPLIT]
+            | "Batch" >> beam.BatchElements(max_batch_size=AUTHORS_A_BATCH)
+            | "Labels" >> beam.Map(label_batch, heads=heads)
+            | "Describe" >> tfdv.GenerateStatistics(tfdv.StatsOptions())
+            | "Write" >> tfdv.WriteStatisticsToBinaryFile(os.path.join(folder, STATISTICS_FILE))
+        )
 
 
 def label_batch(authors: Sequence[JoinedAuthor], heads: tuple[Any, ...]) -> pa.RecordBatch:
@@ -183,3 +234,11 @@ def read_look(uri: str) -> Look:
     """The answer in a `SpanFacts` folder."""
     with fileio.open(os.path.join(uri, LOOK_FILE)) as file:
         return Look.model_validate_json(file.read())
+
+
+def span_fingerprint(patterns: Sequence[str], span: Span) -> str:
+    """Of the files of a span: their sizes and times."""
+    return "\n".join(
+        io_utils.generate_fingerprint(str(place), fill_pattern(pattern, span))
+        for place, pattern in enumerate(patterns)
+    )

@@ -15,7 +15,7 @@ DECISION_FILE = "decision.json"
 class RetrainingDecision(Artifact):
     """Whether a model was trained anew, and why."""
 
-    TYPE_NAME = "RetrainingDecision"
+    TYPE_NAME = "components.RetrainingDecision"
 
 
 @tfx.dsl.components.component

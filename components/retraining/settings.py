@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+
+Train = Literal["anew", "when_due", "forced", "search"]
+TRAINS: tuple[Train, ...] = get_args(Train)
+TRAIN_ANEW: Train = "anew"
+TRAIN_WHEN_DUE: Train = "when_due"
 
 
 class RetrainingSettings(BaseModel):

@@ -8,7 +8,8 @@
 Enters: a model's folder, and what else belongs to the version. Leaves: a new version, which appears
 whole, by one rename. A rollback is a push too: the earlier model becomes the newest version, so
 that everything that serves follows it. Called by `pusher`, by `authorprofile models` and, to find
-what serves, by `pipeline`. Knows nothing of TFX or TensorFlow.
+what serves, by `pipeline`; `bucket` does the same where there is no file system. Knows nothing of
+TFX or TensorFlow.
 """
 
 from __future__ import annotations
@@ -50,8 +51,12 @@ def version_numbers(names: Iterable[str]) -> list[int]:
 
 def newest_version(destination: Path) -> int | None:
     """The newest version that holds a model, None where there is none."""
-    whole = [name.parent.name for name in destination.glob(f"*/{MODEL_FILE}")]
-    return max(version_numbers(whole), default=None)
+    return max(whole_versions(destination), default=None)
+
+
+def whole_versions(destination: Path) -> list[int]:
+    """The versions that hold a model, ascending."""
+    return version_numbers(path.parent.name for path in destination.glob(f"*/{MODEL_FILE}"))
 
 
 def served_version(destination: Path) -> int | None:
@@ -67,10 +72,17 @@ def origin(destination: Path, version: int) -> int:
         ValueError: the version's record of the rollback holds something else.
     """
     path = destination / str(version) / ROLLBACK_FILE
-    if not path.is_file():
-        return version
+    return recorded_origin(str(path), path.read_bytes()) if path.is_file() else version
+
+
+def recorded_origin(path: str, content: bytes) -> int:
+    """The version that a record of a rollback names.
+
+    Raises:
+        ValueError: it holds something else.
+    """
     try:
-        return int(json.loads(path.read_text(encoding="utf-8"))["version"])
+        return int(json.loads(content)["version"])
     except (ValueError, KeyError, TypeError):
         raise ValueError(
             f"{path} must name the version it was rolled back to; it does not"
@@ -151,8 +163,8 @@ def roll_back(destination: Path, to: int | None = None) -> Rollback:
     with _locked(destination):
         for leftover in destination.glob(f"{_PARTIAL}*"):
             shutil.rmtree(leftover)
-        origins = {version: origin(destination, version) for version in _whole(destination)}
-        model = _choose(origins, to)
+        origins = {version: origin(destination, version) for version in whole_versions(destination)}
+        model = choose_rollback(origins, to)
         source = max(version for version, own in origins.items() if own == model)
         version = next_version(version_numbers(os.listdir(destination)))
         partial = destination / f"{_PARTIAL}{version}"
@@ -168,8 +180,16 @@ def roll_back(destination: Path, to: int | None = None) -> Rollback:
         return Rollback(model, version)
 
 
-def _choose(origins: Mapping[int, int], to: int | None) -> int:
-    """The model that a rollback takes, by its own version."""
+def choose_rollback(origins: Mapping[int, int], to: int | None) -> int:
+    """The model that a rollback takes, by its own version.
+
+    Args:
+        origins: of each whole version, the one whose model it holds.
+        to: the version asked for; None: the one pushed before that which serves.
+
+    Raises:
+        RollbackError: there is no such version, none before, or it serves already.
+    """
     served = origins[max(origins)]
     if to is None:
         earlier = [own for own in origins.values() if own < served]
@@ -183,10 +203,6 @@ def _choose(origins: Mapping[int, int], to: int | None) -> int:
     if origins[to] == served:
         raise RollbackError(f"Version {to} serves already.")
     return origins[to]
-
-
-def _whole(destination: Path) -> list[int]:
-    return version_numbers(path.parent.name for path in destination.glob(f"*/{MODEL_FILE}"))
 
 
 def _link(source: str, target: str) -> None:

@@ -9,6 +9,7 @@ choice of weights gave one head and took from another. Called by `pipeline.pipel
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -24,8 +25,10 @@ from tfx.types import artifact_utils, standard_artifacts, standard_component_spe
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import io_utils, json_utils
 
+from components.retraining.plan import PLAN, given_plan
 from components.training.settings import TunerSettings
 
+_LOG = logging.getLogger("authorprofile.tuner")
 TRIALS = "trials.json"
 
 
@@ -43,6 +46,8 @@ class SearchExecutor(stock_executor.Executor):
         Raises:
             ValueError: no trial ended with a finite skill.
         """
+        if reuse_choice(output_dict, exec_properties):
+            return
         tuner = stock_executor.search(
             input_dict,
             with_trials(exec_properties),
@@ -50,6 +55,22 @@ class SearchExecutor(stock_executor.Executor):
             print_tuning_summary=False,
         )
         write_search(tuner, output_dict)
+
+
+def reuse_choice(
+    output_dict: dict[str, list[types.Artifact]], exec_properties: Mapping[str, Any]
+) -> bool:
+    """Hands the last search's choice on, where a plan says so, and whether it does.
+
+    There are no trials then: the table that a run explains its search by stays away.
+    """
+    earlier = given_plan(exec_properties).hyperparameters_from
+    if not earlier:
+        return False
+    folder = artifact_utils.get_single_uri(output_dict["best_hyperparameters"])
+    io_utils.copy_file(earlier, os.path.join(folder, os.path.basename(earlier)), overwrite=True)
+    _LOG.info("not searched anew: %s", earlier)
+    return True
 
 
 def with_trials(exec_properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,11 +85,12 @@ def with_trials(exec_properties: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class HeadTunerSpec(standard_component_specs.TunerSpec):
-    """TFX's Tuner, with a number of trials that a submission may give."""
+    """TFX's Tuner, with a number of trials that a submission may give, and a retraining's plan."""
 
     PARAMETERS = {
         **standard_component_specs.TunerSpec.PARAMETERS,
         "trials": ExecutionParameter(type=int, optional=True),
+        PLAN: ExecutionParameter(type=str, optional=True),
     }
 
 
@@ -88,6 +110,7 @@ class HeadTuner(stock_component.Tuner):
         eval_args: trainer_pb2.EvalArgs,
         custom_config: dict[str, Any],
         trials: Any = None,
+        plan: Any = None,
     ) -> None:
         """Wires the component.
 
@@ -100,6 +123,7 @@ class HeadTuner(stock_component.Tuner):
             eval_args: names the split that selects.
             custom_config: of `HookSettings`.
             trials: runtime parameter in place of the settings' number; None: there is none.
+            plan: of `RetrainingPlanner`, whether to search at all; None: it does.
         """
         spec = HeadTunerSpec(
             examples=examples,
@@ -110,6 +134,7 @@ class HeadTuner(stock_component.Tuner):
             eval_args=eval_args,
             custom_config=json_utils.dumps(custom_config),
             trials=trials,
+            plan=plan,
             best_hyperparameters=types.Channel(type=standard_artifacts.HyperParameters),
             tuner_results=types.Channel(type=standard_artifacts.TunerResults),
         )

@@ -3,7 +3,7 @@
 Enters: as `search`, with the job's machines in the custom config. Leaves: the same outputs, written
 by the job. `VertexTuner` starts the job from its step and waits for it; `SearchWorker` runs on each
 of the job's machines, which try candidates side by side where there are several. Wired by
-`pipeline` where a machine for the search is configured. The fit is TFX's own extension as it is.
+`pipeline` where a machine for the search is configured. The fit's job is TFX's own extension.
 
     first machine    oracle (which candidate is next; writes the outputs) + candidates
     other machines   candidates
@@ -30,7 +30,7 @@ from tfx.extensions.google_cloud_ai_platform.trainer.executor import JOB_ID_KEY
 from tfx.extensions.google_cloud_ai_platform.tuner.executor import TUNING_ARGS_KEY
 from tfx.utils import json_utils, name_utils
 
-from components.training.search import HeadTuner, with_trials, write_search
+from components.training.search import HeadTuner, reuse_choice, with_trials, write_search
 
 # Keras Tuner's own variables.
 TUNER, ORACLE_HOST, ORACLE_PORT = (
@@ -54,6 +54,8 @@ class SearchJobExecutor(base_executor.BaseExecutor):
             RuntimeError: the job failed.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
+        if reuse_choice(output_dict, exec_properties):
+            return
         custom_config = json_utils.loads(exec_properties["custom_config"])
         runner.start_cloud_training(
             input_dict,

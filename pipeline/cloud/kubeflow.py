@@ -40,6 +40,11 @@ class KubeflowTarget:
         self.client: Client = open_client(place)
 
     @property
+    def address(self) -> str:
+        """Where the API was found."""
+        return self.link("").removesuffix("/#/")
+
+    @property
     def schedules(self) -> PlatformSchedules:
         """The recurring runs of the namespace."""
         return PlatformSchedules(KubeflowRecurringRuns(self))

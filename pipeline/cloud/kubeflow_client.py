@@ -111,9 +111,14 @@ def open_client(place: KubeflowPlace) -> Client:
     """A client that was answered once.
 
     Raises:
-        ConfigError: no address is known.
+        ConfigError: no address is known, or what is given is none.
         PlatformError: the API refused or cannot be reached.
     """
+    if place.host and not place.host.startswith(("http://", "https://")):
+        raise ConfigError(
+            "deploy.kubeflow.host: must be an address, such as https://kubeflow.example.org; got "
+            f"{place.host!r}"
+        )
     if not (place.host or os.environ.get("KF_PIPELINES_ENDPOINT") or _in_or_near_a_cluster()):
         raise ConfigError(
             "deploy.kubeflow.host: must be the address of Kubeflow Pipelines, such as "

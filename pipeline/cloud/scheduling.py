@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from components.retraining.settings import TRAIN_WHEN_DUE
 from pipeline.cloud.cron import parse_cron
 from pipeline.cloud.spec import read_spec
 from pipeline.cloud.target import PlatformError, Schedule, Schedules, ScheduleState, connect
@@ -53,7 +54,11 @@ class PlatformCommands:
     def create(
         self, name: str, spec: Path, cron: str, timezone: str, parameters: Mapping[str, str]
     ) -> None:
-        """Creates a schedule of a compiled spec, or makes the one of that name what is asked."""
+        """Creates a schedule of a compiled spec, or makes the one of that name what is asked.
+
+        Its runs look for a reason to train first, unless the parameters say otherwise.
+        """
+        parameters = {"train": TRAIN_WHEN_DUE, **parameters}
         with one_line_errors():
             # Faults of the command line are told before anyone is asked.
             read_spec(spec, self.target).typed(parameters)

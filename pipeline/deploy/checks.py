@@ -94,7 +94,7 @@ def find_faults(config: Config, target: Target) -> Iterator[Fault]:
     yield from _machine_faults(config, target)
     if target == "vertex":
         yield from _vertex_faults(config)
-    if config.deploy.beam.runner == "dataflow":
+    if config.deployed_beam.runner == "dataflow":
         yield from _dataflow_faults(config)
 
 

@@ -144,7 +144,7 @@ def examine_for(target: Target | None, spec: Path | None, **options: Any) -> Non
     "--parameter",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A runtime parameter as a submission gives it: posts, labels, span, trials, push.",
+    help="A runtime parameter as a submission gives it: posts, labels, span, trials, push, train.",
 )
 @click.option(
     "--side-by-side",
@@ -163,7 +163,8 @@ def rehearse_for(
     <out>/rehearsal/<target> stand in for buckets. Data of this machine will do. Settings that the
     platform needs and CONFIG lacks are stood in for, and named.
 
-    Exit codes: 0 pushed, 1 a step failed, 2 wrong usage or configuration, 3 not blessed.
+    Exit codes: 0 pushed, or nothing to do; 1 a step failed, 2 wrong usage or configuration, 3 not
+    blessed.
     """
     config = read_config(**options)
     submitted = dict(_parse_parameter(text) for text in parameters)
@@ -181,7 +182,7 @@ def rehearse_for(
         except StepError as error:
             raise click.ClickException(str(error)) from None
         console.show_outcome(done)
-    if not done.pushed:
+    if done.trained and not done.pushed:
         raise SystemExit(NOT_BLESSED)
 
 

@@ -3,9 +3,10 @@
 Enters: a `Config`, a target. Leaves: the compiled job, the same for the same configuration, which
 `specification` writes. Called by `commands`, `doctor` and `rehearsal`.
 
-What TFX leaves out is added here: defaults and descriptions of the runtime parameters, machines of
-the ExampleGen, steps that must never come from the cache, volumes, and the driver of this
-package's ExampleGen. On Kubeflow a step starts through `pipeline.deploy.step`, which says why.
+What TFX leaves out is added here: defaults and descriptions of the runtime parameters, the
+condition under which a retraining runs at all, machines of the ExampleGen, steps that must never
+come from the cache, volumes, and the driver of this package's ExampleGen. On Kubeflow a step starts
+through `pipeline.deploy.step`, which says why.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
     KubeflowV2DagRunnerConfig,
 )
 
+from components.retraining.planner import DUE, YES, RetrainingPlanner
 from pipeline.config import Config, ConfigError
 from pipeline.deploy.checks import require_deployable
 from pipeline.deploy.platforms import DESCRIPTIONS, make_platform, parameter_defaults
@@ -25,10 +27,18 @@ from pipeline.deploy.settings import Target
 from pipeline.deploy.specification import made_by
 from pipeline.pipeline import create_pipeline
 
+PLANNER = RetrainingPlanner.__name__
 STEP_COMMAND = ("python", "-m", "pipeline.deploy.step")
 DRIVER_COMMAND = ("python", "-m", "components.ingest.platform_driver")
 # What they find is not seen in their inputs, or tells of its own run.
-NEVER_REUSED = ("ModelInService", "VersionedPusher", "EndpointPusher", "RunReport")
+NEVER_REUSED = (
+    "RetrainingPlanner",
+    "ModelInService",
+    "VersionedPusher",
+    "EndpointPusher",
+    "RunKeeper",
+    "RunReport",
+)
 # Kubeflow runs no drivers, so nothing tells its cache that the files changed.
 NEVER_REUSED_ON_KUBEFLOW = (*NEVER_REUSED, "PostsExampleGen")
 
@@ -64,6 +74,7 @@ def compile_pipeline(config: Config, target: Target) -> dict[str, Any]:
     specification = job["pipelineSpec"]
     _describe(specification, config)
     _declare_defaults(specification, config)
+    _set_conditions(specification)
     _set_cache(specification, target)
     _set_driver(specification, target)
     _set_machines(specification, config)
@@ -84,6 +95,32 @@ def _declare_defaults(specification: dict[str, Any], config: Config) -> None:
     declared = specification["root"]["inputDefinitions"]["parameters"]
     for name, value in parameter_defaults(config).items():
         declared[name] |= {"defaultValue": value, "description": DESCRIPTIONS[name]}
+
+
+def _set_conditions(specification: dict[str, Any]) -> None:
+    """Every step behind the planner runs where that found a reason, and only there.
+
+    TFX's own `Cond` has a predicate on an artifact, which each step then has among its inputs; the
+    planner's is another one in every run, so that nothing would ever come from the cache. A
+    parameter counts by its value. Kubeflow and Vertex AI both read it in a condition; Kubeflow
+    allows none on an importer, which runs nothing. TFX names the producer of a parameter by what
+    no task is called.
+    """
+    due = {"producerTask": PLANNER, "outputParameterKey": DUE}
+    components = specification["components"]
+    components[PLANNER]["outputDefinitions"]["parameters"][DUE] = {"parameterType": "STRING"}
+    for name, task in specification["root"]["dag"]["tasks"].items():
+        parameters = task.setdefault("inputs", {}).setdefault("parameters", {})
+        for given in parameters.values():
+            if "taskOutputParameter" in given:
+                given["taskOutputParameter"]["producerTask"] = PLANNER
+        if name == PLANNER or name not in _containers(specification):
+            continue
+        declared = components[name].setdefault("inputDefinitions", {}).setdefault("parameters", {})
+        declared[DUE] = {"parameterType": "STRING"}
+        parameters[DUE] = {"taskOutputParameter": dict(due)}
+        task["dependentTasks"] = sorted({*task.get("dependentTasks", []), PLANNER})
+        task["triggerPolicy"] = {"condition": f"inputs.parameter_values['{DUE}'] == '{YES}'"}
 
 
 def _set_cache(specification: dict[str, Any], target: Target) -> None:

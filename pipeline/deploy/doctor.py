@@ -6,12 +6,9 @@ nothing and submits nothing. Called by `commands`; each check is a function of i
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import socket
 import subprocess
-import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -223,30 +220,18 @@ def _google_credentials(config: Config) -> Iterator[Finding]:
 
 
 def _kubeflow_access(config: Config) -> Iterator[Finding]:
-    kubeflow = config.deploy.kubeflow
+    """Connects as a submission does: from the settings, the environment, or kubectl's."""
+    from pipeline.cloud.kubeflow import connect
+    from pipeline.cloud.target import PlatformError
+
     check = "Kubeflow's API answers"
-    address = urllib.parse.urlsplit(kubeflow.host)
-    if address.scheme not in ("http", "https") or not address.hostname:
-        remedy = "Set deploy.kubeflow.host, such as https://kubeflow.example.org."
-        yield Finding(check, "fault", f"deploy.kubeflow.host is {kubeflow.host!r}", remedy)
-        return
-    port = address.port or (443 if address.scheme == "https" else 80)
     try:
-        socket.create_connection((address.hostname, port), TIMEOUT_SECONDS).close()
-    except OSError as error:
-        remedy = "Correct deploy.kubeflow.host, or forward the port: `kubectl port-forward`."
-        found = f"{address.hostname}:{port}: {error.strerror or error}"
-        yield Finding(check, "fault", found, remedy)
-    else:
-        yield Finding(check, "ok", f"{address.hostname}:{port} takes connections")
-    check = "Kubeflow credentials are there"
-    if os.environ.get(kubeflow.token_variable):
-        yield Finding(check, "ok", f"a token in {kubeflow.token_variable}")
-    elif kubeflow.namespace:
-        remedy = f"Put a token into the environment variable {kubeflow.token_variable}."
-        yield Finding(check, "fault", "a namespace of a shared install, and no token", remedy)
-    else:
-        yield Finding(check, "ok", "none, as a single-user install needs none")
+        target = connect(config)
+    except (ConfigError, PlatformError) as error:
+        remedy = "Correct it, or forward the port: `kubectl port-forward`."
+        yield Finding(check, "fault", str(error), remedy)
+        return
+    yield Finding(check, "ok", f"{target.address} does, and takes these credentials")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tfx.extensions.google_cloud_ai_platform.tuner.executor import TUNING_ARGS_K
 from tfx.orchestration.data_types import RuntimeParameter
 
 from components.ingest.spans import format_patterns
+from pipeline.beam import beam_arguments
 from pipeline.config import Config
 from pipeline.deploy.settings import JobSettings, Target
 from pipeline.platform import Platform
@@ -21,6 +22,8 @@ DESCRIPTIONS = {
     "posts": "files of posts: a path or glob, or a JSON list of them; {SPAN} is filled in",
     "labels": "files of labels, likewise",
     "span": "the span to read; -1: the newest",
+    "train": "anew: all of it; when_due: only where there is a reason, from the model in service; "
+    "forced, search: likewise without a reason, and with a search",
     "trials": "trained candidates of the search, at the most",
     "push": "folder of served versions",
 }
@@ -33,6 +36,7 @@ def parameter_defaults(config: Config) -> dict[str, str | int]:
         "labels": format_patterns(config.labels),
         "span": config.deploy.span,
         "push": config.deploy.push_folder,
+        "train": config.deploy.train,
     }
     if config.tune and not config.hyperparameters_from:
         defaults["trials"] = config.tuner.trials
@@ -48,7 +52,10 @@ def make_platform(config: Config, target: Target) -> Platform:
     common: dict[str, Any] = {
         "parameters": parameters,
         "history": config.deploy.history_folder,
-        "beam_arguments": beam_arguments(config),
+        "beam_arguments": [
+            *beam_arguments(config.deployed_beam, config.deploy),
+            *config.deploy.beam.arguments,
+        ],
     }
     if target == "kubeflow":
         return Platform(**common)
@@ -59,23 +66,6 @@ def make_platform(config: Config, target: Target) -> Platform:
         search_job=_job(config, vertex.search, TUNING_ARGS_KEY, vertex.search.parallel_trials),
         endpoint=_endpoint(config),
     )
-
-
-def beam_arguments(config: Config) -> list[str]:
-    """Beam's arguments of every data step; an argument that is given again counts by its last."""
-    deploy = config.deploy
-    if deploy.beam.runner == "direct":
-        return [*config.beam.arguments, *deploy.beam.arguments]
-    arguments = [
-        "--runner=DataflowRunner",
-        f"--project={deploy.vertex.project}",
-        f"--region={deploy.vertex.region}",
-        f"--temp_location={deploy.beam_temp}",
-        f"--setup_file={deploy.beam.setup_file}",
-    ]
-    if deploy.service_account:
-        arguments.append(f"--service_account_email={deploy.service_account}")
-    return [*arguments, *deploy.beam.arguments]
 
 
 def _job(config: Config, job: JobSettings, key: str, machines: int) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from components.retraining.settings import TRAIN_ANEW, Train
+
 Target = Literal["kubeflow", "vertex"]
 TARGETS: tuple[Target, ...] = ("kubeflow", "vertex")
 NEWEST_SPAN = -1
@@ -175,6 +177,12 @@ class DeploySettings(_Section):
     cache: bool = Field(True, description="reuse steps whose inputs and settings did not change")
     span: int = Field(
         NEWEST_SPAN, ge=NEWEST_SPAN, description="span to read, -1: newest; runtime parameter"
+    )
+    train: Train = Field(
+        TRAIN_ANEW,
+        description="what a run does: anew: all of it; when_due: looks first and ends where there "
+        "is no reason to train, as `authorprofile retrain`; forced, search: as its --force and "
+        "--search; runtime parameter, `when_due` in a schedule",
     )
     machines: dict[str, MachineSettings] = Field(
         {}, description="what a step may use, by the step's name, such as Transform"

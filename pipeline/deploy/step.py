@@ -73,10 +73,14 @@ def use_copies(invocation: dict[str, Any]) -> dict[str, str]:
 
 
 def make_folders(invocation: Mapping[str, Any]) -> None:
-    """Makes the folders of outputs, of which the launcher makes the parents alone."""
-    for held in invocation["outputs"].get("artifacts", {}).values():
+    """Makes the folders of outputs, of which the launcher makes the parents alone.
+
+    The artifact of an output parameter is a file.
+    """
+    parameters = invocation["outputs"].get("parameters", {})
+    for name, held in invocation["outputs"].get("artifacts", {}).items():
         for artifact in held["artifacts"]:
-            if "://" not in artifact["uri"]:
+            if "://" not in artifact["uri"] and name not in parameters:
                 Path(artifact["uri"]).mkdir(parents=True, exist_ok=True)
 
 

@@ -1,8 +1,8 @@
 """`authorprofile models`: which versions there are, how good each measured, and the way back.
 
-Enters: a folder of versions. Leaves: a table; after a rollback a new version with an earlier model.
-Exit codes: 0 done, 1 the folder cannot be read or written, 2 wrong usage, or nothing to roll back
-to. `pipeline.cli` adds the group. Needs neither TensorFlow nor TFX.
+Enters: a folder of versions, here or in a bucket. Leaves: a table; after a rollback a new version
+with an earlier model. Exit codes: 0 done, 1 the folder cannot be read or written, 2 wrong usage, or
+nothing to roll back to. `pipeline.cli` adds the group. TensorFlow is imported for a bucket alone.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from pipeline.models.places import Place
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 # Versions are seconds since 1970; a smaller number was given by hand.
@@ -28,36 +31,32 @@ def models() -> None:
 def model_option(command: Command) -> Command:
     """The folder, which both commands take."""
     return click.option(
-        "--model",
-        required=True,
-        type=click.Path(path_type=Path),
-        help="Folder of served versions.",
+        "--model", required=True, help="Folder of served versions; a bucket's as gs://..."
     )(command)
 
 
 @models.command(name="list")
 @model_option
-def list_versions(model: Path) -> None:
+def list_versions(model: str) -> None:
     """Show each version: when it was pushed, how good its heads measured, which one serves."""
     from rich.console import Console
     from rich.table import Table
 
-    from components.serving.versions import newest_version, origin, version_numbers
-
-    with one_line_errors():
-        check_folder(model)
-        newest = newest_version(model)
+    with one_line_errors(model):
+        place = check_place(model)
+        whole = place.whole()
         rows = Table()
         for title in ("version", "since", "quality on test", "state"):
             rows.add_column(title, overflow="fold")
-        for version in version_numbers(path.name for path in model.iterdir()):
-            if not (model / str(version) / "saved_model.pb").is_file():
+        for version in place.numbers():
+            if version not in whole:
                 rows.add_row(str(version), "", "", "not whole")
                 continue
-            own = origin(model, version)
-            state = ["in service"] if version == newest else []
+            own = place.origin(version)
+            state = ["in service"] if version == whole[-1] else []
             state += [f"rollback to {own}"] if own != version else []
-            quality = describe_quality(model / str(version))
+            with place.described(version) as folder:
+                quality = describe_quality(folder)
             rows.add_row(str(version), pushed_at(version), quality, ", ".join(state))
         Console().print(rows)
 
@@ -65,36 +64,34 @@ def list_versions(model: Path) -> None:
 @models.command()
 @model_option
 @click.option("--to", type=int, help="Version to serve again; by default the one before.")
-def rollback(model: Path, to: int | None) -> None:
+def rollback(model: str, to: int | None) -> None:
     """Make an earlier version serve again, as the newest version.
 
     `authorprofile serve`, `predict` and TensorFlow Serving follow it; the next training starts
-    from it and is compared with it.
+    from it and is compared with it. In a bucket nothing else may push meanwhile.
     """
-    from components.serving.versions import RollbackError, roll_back
+    from components.serving.versions import RollbackError
 
-    with one_line_errors():
-        check_folder(model)
+    with one_line_errors(model):
+        place = check_place(model)
         try:
-            done = roll_back(model, to)
+            done = place.roll_back(to)
         except RollbackError as error:
             raise click.UsageError(str(error)) from None
-        click.echo(f"In service: {model / str(done.version)}, the model of version {done.model}")
+        path = f"{model.rstrip('/')}/{done.version}"
+        click.echo(f"In service: {path}, the model of version {done.model}")
 
 
-def check_folder(model: Path) -> None:
-    """Ends the command with code 2 where there are no versions to be seen."""
-    from components.serving.versions import newest_version
+def check_place(model: str) -> Place:
+    """Where the versions are; ends the command with code 2 where there are none to be seen."""
+    from pipeline.models.places import find_place
 
-    if ":/" in str(model):
-        raise click.UsageError(
-            f"--model must be a folder of this machine; got {model}. In a bucket, copy the earlier "
-            "version's folder to a higher number, its saved_model.pb last."
-        )
-    if (model / "saved_model.pb").is_file():
+    place = find_place(model)
+    if place.is_one_version():
         raise click.UsageError(f"--model must be the folder of versions, not one; got {model}")
-    if not model.is_dir() or newest_version(model) is None:
+    if not place.whole():
         raise click.UsageError(f"--model must be a folder with a version in it; got {model}")
+    return place
 
 
 def pushed_at(version: int) -> str:
@@ -126,11 +123,19 @@ def describe_quality(version: Path) -> str:
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Ends the command with one line and code 1 where the folder cannot be used."""
+def one_line_errors(model: str) -> Iterator[None]:
+    """Ends the command with one line and code 1 where the folder or bucket cannot be used."""
     try:
         yield
     except OSError as error:
         raise click.ClickException(f"{error.filename}: {error.strerror}") from None
     except ValueError as error:
         raise click.ClickException(str(error)) from None
+    except Exception as error:
+        # TensorFlow's own, of which that of a scheme without a file system is the likeliest.
+        if not type(error).__module__.startswith("tensorflow."):
+            raise
+        fault = str(error).splitlines()[0]
+        raise click.ClickException(
+            f"{model}: {fault}. Buckets are read through TensorFlow, which knows gs://."
+        ) from None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from tfx.components.example_gen import utils
@@ -19,7 +18,8 @@ from components.ingest.audit_sources import load_summary
 from components.ingest.example_gen import SPANS
 from components.ingest.summary import JoinSummary
 from components.retraining.drift import MEASURED_SPLIT, STATISTICS_FILE, Statistics, load_statistics
-from components.serving.versions import served_version
+from components.retraining.planning import History, choose_runs
+from components.serving.bucket import served_version
 from components.training.warm_start import FOLDER, WEIGHTS_FILE
 from pipeline.config import Config
 from pipeline.lineage import RunArtifacts, read_runs
@@ -73,6 +73,8 @@ class TrainingRun:
     @property
     def choice(self) -> str:
         """File of the hyperparameters that its search chose; empty where it is not there."""
+        if not self.artifacts.has("Tuner", "best_hyperparameters"):
+            return ""
         path = self.artifacts.path("Tuner", "best_hyperparameters") / "best_hyperparameters.txt"
         return str(path) if path.is_file() else ""
 
@@ -85,34 +87,11 @@ class TrainingRun:
         return int(pushed.get_string_custom_property("pushed_version"))
 
 
-@dataclass(frozen=True)
-class History:
-    """The runs that a retraining goes by; None where there is none of the kind."""
-
-    last: TrainingRun | None
-    searched: TrainingRun | None
-    in_service: TrainingRun | None
-
-
 def read_history(connection: Any, config: Config) -> History:
-    """Reads the store, latest run first, until all three are found.
-
-    The model in service is the one whose version is the newest in the serving folder, or, after a
-    rollback, the one that was rolled back to; where that folder is a bucket, the one pushed last.
-    """
-    serving = config.serving_folder
-    is_local = "://" not in serving
-    wanted = served_version(Path(serving)) if is_local else None
-    last = searched = in_service = None
-    for artifacts in read_runs(connection, config.name):
-        if not artifacts.has("VersionedPusher", "pushed_model"):
-            continue
-        run = TrainingRun(artifacts)
-        last = last or run
-        if searched is None and artifacts.has("Tuner", "best_hyperparameters") and run.choice:
-            searched = run
-        if in_service is None and run.version and (not is_local or run.version == wanted):
-            in_service = run
-        if searched and (in_service or (is_local and wanted is None)):
-            break
-    return History(last, searched, in_service)
+    """Reads the store, latest run first, until all three are found."""
+    ended = (
+        TrainingRun(artifacts)
+        for artifacts in read_runs(connection, config.name)
+        if artifacts.has("VersionedPusher", "pushed_model")
+    )
+    return choose_runs(ended, served_version(config.serving_folder))

@@ -12,38 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from tfx import v1 as tfx
-from tfx.utils import io_utils
 
 from components.heads import heads_to_json
-from components.ingest.audit_sources import load_summary
-from components.ingest.rolling import Span, fill_pattern
+from components.ingest.rolling import Span
 from components.ingest.settings import SpanWindow
 from components.ingest.sources import absolute_pattern
-from components.ingest.summary import JoinSummary
-from components.retraining.drift import STATISTICS_FILE, Statistics, load_statistics
-from components.retraining.look import SpanLook, read_look
+from components.retraining.look import SpanLook, SpanView, span_fingerprint
 from components.retraining.record import DecisionRecord
+from pipeline.beam import beam_arguments
 from pipeline.config import Config
 from pipeline.lineage import read_last_run
 from pipeline.local import ObservedDagRunner, StageObserver
-
-
-class SpanView:
-    """What was seen of one span.
-
-    Args:
-        folder: of its `SpanFacts`.
-    """
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.fault = read_look(str(folder)).fault
-
-    @property
-    def facts(self) -> tuple[Statistics, JoinSummary]:
-        """Statistics of its training split's labels, and its join's counts; of a sound one."""
-        path = self.folder / STATISTICS_FILE
-        return load_statistics(str(path)), load_summary(str(self.folder))
 
 
 class Looker:
@@ -70,7 +49,7 @@ class Looker:
         self._run("looks", list(components.values()))
         run = read_last_run(self.connection, f"{self.config.name}-looks")
         return {
-            number: SpanView(run.path(component.id, "facts"))
+            number: SpanView(str(run.path(component.id, "facts")))
             for number, component in components.items()
         }
 
@@ -85,17 +64,13 @@ class Looker:
             for patterns in (config.posts, config.labels)
         )
         settings = config.ingest.model_copy(update={"window": SpanWindow()})
-        fingerprints = (
-            io_utils.generate_fingerprint(str(place), fill_pattern(pattern, span))
-            for place, pattern in enumerate((*posts, *labels))
-        )
         look = SpanLook(
             posts=posts,
             labels=labels,
             span=span,
             heads=heads_to_json(config.head_list),
             ingest=settings.model_dump_json(),
-            fingerprint="\n".join(fingerprints),
+            fingerprint=span_fingerprint([*posts, *labels], span),
         )
         look.with_id(f"SpanLook-{span.number}")
         return look
@@ -107,6 +82,6 @@ class Looker:
             components=components,
             enable_cache=self.config.cache and kind == "looks",
             metadata_connection_config=self.connection,
-            beam_pipeline_args=self.config.beam.arguments,
+            beam_pipeline_args=beam_arguments(self.config.beam),
         )
         ObservedDagRunner(self.observer).run(pipeline)

@@ -20,11 +20,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from components.retraining.decision import Decision
+from components.retraining.planning import make_decision
 from pipeline.config import Config
 from pipeline.local import Outcome, StageObserver, run_folder, run_in
 from pipeline.retraining.history import read_history
 from pipeline.retraining.looks import Looker
-from pipeline.retraining.plan import apply, decision_path, make_decision
+from pipeline.retraining.plan import apply, decision_path
 
 LOGGER = logging.getLogger("authorprofile.retraining")
 
@@ -59,7 +60,8 @@ def retrain(
         decision = None if force or search else unfinished(out)
         if decision is None or has_trained_since(decision, connection, config):
             moment = now or datetime.now(UTC)
-            decision = make_decision(config, looker, moment, force=force, search=search)
+            history = read_history(connection, config)
+            decision = make_decision(config, looker, history, moment, force=force, search=search)
             keep(decision, out, looker)
         else:
             LOGGER.info("goes on with the training of %s, which was cut off", decision.decided)

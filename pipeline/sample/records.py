@@ -15,6 +15,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 
+# NumPy loads this part at its first use, and would lose an interrupt that comes meanwhile.
+from numpy.random import default_rng
+
 from pipeline.sample.lexicon import SCRIPTS, Integers
 from pipeline.sample.people import Labels, draw_labels, draw_traits
 from pipeline.sample.texts import draw_posts, draw_scripts
@@ -106,7 +109,7 @@ def draw_corpus_lengths(random: np.random.Generator, authors: int) -> tuple[Inte
 def draw_blocks(authors: int, seed: int, lengths: Lengths = draw_lengths) -> Iterator[Block]:
     """Blocks of records of so many authors in all; the same ones for the same arguments."""
     for number, first in enumerate(range(0, authors, BLOCK_AUTHORS)):
-        random = np.random.default_rng([seed, number])
+        random = default_rng([seed, number])
         members = range(first, min(first + BLOCK_AUTHORS, authors))
         yield _draw_block(random, members, authors, lengths)
 

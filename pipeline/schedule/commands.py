@@ -105,10 +105,10 @@ def create(
 ) -> None:
     """Create the schedule NAME, or make it what is asked for.
 
-    On this machine each run is `authorprofile retrain` with the CONFIG and options given here: it
-    trains where there is a reason. On a platform it is the compiled specification, with
-    --parameter. Called again, it changes what differs and never adds a second schedule; one that
-    was paused stays paused.
+    Each run trains where there is a reason. On this machine it is `authorprofile retrain` with the
+    CONFIG and options given here; on a platform the compiled specification with --parameter and,
+    unless that says otherwise, train=when_due. Called again, it changes what differs and never adds
+    a second schedule; one that was paused stays paused.
     """
     from pipeline.schedule.jobs import Definition
     from pipeline.schedule.local import create as create_local
@@ -159,6 +159,7 @@ def words_of(options: dict[str, Any]) -> list[str]:
         ("--posts", options["posts"]),
         ("--labels", options["labels"]),
         ("--out", [options["out"]] if options["out"] else []),
+        ("--beam-runner", [options["beam_runner"]] if options.get("beam_runner") else []),
         ("--heads", [options["heads"]] if options["heads"] is not None else []),
         ("--set", options["assignments"]),
     ):

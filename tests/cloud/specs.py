@@ -39,6 +39,7 @@ def pipeline_spec(
                 "parameters": {
                     "pattern": {"parameterType": "STRING"},
                     "span": {"parameterType": "NUMBER_INTEGER", "defaultValue": -1.0},
+                    "train": {"parameterType": "STRING", "defaultValue": "anew"},
                 }
             },
             "dag": {

@@ -10,7 +10,8 @@ from pipeline.cloud import kubeflow_client, retries
 from pipeline.cloud.kubeflow import KubeflowTarget
 from pipeline.cloud.kubeflow_client import KubeflowPlace
 from pipeline.cloud.target import NoAnswerError, PlatformError, ScheduleState, State, Step
-from pipeline.config import ConfigError
+from pipeline.config import ConfigError, load_config
+from pipeline.deploy.doctor import check_credentials
 from tests.cloud.specs import write_kubeflow
 
 PARAMETERS = {"pattern": "gs://bucket/posts-{SPAN}.jsonl", "span": "7"}
@@ -259,7 +260,7 @@ def test_a_schedule_that_is_not_there_is_told_with_those_that_are(target, spec, 
     [
         ({"cron": "0 3 * *"}, "must have five fields"),
         ({"name": "9 lives"}, "begins with a letter"),
-        ({"patern": "x"}, "the spec declares pattern, span; got patern"),
+        ({"patern": "x"}, "the spec declares pattern, span, train; got patern"),
         ({"span": "seven"}, "must be NUMBER_INTEGER; got 'seven'"),
     ],
 )
@@ -374,3 +375,35 @@ def test_the_address_may_come_from_kubeflows_own_variable(kubeflow, spec, monkey
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", kubeflow.address)
     KubeflowTarget(KubeflowPlace()).submit(spec, PARAMETERS)
     assert len(kubeflow.runs) == 1
+
+
+@pytest.mark.parametrize("host", ["kubeflow.example.org", "ftp://x"])
+def test_what_is_no_address_is_refused_before_anyone_is_asked(host):
+    with pytest.raises(ConfigError, match=f"deploy.kubeflow.host: must be an address.*{host}"):
+        KubeflowTarget(KubeflowPlace(host=host))
+
+
+# What `authorprofile doctor` says of the access
+
+
+def examined(**kubeflow):
+    config = load_config(None, posts=["p.csv"], labels=["l.csv"], deploy={"kubeflow": {**kubeflow}})
+    (finding,) = check_credentials(config, "kubeflow")
+    return finding.verdict, finding.found
+
+
+def test_doctor_finds_the_api_where_a_submission_does(kubeflow, monkeypatch):
+    found = f"{kubeflow.address} does, and takes these credentials"
+    assert examined(host=kubeflow.address) == ("ok", found)
+    verdict, said = examined()
+    assert verdict == "fault" and "it is empty, and so are KF_PIPELINES_ENDPOINT" in said
+    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", kubeflow.address)
+    assert examined() == ("ok", found)
+    # What is configured comes first, as it does in a submission.
+    assert examined(host="http://127.0.0.1:9")[0] == "fault"
+
+
+def test_doctor_tells_a_refusal(kubeflow):
+    kubeflow.fail("GET", "/healthz", 401, times=99)
+    verdict, said = examined(host=kubeflow.address)
+    assert verdict == "fault" and "Set KUBEFLOW_TOKEN to a fresh token" in said

@@ -56,6 +56,22 @@ def create(schedule, platform, tmp_path):
     return run
 
 
+def parameters_of(server):
+    """Runtime parameters of the one schedule that a server has."""
+    if hasattr(server, "recurring"):
+        (schedule,) = server.recurring.values()
+        return schedule["runtime_config"]["parameters"]
+    (schedule,) = server.kept.values()
+    return schedule.create_pipeline_job_request.pipeline_job.runtime_config.parameter_values
+
+
+def test_a_schedules_runs_look_for_a_reason_first_unless_told_otherwise(server, create):
+    assert create()[0] == 0
+    assert parameters_of(server)["train"] == "when_due"
+    assert create("--parameter", "train=anew")[0] == 0
+    assert parameters_of(server)["train"] == "anew"
+
+
 def cells(line):
     return [cell.strip() for cell in line.split("│")[1:-1]]
 
@@ -125,7 +141,7 @@ def test_what_is_wrong_is_told_with_code_2_before_anyone_is_asked(
     ("options", "said"),
     [
         (["--timezone", "Mars/Olympus"], "timezone: must be a name of the IANA database"),
-        (["--parameter", "patern=x"], "the spec declares pattern, span; got patern"),
+        (["--parameter", "patern=x"], "the spec declares pattern, span, train; got patern"),
     ],
 )
 def test_a_wrong_option_is_told_with_code_2_before_anyone_is_asked(server, create, options, said):

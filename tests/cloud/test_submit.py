@@ -104,7 +104,10 @@ def test_parameters_and_no_cache_reach_the_platform(platform, server, words, com
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--parameter", "patern=x"], "--parameter: the spec declares pattern, span; got patern"),
+        (
+            ["--parameter", "patern=x"],
+            "--parameter: the spec declares pattern, span, train; got patern",
+        ),
         (["--parameter", "span"], "--parameter takes name=value, such as span=7; got 'span'"),
         (["--parameter", "span=x"], "--parameter span: must be NUMBER_INTEGER; got 'x'"),
         (["--spec", "gone.yaml"], "spec: gone.yaml cannot be read: No such file"),

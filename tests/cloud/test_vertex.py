@@ -273,7 +273,7 @@ def test_a_schedule_that_is_not_there_is_told_with_those_that_are(target, spec, 
         ({"cron": "0 3 * *"}, "must have five fields"),
         ({"zone": "Berlin"}, "must be a name of the IANA database"),
         ({"name": "9 lives"}, "begins with a letter"),
-        ({"patern": "x"}, "the spec declares pattern, span; got patern"),
+        ({"patern": "x"}, "the spec declares pattern, span, train; got patern"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_is_created(vertex, target, spec, words, said):

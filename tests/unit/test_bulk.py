@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.bulk import bulk_command, is_bulk, read_beam_arguments
-from pipeline.config import ConfigError
+from pipeline.bulk import bulk_command, is_bulk
 from pipeline.predict import predict_posts
 
 COMMAND = """
@@ -122,15 +121,6 @@ def test_exit_codes_tell_wrong_usage_from_posts_or_a_model_that_fail(
         printed = capfd.readouterr()
         assert (printed.out, words in printed.err) == ("", True), printed.err
     assert not new.exists()
-
-
-def test_arguments_of_beam_are_read_as_a_runs_are() -> None:
-    given = ["beam.arguments=[--runner=FlinkRunner, --parallelism=8]"]
-    assert read_beam_arguments(given) == ("--runner=FlinkRunner", "--parallelism=8")
-    assert read_beam_arguments([]) == ()
-    for wrong in ("beam.runner=x", "beam.arguments=7", "beam.arguments", "beam.arguments=[a"):
-        with pytest.raises(ConfigError, match=r"takes beam.arguments=\[--runner=..., ...\]; got "):
-            read_beam_arguments([wrong])
 
 
 def test_one_stream_of_posts_is_answered_at_once_and_all_else_through_beam(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ def run_command(*words, **options):
         (["predict"], "--model"),
         (["predict", "--model", "x", "--output", "a.csv"], "--output needs FILEs"),
         (["predict", "--model", "x", "--force", "p.csv"], "--force replaces an --output"),
+        (["predict", "--model", "x", "--beam-runner", "flink", "p.jsonl"], "give an --output"),
+        (["run", "--beam-runner", "prism"], "'direct', 'flink', 'spark', 'dataflow'"),
     ],
 )
 def test_wrong_usage_ends_with_code_2(words, said):
@@ -232,6 +234,6 @@ def test_an_interrupt_ends_any_command_without_a_traceback(tmp_path):
     while process.poll() is None and not list(tmp_path.glob(".data-*/posts.jsonl.gz")):
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate()
+    output, errors = process.communicate(timeout=300)
     assert (process.returncode, output, errors.strip()) == (130, "", "Interrupted.")
     assert list(tmp_path.glob(".data-*")) == []

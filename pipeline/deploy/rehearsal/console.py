@@ -27,7 +27,9 @@ class RehearsalConsole:
         """Prints how it ended."""
         if done.filled:
             self.console.print(f"Stood in for, since not set: {', '.join(done.filled)}")
-        if done.pushed:
+        if not done.trained:
+            self.console.print(done.decision, soft_wrap=True)
+        elif done.pushed:
             self.console.print(f"In service: {done.pushed}")
         else:
             self.console.print("Not blessed, so not pushed: see root/HeadEvaluator", style="yellow")

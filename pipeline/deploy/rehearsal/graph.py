@@ -40,6 +40,11 @@ class Task:
         found: dict[str, Any] = self.component.get("outputDefinitions", {}).get("artifacts", {})
         return found
 
+    def output_parameters(self) -> list[str]:
+        """Names of declared output parameters."""
+        declared = self.component.get("outputDefinitions", {}).get("parameters", {})
+        return sorted(declared)
+
 
 @dataclass
 class State:
@@ -48,11 +53,13 @@ class State:
     Attributes:
         parameters: runtime parameters of the pipeline.
         artifacts: by task and output key.
+        values: output parameters, likewise.
         skipped: tasks whose condition did not hold, or that need such a one.
     """
 
     parameters: Mapping[str, Any]
     artifacts: dict[tuple[str, str], Artifact] = field(default_factory=dict)
+    values: dict[tuple[str, str], Any] = field(default_factory=dict)
     skipped: set[str] = field(default_factory=set)
 
 
@@ -81,8 +88,13 @@ def _read_task(name: str, task: dict[str, Any], specification: Mapping[str, Any]
         executor = specification["deploymentSpec"]["executors"][component["executorLabel"]]
     except KeyError as error:
         raise SpecificationError(f"{name} has no component or executor {error}") from None
-    inputs = task.get("inputs", {}).get("artifacts", {}).values()
-    producers = {one["taskOutputArtifact"]["producerTask"] for one in inputs}
+    inputs = task.get("inputs", {})
+    producers = {
+        one[kind]["producerTask"]
+        for kind in ("taskOutputArtifact", "taskOutputParameter")
+        for one in (*inputs.get("artifacts", {}).values(), *inputs.get("parameters", {}).values())
+        if kind in one
+    }
     after = frozenset(producers | set(task.get("dependentTasks", [])))
     return Task(name, task, component, executor, after)
 
@@ -114,6 +126,8 @@ def input_parameters(task: Task, state: State) -> dict[str, Any]:
     for name, one in task.task.get("inputs", {}).get("parameters", {}).items():
         if "componentInputParameter" in one:
             values[name] = state.parameters[one["componentInputParameter"]]
+        elif "taskOutputParameter" in one:
+            values[name] = _output_value(task, name, one["taskOutputParameter"], state)
         elif "constant" in one.get("runtimeValue", {}):
             # Kubeflow knows no other kind of it.
             values[name] = one["runtimeValue"]["constant"]
@@ -123,6 +137,13 @@ def input_parameters(task: Task, state: State) -> dict[str, Any]:
     if missing:
         raise SpecificationError(f"{task.name} is given no value of {missing}")
     return values
+
+
+def _output_value(task: Task, name: str, source: Mapping[str, str], state: State) -> Any:
+    key = source["producerTask"], source["outputParameterKey"]
+    if key not in state.values:
+        raise SpecificationError(f"{task.name}: parameter {name} is no output: {key}")
+    return state.values[key]
 
 
 def is_to_run(task: Task, state: State) -> bool:

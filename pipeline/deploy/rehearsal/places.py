@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.beam import BeamSettings
 from pipeline.config import Config
 from pipeline.deploy.checks import OPTIONAL_INPUTS
 from pipeline.deploy.settings import CloudBeamSettings, DeploySettings, Target
@@ -52,15 +53,18 @@ def for_rehearsal(config: Config, target: Target) -> tuple[Config, list[str]]:
     if target == "vertex" and vertex:
         keys += [f"deploy.vertex.{key}" for key in vertex]
         changes["vertex"] = deploy.vertex.model_copy(update=vertex)
-    if deploy.beam.runner == "dataflow":
+    beam = config.beam
+    if config.deployed_beam.runner == "dataflow":
         keys.append("deploy.beam.runner=direct")
         changes["beam"] = CloudBeamSettings(arguments=[])
+        beam = BeamSettings() if beam.runner == "dataflow" else beam
     return (
         config.model_copy(
             update={
                 "posts": [_address(pattern) for pattern in config.posts],
                 "labels": [_address(pattern) for pattern in config.labels],
                 **{key: _address(getattr(config, key)) for key in OPTIONAL_INPUTS},
+                "beam": beam,
                 "deploy": deploy.model_copy(update=changes),
             }
         ),

@@ -66,6 +66,10 @@ class Kubeflow:
                         name: {"artifacts": [self.output(name, str(folder / name), declared)]}
                         for name, declared in task.outputs().items()
                     },
+                    "parameters": {
+                        name: {"outputFile": str(folder / f"{name}.parameter")}
+                        for name in task.output_parameters()
+                    },
                     "outputFile": str(folder / self.output_file_name),
                 },
             }

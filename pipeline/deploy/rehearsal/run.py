@@ -73,6 +73,7 @@ class Rehearsal:
         filled: settings that were not set, and stood in for.
         serving: folder of the pushed versions.
         pushed: the version that this run pushed; empty where its model was not blessed.
+        decision: in one line, what the run decided.
     """
 
     artifacts: Mapping[tuple[str, str], Artifact]
@@ -80,6 +81,12 @@ class Rehearsal:
     filled: list[str]
     serving: Path
     pushed: str
+    decision: str
+
+    @property
+    def trained(self) -> bool:
+        """Whether there was a reason to train."""
+        return "Trainer" not in self.skipped
 
 
 @dataclass
@@ -126,13 +133,14 @@ def rehearse(
         state = execute(
             content, target, here, places, observer, submitted or {}, side_by_side, environment
         )
-    pushed = state.artifacts["VersionedPusher", "pushed_model"]["metadata"]
+    pushed = state.artifacts.get(("VersionedPusher", "pushed_model"), {}).get("metadata", {})
     return Rehearsal(
         artifacts=state.artifacts,
         skipped=sorted(state.skipped),
         filled=filled,
         serving=Path(state.parameters["push"]),
         pushed=pushed["pushed_destination"] if pushed.get("pushed") else "",
+        decision=state.artifacts["RetrainingPlanner", "decision"]["metadata"]["summary"],
     )
 
 
@@ -237,15 +245,19 @@ def _run_container_task(task: Task, run: _Run, parameters: dict[str, Any]) -> No
     container = task.executor["container"]
     words = [*container["command"], *container["args"]]
     run.containers.run(task.name, fill(words, invocation), log)
-    reported = read_output(invocation).get("artifacts", {})
-    for name, held in invocation["outputs"]["artifacts"].items():
+    reported = read_output(invocation)
+    for name in task.output_parameters():
+        run.state.values[task.name, name] = reported["parameterValues"][name]
+    for name, held in invocation["outputs"].get("artifacts", {}).items():
         (before,) = held["artifacts"]
-        after = reported.get(name, {}).get("artifacts", [{}])[0]
+        after = reported.get("artifacts", {}).get(name, {}).get("artifacts", [{}])[0]
         run.state.artifacts[task.name, name] = platform.kept(name, before, after)
 
 
 def _make_folders(invocation: Mapping[str, Any]) -> None:
-    """A bucket needs no folders; what stands in for it does."""
-    for held in invocation["outputs"]["artifacts"].values():
+    """A bucket needs no folders; what stands in for it does, and parents alone for a value."""
+    values = invocation["outputs"].get("parameters", {})
+    for name, held in invocation["outputs"].get("artifacts", {}).items():
         for artifact in held["artifacts"]:
-            Path(artifact["uri"]).mkdir(parents=True, exist_ok=True)
+            path = Path(artifact["uri"])
+            (path.parent if name in values else path).mkdir(parents=True, exist_ok=True)

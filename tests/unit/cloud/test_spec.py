@@ -22,7 +22,7 @@ def test_both_forms_are_read(tmp_path, write, target):
     spec = read_spec(write(tmp_path), target)
     assert spec.name == "authorprofile"
     assert spec.tasks == ["PostsExampleGen", "Trainer"]
-    assert list(spec.declared) == ["pattern", "span"]
+    assert list(spec.declared) == ["pattern", "span", "train"]
     assert spec.typed({"pattern": "a", "span": "7"}) == {"pattern": "a", "span": 7}
 
 

@@ -26,6 +26,7 @@ JOBS = {
     "search": {"machine": "n1-standard-8", "parallel_trials": 3},
     "endpoint": {"display_name": "profiles"},
 }
+NEVER_REUSED = {"RetrainingPlanner", "ModelInService", "VersionedPusher", "RunKeeper", "RunReport"}
 
 
 @pytest.fixture(scope="module", name="jobs")
@@ -69,7 +70,9 @@ def test_what_is_written_is_a_specification_of_the_published_schema(jobs, target
 def test_kubeflows_own_client_reads_the_file(jobs, deployable):
     text = specification.render(jobs["kubeflow"], "kubeflow").decode()
     pipeline = components.load_component_from_text(text)
-    assert set(pipeline.component_spec.inputs) == {"posts", "labels", "span", "trials", "push"}
+    assert set(pipeline.component_spec.inputs) == {
+        *("posts", "labels", "span", "trials", "push", "train"),
+    }
     assert pipeline.component_spec.inputs["trials"].default == deployable().tuner.trials
     assert pipeline.pipeline_spec.pipeline_info.name == "authorprofile"
 
@@ -129,7 +132,7 @@ def test_another_process_writes_the_same_bytes(jobs, tmp_path):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_submission_may_give_input_span_trials_and_push(jobs, target):
+def test_a_submission_may_give_input_span_trials_push_and_when_to_train(jobs, target):
     tasks = jobs[target]["pipelineSpec"]["root"]["dag"]["tasks"]
     given = {
         (step, name): value["componentInputParameter"]
@@ -138,6 +141,11 @@ def test_a_submission_may_give_input_span_trials_and_push(jobs, target):
         if "componentInputParameter" in value
     }
     assert given == {
+        ("RetrainingPlanner", "posts"): "posts",
+        ("RetrainingPlanner", "labels"): "labels",
+        ("RetrainingPlanner", "span"): "span",
+        ("RetrainingPlanner", "train"): "train",
+        ("RetrainingPlanner", "destination"): "push",
         ("PostsExampleGen", "posts"): "posts",
         ("PostsExampleGen", "labels"): "labels",
         ("PostsExampleGen", "span"): "span",
@@ -147,6 +155,7 @@ def test_a_submission_may_give_input_span_trials_and_push(jobs, target):
     }
     declared = jobs[target]["pipelineSpec"]["root"]["inputDefinitions"]["parameters"]
     assert declared["span"]["defaultValue"] == -1
+    assert declared["train"]["defaultValue"] == "anew"
     assert parse_patterns(declared["posts"]["defaultValue"]) == ["gs://data/posts-{SPAN}.jsonl"]
     assert declared["push"]["defaultValue"] == "gs://models/authorprofile/serving"
 
@@ -161,14 +170,52 @@ def test_several_patterns_are_one_parameter(deployable):
 @pytest.mark.parametrize(
     ("target", "never"),
     [
-        ("vertex", {"ModelInService", "VersionedPusher", "RunReport"}),
-        ("kubeflow", {"ModelInService", "VersionedPusher", "RunReport", "PostsExampleGen"}),
+        ("vertex", NEVER_REUSED),
+        ("kubeflow", {*NEVER_REUSED, "PostsExampleGen"}),
     ],
 )
 def test_steps_whose_inputs_do_not_tell_are_never_from_the_cache(jobs, target, never):
     tasks = jobs[target]["pipelineSpec"]["root"]["dag"]["tasks"]
     cached = {step for step, task in tasks.items() if task["cachingOptions"].get("enableCache")}
     assert set(tasks) - cached == never
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_step_waits_for_a_reason_to_train_which_it_knows_by_its_value(
+    with_jobs, jobs, target
+):
+    inner = (with_jobs if target == "vertex" else jobs["kubeflow"])["pipelineSpec"]
+    tasks = inner["root"]["dag"]["tasks"]
+    due = {
+        "taskOutputParameter": {"producerTask": "RetrainingPlanner", "outputParameterKey": "due"}
+    }
+    for name in set(tasks) - {"RetrainingPlanner"}:
+        assert tasks[name]["triggerPolicy"] == {
+            "condition": "inputs.parameter_values['due'] == 'yes'"
+        }
+        assert "RetrainingPlanner" in tasks[name]["dependentTasks"]
+        assert tasks[name]["inputs"]["parameters"]["due"] == due
+        assert "due" in inner["components"][name]["inputDefinitions"]["parameters"]
+        # A decision is another artifact in every run, so that no step would come from the cache.
+        artifacts = tasks[name]["inputs"].get("artifacts", {}).values()
+        producers = {one["taskOutputArtifact"]["producerTask"] for one in artifacts}
+        assert "RetrainingPlanner" not in producers or name == "RunReport"
+    assert "triggerPolicy" not in tasks["RetrainingPlanner"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_plan_reaches_what_reads_searches_and_fits(jobs, target):
+    inner = jobs[target]["pipelineSpec"]
+    planned = {
+        name: task["inputs"]["parameters"]["plan"]["taskOutputParameter"]
+        for name, task in inner["root"]["dag"]["tasks"].items()
+        if "plan" in task["inputs"]["parameters"]
+    }
+    assert set(planned) == {"PostsExampleGen", "Tuner", "Trainer", "RunKeeper"}
+    for source in planned.values():
+        assert source == {"producerTask": "RetrainingPlanner", "outputParameterKey": "plan"}
+    outputs = inner["components"]["RetrainingPlanner"]["outputDefinitions"]
+    assert outputs["parameters"] == {name: {"parameterType": "STRING"} for name in ("due", "plan")}
 
 
 def test_on_vertex_ai_the_cache_is_asked_behind_this_packages_driver(jobs):
@@ -179,9 +226,10 @@ def test_on_vertex_ai_the_cache_is_asked_behind_this_packages_driver(jobs):
 
 def test_fit_and_search_are_jobs_where_a_machine_is_asked_for(jobs, with_jobs):
     executor = container(jobs["vertex"], "Trainer")["args"][1]
-    assert executor == "tfx.components.trainer.executor.GenericExecutor"
-    assert container(with_jobs, "Trainer")["args"][1] == (
-        "tfx.extensions.google_cloud_ai_platform.trainer.executor.GenericExecutor"
+    assert executor == "components.training.trainer_component.FitExecutor"
+    assert (
+        container(with_jobs, "Trainer")["args"][1]
+        == "components.training.trainer_component.FitJobExecutor"
     )
     training = json.loads(constant(with_jobs, "Trainer", "custom_config"))
     (pool,) = training["ai_platform_training_args"]["job_spec"]["worker_pool_specs"]
@@ -243,7 +291,9 @@ def test_earlier_hyperparameters_are_imported_in_place_of_a_search(deployable, t
 def test_the_pipelines_own_artifacts_are_found_by_the_names_that_the_platforms_know(jobs):
     text = json.dumps(jobs["kubeflow"]["pipelineSpec"]["components"])
     titles = set(re.findall(r"title: (components\.\w+)", text))
-    assert titles == {"components.JoinAudit", "components.Profile", "components.Report"}
+    assert titles == {
+        f"components.{name}" for name in ("JoinAudit", "Profile", "Report", "RetrainingDecision")
+    }
     for title in titles:
         assert title == import_utils.import_class_by_path(title).TYPE_NAME
 

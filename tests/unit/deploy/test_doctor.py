@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -171,27 +170,6 @@ def test_google_credentials_are_looked_for(deployable, tmp_path, monkeypatch):
     assert verdicts(doctor.check_credentials(deployable(), "vertex")) == [
         ("ok", "rehearsal@rehearsal.invalid, project rehearsal")
     ]
-
-
-def test_kubeflows_address_is_tried(deployable, monkeypatch):
-    monkeypatch.delenv("KUBEFLOW_TOKEN", raising=False)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        single = {"host": f"http://127.0.0.1:{port}"}
-        findings = doctor.check_credentials(changed(deployable, kubeflow=single), "kubeflow")
-        assert [finding.verdict for finding in findings] == ["ok", "ok"]
-        shared = changed(deployable, kubeflow=single | {"namespace": "team"})
-        assert verdicts(doctor.check_credentials(shared, "kubeflow"))[1][0] == "fault"
-        monkeypatch.setenv("KUBEFLOW_TOKEN", "x")
-        assert verdicts(doctor.check_credentials(shared, "kubeflow"))[1][0] == "ok"
-    assert verdicts(doctor.check_credentials(shared, "kubeflow"))[0][0] == "fault"
-
-
-@pytest.mark.parametrize("host", ["", "kubeflow.example.org", "ftp://x"])
-def test_kubeflows_address_must_be_one(deployable, host):
-    config = changed(deployable, kubeflow={"host": host})
-    (finding,) = doctor.check_credentials(config, "kubeflow")
-    assert finding.verdict == "fault" and repr(host) in finding.found
 
 
 def test_the_command_lists_faults_and_refuses_another_versions_file(job, tmp_path):

@@ -40,6 +40,15 @@ def test_artifacts_that_tensorflow_cannot_reach_are_read_and_written_as_copies()
     assert inputs["here"]["artifacts"][0]["uri"] == "gs://b/x"
 
 
+def test_an_outputs_folder_is_made_and_of_a_value_what_is_above_it(tmp_path):
+    outputs = {name: artifact(f"{tmp_path}/{name}/it") for name in ("model", "plan")}
+    invocation = {"outputs": {"artifacts": outputs, "parameters": {"plan": {"outputFile": "/x"}}}}
+    (tmp_path / "plan").mkdir()
+    step.make_folders(invocation)
+    assert (tmp_path / "model/it").is_dir()
+    assert not (tmp_path / "plan/it").exists()
+
+
 def test_what_a_step_reports_names_buckets_again(tmp_path):
     file = tmp_path / "output.json"
     file.write_text(

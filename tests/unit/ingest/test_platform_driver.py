@@ -6,17 +6,19 @@ import json
 
 import pytest
 
-from components.ingest.example_gen import select_input
+from components.ingest.example_gen import planned_settings, select_input
 from components.ingest.platform_driver import main
 from components.ingest.settings import SpanWindow
 from components.ingest.sources import SourceError
 from components.ingest.spans import find_selected, format_patterns, parse_patterns, select_span
+from components.retraining.plan import Plan
 
 DECLARED = {
     "posts": {"parameterType": "STRING"},
     "labels": {"parameterType": "STRING"},
     "ingest": {"parameterType": "STRING"},
     "span": {"parameterType": "NUMBER_INTEGER"},
+    "plan": {"parameterType": "STRING"},
 }
 
 
@@ -62,6 +64,25 @@ def test_the_step_takes_what_the_hook_found_even_if_a_newer_span_has_come(given,
     (tmp_path / "posts-11.csv").write_text("author_id,text\n")
     selection = select_input({**given, **found})
     assert (selection.posts, selection.span) == ([f"{tmp_path}/posts-10.csv"], 10)
+
+
+def test_a_plan_settles_the_newest_span_and_which_ones_are_left_out(given, tmp_path):
+    for span in (7, 11):
+        (tmp_path / f"posts-{span}.csv").write_text("author_id,text\n")
+    plan = Plan(until=10, leave_out=[9]).text
+    given = {**given, "ingest": '{"window": {"last": 2}}', "plan": plan}
+    for found in (drive(given, tmp_path / "task/output.json"), {}):
+        properties = {**given, **found}
+        selection = select_input(properties)
+        assert selection.span == 10
+        spans, files = find_selected(selection, planned_settings(properties).window)
+        assert spans == [7, 10]
+        assert [file.path for file in files][:2] == [
+            f"{tmp_path}/posts-7.csv",
+            f"{tmp_path}/posts-10.csv",
+        ]
+    # What the plan was made for stands, whatever was submitted.
+    assert select_input({**given, "span": 11}).span == 10
 
 
 def test_without_a_hook_the_step_finds_them_itself(given, tmp_path):

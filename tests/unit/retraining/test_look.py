@@ -1,7 +1,5 @@
 """Looks at spans through the real pipeline and store, and the distance between two of them."""
 
-import json
-
 import pytest
 from tfx import v1 as tfx
 
@@ -10,6 +8,7 @@ from components.retraining.drift import compare
 from pipeline.config import load_config
 from pipeline.lineage import read_last_run
 from pipeline.retraining.looks import Looker
+from tests.unit.retraining.span_files import write_span
 
 # protobuf warns whoever called TFX, which reads labels of fields as it always did.
 pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated")
@@ -26,19 +25,6 @@ class Silent:
 
     def stage_finished(self, stage):
         pass
-
-
-def write_span(folder, span, women, known, broken=0):
-    """200 authors: so many women, so many whose age is known; `broken` lines of posts."""
-    posts = [json.dumps({"author_id": n, "text": "a post"}) for n in range(200)]
-    (folder / f"posts-{span}.jsonl").write_text(
-        "\n".join(posts[broken:] + ["{secret text"] * broken), encoding="utf-8"
-    )
-    rows = "".join(
-        f"{n},{20 + n % 50 if n < known else ''},{'female' if n % 100 < women else 'male'}\n"
-        for n in range(200)
-    )
-    (folder / f"labels-{span}.csv").write_text(f"author_id,age,gender\n{rows}", encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

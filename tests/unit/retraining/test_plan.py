@@ -8,9 +8,9 @@ import pytest
 from components.ingest.sources import SourceError
 from components.ingest.spans import select_span
 from components.retraining.decision import Decision, Search, Start
+from components.retraining.planning import History, choose_search, choose_start, gather
 from pipeline.config import ConfigError, load_config
-from pipeline.retraining.history import History
-from pipeline.retraining.plan import apply, choose_search, choose_start, gather
+from pipeline.retraining.plan import apply
 from pipeline.retraining.retrain import unfinished
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)

@@ -1,0 +1,177 @@
+"""Each runner's arguments, and the combinations that are refused before anything starts."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    JobServerOptions,
+    PipelineOptions,
+    PortableOptions,
+    SparkRunnerOptions,
+    StandardOptions,
+    WorkerOptions,
+)
+
+from pipeline.beam import BeamSettings, beam_arguments
+from pipeline.config import Config, ConfigError, load_config
+from pipeline.deploy.platforms import make_platform
+from pipeline.options import check_runner, read_beam, read_config
+from pipeline.schedule.commands import words_of
+
+GIVEN = {"posts": ["posts.jsonl"], "labels": ["labels.csv"]}
+
+
+def read(*assignments: str) -> Config:
+    return load_config(None, assignments, **GIVEN)
+
+
+def options_of(*assignments: str) -> PipelineOptions:
+    return PipelineOptions(beam_arguments(read(*assignments).beam))
+
+
+def test_the_direct_runner_works_in_this_process_and_with_parallelism_in_others() -> None:
+    assert beam_arguments(BeamSettings()) == [
+        "--runner=DirectRunner",
+        "--direct_running_mode=in_memory",
+        "--direct_num_workers=1",
+        "--sdk_container_image=none",
+    ]
+    assert beam_arguments(BeamSettings(parallelism=3))[1:] == [
+        "--direct_running_mode=multi_processing",
+        "--direct_num_workers=3",
+        "--sdk_container_image=none",
+    ]
+
+
+def test_another_runner_among_the_arguments_keeps_its_own_image() -> None:
+    arguments = beam_arguments(BeamSettings(arguments=["--runner=FlinkRunner"]))
+    assert "--sdk_container_image=none" not in arguments
+
+
+def test_flink_gets_its_master_its_version_and_as_many_tasks_as_asked_for() -> None:
+    options = options_of(
+        "beam.runner=flink",
+        "beam.parallelism=2",
+        "beam.flink={master: localhost:99, version: '1.20'}",
+    )
+    flink, portable = options.view_as(FlinkRunnerOptions), options.view_as(PortableOptions)
+    assert options.view_as(StandardOptions).runner == "FlinkRunner"
+    assert (flink.flink_master, flink.flink_version) == ("localhost:99", "1.20")
+    assert (flink.parallelism, portable.sdk_worker_parallelism) == (2, "1")
+    assert (portable.environment_type, portable.environment_config) == ("LOOPBACK", None)
+    opened = options.view_as(JobServerOptions).job_server_jvm_properties
+    assert "--add-opens=java.base/java.util=ALL-UNNAMED" in opened
+
+
+def test_a_job_server_that_runs_is_used_in_place_of_beams_jar() -> None:
+    options = options_of("beam.runner=flink", "beam.job_server=localhost:7")
+    assert options.view_as(PortableOptions).job_endpoint == "localhost:7"
+    assert options.view_as(JobServerOptions).job_server_jvm_properties == []
+
+
+def test_spark_gets_its_master_and_workers_of_a_command() -> None:
+    options = options_of(
+        "beam.runner=spark",
+        "beam.spark.master=spark://head:7077",
+        "beam={workers: process, workers_at: /opt/boot, worker_processes: 4}",
+    )
+    portable = options.view_as(PortableOptions)
+    assert options.view_as(StandardOptions).runner == "SparkRunner"
+    assert options.view_as(SparkRunnerOptions).spark_master_url == "spark://head:7077"
+    assert portable.environment_type == "PROCESS"
+    assert portable.environment_config == '{"command": "/opt/boot"}'
+    assert portable.sdk_worker_parallelism == "4"
+
+
+def test_arguments_that_are_given_win() -> None:
+    options = options_of("beam.runner=flink", "beam.arguments=[--runner=SparkRunner]")
+    assert options.view_as(StandardOptions).runner == "SparkRunner"
+
+
+@pytest.mark.parametrize(
+    ("assignments", "said"),
+    [
+        (["beam.runner=prism"], "beam.runner: Input should be 'direct', 'flink', 'spark' or 'data"),
+        (["beam.parallelism=-1"], "beam.parallelism: "),
+        (
+            ["beam.runner=flink", "beam.flink.master=head:8081"],
+            "a cluster elsewhere does not reach; flink is at head:8081. Set workers to process",
+        ),
+        (["beam.runner=spark", "beam.job_server=head:1"], "spark is at head:1. Set workers"),
+        (
+            ["beam.runner=flink", "beam.workers=docker"],
+            "workers docker needs workers_at, an image of Beam's SDK with this package in it",
+        ),
+        (["beam.runner=spark", "beam.workers=external"], "needs workers_at, host:port of Beam's"),
+        (["beam.flink.host=x"], "beam.flink.host: unknown key; allowed here: master, version"),
+    ],
+)
+def test_a_combination_that_cannot_work_is_refused_in_one_line(assignments, said) -> None:
+    with pytest.raises(ConfigError) as refused:
+        read(*assignments)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_option_wins_over_file_and_settings(tmp_path) -> None:
+    (tmp_path / "c.yaml").write_text("beam: {runner: spark, parallelism: 4}", encoding="utf-8")
+    config = read_config(
+        tmp_path / "c.yaml", ("p",), ("l",), None, ("beam.runner=direct",), beam_runner="flink"
+    )
+    assert (config.beam.runner, config.beam.parallelism) == ("flink", 4)
+
+
+def test_predict_takes_the_section_without_a_configuration() -> None:
+    assert read_beam((), None) == ()
+    given = read_beam(("beam.arguments=[--runner=FlinkRunner, --parallelism=8]",), None)
+    assert given[-2:] == ("--runner=FlinkRunner", "--parallelism=8")
+    assert "--flink_master=localhost:5" in read_beam(("beam.flink.master=localhost:5",), "flink")
+    for wrong, said in (
+        ("training.epochs=7", "keys of the section beam here; got training.epochs=7"),
+        ("beam.arguments=7", "beam.arguments: "),
+        ("beam.bogus=7", "beam.bogus: unknown key"),
+    ):
+        with pytest.raises(click.UsageError, match=said):
+            read_beam((wrong,), None)
+
+
+def test_dataflow_is_refused_where_the_work_lies_in_a_folder_of_this_machine() -> None:
+    for refused in (
+        lambda: check_runner(read("beam.runner=dataflow")),
+        lambda: read_beam((), "dataflow"),
+    ):
+        with pytest.raises(click.UsageError, match="Dataflow's workers see buckets alone"):
+            refused()
+
+
+@pytest.mark.parametrize("asks", ["beam.runner=dataflow", "deploy.beam.runner=dataflow"])
+def test_a_compiled_pipeline_takes_dataflow_from_either_section(asks) -> None:
+    config = read(
+        asks,
+        "deploy={root: gs://b/r, image: i, vertex: {project: p, region: r}}",
+        "beam.dataflow={maximum_workers: 40, disk_gb: 50, machine: n2-highmem-4}",
+    )
+    options = PipelineOptions(make_platform(config, "vertex").beam_arguments)
+    workers = options.view_as(WorkerOptions)
+    assert options.view_as(StandardOptions).runner == "DataflowRunner"
+    assert (workers.max_num_workers, workers.disk_size_gb) == (40, 50)
+    assert workers.machine_type == "n2-highmem-4"
+
+
+def test_arguments_of_another_runner_do_not_follow_to_dataflow() -> None:
+    config = read(
+        "deploy.beam.runner=dataflow",
+        "beam.arguments=[--runner=FlinkRunner]",
+        "deploy.beam.arguments=[--num_workers=4]",
+    )
+    arguments = make_platform(config, "vertex").beam_arguments
+    assert "--runner=FlinkRunner" not in arguments
+    assert arguments[-1] == "--num_workers=4"
+
+
+def test_a_schedule_keeps_the_runner_that_it_was_made_with() -> None:
+    given = {"config": None, "posts": (), "labels": (), "out": None, "heads": None}
+    words = words_of({**given, "assignments": (), "beam_runner": "flink"})
+    assert words == ["--beam-runner", "flink"]
