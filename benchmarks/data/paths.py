@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks.whole_run.stages import StageTimes
 
 OWN, STOCK, BARE = "authorprofile", "stock TFX", "bare count"
 LAST_STAGE = "Transform"
@@ -29,33 +29,18 @@ class _PathEndError(Exception):
     """The stages to be measured have ended."""
 
 
-class StageTimes:
-    """Notes what each stage takes, and ends the run behind the last one that is measured."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.processor_seconds: dict[str, float] = {}
-        self._started = 0.0, 0.0
-
-    def stage_started(self, stage: str) -> None:
-        self._started = time.perf_counter(), _processor_seconds()
+class PathTimes(StageTimes):
+    """Ends the run behind the last stage that is measured."""
 
     def stage_finished(self, stage: str) -> None:
-        started, processor_started = self._started
-        self.seconds[stage] = time.perf_counter() - started
-        self.processor_seconds[stage] = _processor_seconds() - processor_started
+        super().stage_finished(stage)
         if stage == LAST_STAGE:
             raise _PathEndError
 
 
-def _processor_seconds() -> float:
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
 def main(name: str, corpus: str, out: str) -> None:
     """Runs one contender."""
-    times = StageTimes()
+    times = PathTimes()
     if name == BARE:
         times.stage_started("count")
         count_words(Path(corpus) / "posts.jsonl")

@@ -61,27 +61,33 @@ def measure(trees: Mapping[str, Path], config: Path, out: Path, rounds: int) -> 
 def compare(runs: Runs) -> list[Comparison]:
     """Whole seconds, imports, and those of each stage."""
     base = BEFORE if BEFORE in runs else NOW
+    wanted = [
+        (f"{title}, {unit}", which, f"{prefix}{key}")
+        for title, which, key in (
+            ("a run from nothing", "first", "whole"),
+            ("the same run again, nothing changed", "second", "whole"),
+            ("imports", "second", "imports"),
+        )
+        for unit, prefix in (("clock", ""), ("processor", "processor_"))
+    ]
     comparisons = []
-    for title, which, key in (
-        ("a run from nothing", "first", "whole"),
-        ("the same run again, nothing changed", "second", "whole"),
-        ("of which imports", "second", "imports"),
-    ):
+    for title, which, key in wanted:
         figures = {name: [run[key] for run in tree[which]] for name, tree in runs.items()}
         comparisons.append(Comparison(title, "seconds", base, figures, smaller_is_better=True))
     for stage in runs[NOW]["first"][0]["stages"]:
         figures = {
-            name: [run["stages"].get(stage, 0.0) for run in tree["first"]]
+            name: [max(0.01, run["processor_stages"].get(stage, 0.0)) for run in tree["first"]]
             for name, tree in runs.items()
         }
-        title = f"a run from nothing: {stage}"
+        title = f"a run from nothing: {stage}, processor"
         comparisons.append(Comparison(title, "seconds", base, figures, smaller_is_better=True))
     return comparisons
 
 
 def describe(runs: list[dict[str, Any]]) -> list[str]:
     """What a runner that starts each stage as soon as it can would save at the most."""
-    seconds = {stage: median(run["stages"][stage] for run in runs) for stage in runs[0]["stages"]}
+    stages = runs[0]["stages"]
+    seconds = {stage: median(run["stages"][stage] for run in runs) for stage in stages}
     length, chain = longest_chain(seconds, runs[0]["waits_for"])
     total = sum(seconds.values())
     return [
