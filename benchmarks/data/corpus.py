@@ -25,7 +25,7 @@ from components.ingest.records import RecordError, parse_label, parse_post
 from pipeline.sample.files import DEFAULT_SEED
 from pipeline.sample.records import LABEL_FIELDS, Block, draw_blocks, draw_corpus_lengths
 
-HEADS = {
+HEADS: dict[str, dict[str, Any]] = {
     "age": {"kind": "regression", "unit": "years"},
     "income": {"kind": "classes", "classes": 10, "given_as": "amount"},
     "gender": {"kind": "binary", "positive": "female", "negative": "male"},
