@@ -176,6 +176,11 @@ class Config(BaseModel):
             unknown = [name for name in names if name not in self.heads]
             if unknown:
                 raise ValueError(f"{key} names {unknown}; the heads are {list(self.heads)}")
+        if self.ingest.maximum_posts <= self.text.max_tokens:
+            raise ValueError(
+                f"ingest.maximum_posts must exceed text.max_tokens, {self.text.max_tokens}, or "
+                f"posts that the network reads would be left out; it is {self.ingest.maximum_posts}"
+            )
         last, wanted = self.ingest.window.last, self.retraining.minimum_new_spans
         if wanted > (last or 1) and not (last is None and self.ingest.window.since is not None):
             raise ValueError(

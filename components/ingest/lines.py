@@ -4,7 +4,8 @@ Also holds what all readers share: `RawRecord`, `Fault` and the causes that mean
 
 Enters: an open binary file and its compression. Leaves: lines with their numbers, counted from 1,
 without line end and byte-order mark; a `Fault` for a line that is too long, or where compressed
-data breaks. Holds one line of at most `maximum_bytes`. Called by `readers`.
+data breaks. Holds one line of at most `maximum_bytes`. Called by `readers`. A plain file can be
+read in pieces: `count_lines` says how the lines of each are numbered.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ BREAKS = frozenset({DAMAGED, BAD_HEADER, NOT_PARQUET})
 
 _BOM = b"\xef\xbb\xbf"
 _SKIP_BYTES = 65_536
+_COUNT_BYTES = 1 << 20
 
 Line = tuple[int, bytes]
 
@@ -78,6 +80,45 @@ def read_lines(stored: IO[bytes], compression: str, maximum_bytes: int) -> Itera
             yield number, content.removesuffix(b"\n").removesuffix(b"\r")
 
 
+def read_lines_between(
+    stored: IO[bytes], start: int, end: int, number: int, maximum_bytes: int
+) -> Iterator[Line | Fault]:
+    """The lines of a plain file that begin in [start, end), as `read_lines` gives them.
+
+    Args:
+        stored: the file; it can seek.
+        start: first byte; where it lies inside a line, that line is the piece before's.
+        end: byte after the last; a line that begins before it is read whole.
+        number: of the first line that begins there, see `count_lines`.
+        maximum_bytes: longest line given.
+    """
+    stored.seek(max(start - 1, 0))
+    if start:
+        _skip_line(stored)
+    while stored.tell() < end:
+        content = _next_line(stored, maximum_bytes)
+        if content is None:
+            yield Fault(number, TOO_LONG)
+        else:
+            content = content.removeprefix(_BOM) if number == 1 else content
+            yield number, content.removesuffix(b"\n").removesuffix(b"\r")
+        number += 1
+
+
+def count_lines(stored: IO[bytes], start: int, end: int) -> int:
+    r"""How many lines of a plain file begin in [start, end).
+
+    Example:
+        b"ab\ncd\n", 0, 4 -> 2: at bytes 0 and 3; in [4, 6) none does
+    """
+    stored.seek(max(start - 1, 0))
+    lines, left = (0 if start else 1), end - 1 - max(start - 1, 0)
+    while left > 0 and (block := stored.read(min(left, _COUNT_BYTES))):
+        lines += block.count(b"\n")
+        left -= len(block)
+    return lines
+
+
 def is_damage(error: Exception) -> bool:
     """Whether the content is bad, not the storage that it is read from.
 
@@ -94,10 +135,14 @@ def _next_line(stream: Any, maximum_bytes: int) -> bytes | None:
     content: bytes = stream.readline(maximum_bytes + len(b"\r\n"))
     if len(content.removesuffix(b"\n").removesuffix(b"\r")) <= maximum_bytes:
         return content
-    rest = content
-    while rest and not rest.endswith(b"\n"):
-        rest = stream.readline(_SKIP_BYTES)
+    if not content.endswith(b"\n"):
+        _skip_line(stream)
     return None
+
+
+def _skip_line(stream: Any) -> None:
+    while (rest := stream.readline(_SKIP_BYTES)) and not rest.endswith(b"\n"):
+        pass
 
 
 _DECOMPRESS: dict[str, Callable[[IO[bytes]], Any]] = {

@@ -14,6 +14,7 @@ aside. Called by `join` for each author. Pure Python.
 | label records of several spans | as above, by those of the newest | older ones superseded label |
 | a post_id more than once | first as read used, others duplicate post | used |
 | a post_id in several spans | first as read used, others repeated post | used |
+| more than `maximum_posts` posts | the first in order used, others beyond it | used |
 
 Where several spans are read, a span says how things stand when it ends: its label records take the
 place of those of older spans, whole, and disagree with each other alone. A person has a birthday,
@@ -22,6 +23,7 @@ and moves up an income group; that is no conflict.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -35,11 +37,17 @@ DUPLICATE_POST = "duplicate post"
 DUPLICATE_LABEL = "duplicate label"
 SUPERSEDED_LABEL = "superseded label"
 REPEATED_POST = "repeated post"
+BEYOND = "beyond maximum_posts"
 CONFLICTING_LABELS = "conflicting labels"
 LABELS_CONFLICT = "author's labels conflict"
 
 # Sound records that training has no use for; they do not count against the bound on faults.
-NOT_FAULTS = frozenset({NO_LABEL_RECORD, NO_POSTS, NO_KNOWN_LABEL, SUPERSEDED_LABEL, REPEATED_POST})
+NOT_FAULTS = frozenset(
+    {NO_LABEL_RECORD, NO_POSTS, NO_KNOWN_LABEL, SUPERSEDED_LABEL, REPEATED_POST, BEYOND}
+)
+
+NO_TEXT = ""
+"""In place of the text of a post that will not be used (see `crowds`); no readable post has it."""
 
 # Plain tuples: Beam shuffles these fast, and pickles anything else.
 Values = tuple[LabelValue | None, ...]
@@ -67,7 +75,10 @@ class Outcome:
 
 
 def match_author(
-    posts: list[PostRow], labels: list[LabelRow], spans: Sequence[int] = ()
+    posts: list[PostRow],
+    labels: list[LabelRow],
+    spans: Sequence[int] = (),
+    most: int = sys.maxsize,
 ) -> Outcome:
     """The outcome of all records of one author.
 
@@ -75,6 +86,7 @@ def match_author(
         posts: of the author, in any order.
         labels: of the author, in any order.
         spans: the span of each source; empty where all are of one.
+        most: posts used; further ones in order are set aside.
 
     Example:
         posts [(0, 1, None, None, "a"), (0, 2, None, None, "b")], labels [(1, 1, (41.0,))]
@@ -93,12 +105,23 @@ def match_author(
     if all(value is None for value in values):
         return _not_used(posts, [first], NO_KNOWN_LABEL, NO_KNOWN_LABEL, duplicates)
     kept, repeated = split_repeated(posts, spans)
+    ordered = order_posts(kept)
+    used = ordered[:most]
+    beyond = tuple((post[0], post[1], BEYOND) for post in ordered[most:])
     return Outcome(
-        texts=tuple(post[4] for post in order_posts(kept)),
+        texts=tuple(post[4] for post in used),
         values=values,
-        used_sources=(first[0], *(post[0] for post in kept)),
-        set_aside=duplicates + repeated,
+        used_sources=(first[0], *(post[0] for post in used)),
+        set_aside=duplicates + repeated + beyond,
     )
+
+
+def read_posts_of(posts: list[PostRow], most: int) -> list[PostRow]:
+    """The posts of an author whose texts are used, if any are; the texts themselves do not matter.
+
+    Spans change by what cause a repeated post is set aside, not which one is used.
+    """
+    return order_posts(split_repeated(posts)[0])[:most]
 
 
 def _newest_labels(

@@ -32,6 +32,7 @@ from components.ingest.lines import (
     Line,
     RawRecord,
     read_lines,
+    read_lines_between,
 )
 from components.ingest.parquet import read_parquet
 from components.ingest.settings import IngestSettings
@@ -61,6 +62,16 @@ def read_records(file_path: str, settings: IngestSettings) -> Iterator[RawRecord
         else:
             delimiter = "," if format_name == "csv" else "\t"
             yield from _read_csv(lines, delimiter, maximum_bytes)
+
+
+def read_records_between(
+    file_path: str, start: int, end: int, first_line: int, settings: IngestSettings
+) -> Iterator[RawRecord | Fault]:
+    """The records of a plain JSON Lines file whose lines begin in [start, end), in order."""
+    with FileSystems.open(file_path, compression_type=CompressionTypes.UNCOMPRESSED) as stored:
+        yield from _read_json_lines(
+            read_lines_between(stored, start, end, first_line, settings.maximum_record_bytes)
+        )
 
 
 def _read_json_lines(lines: Iterator[Line | Fault]) -> Iterator[RawRecord | Fault]:

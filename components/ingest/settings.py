@@ -60,5 +60,11 @@ class IngestSettings(BaseModel):
         ge=1024,
         description="longest readable record in bytes; a longer one is set aside",
     )
+    maximum_posts: int = Field(
+        10_000,
+        ge=1,
+        description="posts of an author that are used, the first in order; more than "
+        "text.max_tokens, and the network could not have read the others",
+    )
     splits: SplitSettings = Field(default_factory=SplitSettings, description="author shares")
     window: SpanWindow = Field(default_factory=SpanWindow, description="spans that are read")

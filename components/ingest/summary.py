@@ -13,6 +13,7 @@ lines for the console. Read by `checks`, by `audit` and by the report. Knows no 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -89,8 +90,23 @@ class JoinSummary(BaseModel):
         ("read", source), ("used", source), ("set aside", source, cause), ("authors", split),
         ("known", split, head), ("value", split, head, value).
         """
+        aside: defaultdict[Any, dict[str, CauseCount]] = defaultdict(dict)
+        for key in sorted((key for key in tally if key[0] == "set aside"), key=str):
+            records, first_line, _ = tally[key]
+            aside[key[1]][str(key[2])] = CauseCount(
+                records=records, first_line=int(first_line or 0)
+            )
         return cls(
-            files=[_file_counts(tally, place, source) for place, source in enumerate(sources)],
+            files=[
+                FileCounts(
+                    kind=source.kind,
+                    file=source.path,
+                    read=_total(tally, "read", place),
+                    used=_total(tally, "used", place),
+                    set_aside=aside[place],
+                )
+                for place, source in enumerate(sources)
+            ],
             splits={split: _split_counts(tally, split, heads) for split in SPLITS},
         )
 
@@ -175,21 +191,6 @@ def _file_line(file: FileCounts) -> str:
 
 def _list(causes: Sequence[CauseTotal]) -> str:
     return ", ".join(f"{total.records:,} {total.cause}" for total in causes)
-
-
-def _file_counts(tally: Tally, place: int, source: SourceFile) -> FileCounts:
-    set_aside = {
-        str(key[2]): CauseCount(records=count[0], first_line=int(count[1] or 0))
-        for key, count in sorted(tally.items(), key=str)
-        if key[:2] == ("set aside", place)
-    }
-    return FileCounts(
-        kind=source.kind,
-        file=source.path,
-        read=_total(tally, "read", place),
-        used=_total(tally, "used", place),
-        set_aside=set_aside,
-    )
 
 
 def _split_counts(tally: Tally, split: str, heads: tuple[Any, ...]) -> SplitCounts:

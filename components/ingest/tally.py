@@ -7,15 +7,20 @@ named in `summary.JoinSummary.from_tally`. Called by `join`.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.pvalue import PCollection
+from apache_beam.transforms.window import GlobalWindows
 
 from components.heads import BinaryHead, ClassesHead, LabelValue
 from components.ingest.matching import Outcome, SetAside
 from components.ingest.summary import OUT_OF_RANGE, Count, Key
+
+_KEYS_HELD = 50_000
 
 TallyEntry = tuple[Key, int, float | None]
 """What is counted, how many, and the number (line or label) to keep the smallest and largest of."""
@@ -43,34 +48,59 @@ def tally_author(split: str, outcome: Outcome, heads: tuple[Any, ...]) -> list[T
     return entries
 
 
-class AddUp(beam.CombineFn):
-    """Adds up tally entries by key: the counts, and the smallest and largest number."""
+class AddUp(beam.PTransform):
+    """Adds up lists of tally entries to one mapping: the counts, the smallest and largest number.
 
-    def create_accumulator(self) -> dict[Key, Count]:
-        return {}
+    Each worker adds up what it meets, and each key is added up on its own: with 100,000 files no
+    one worker holds more than the finished totals.
+    """
 
-    def add_input(
-        self, totals: dict[Key, Count], entries: Iterable[TallyEntry]
-    ) -> dict[Key, Count]:
-        for key, count, number in entries:
-            _add(totals, key, (count, number, number))
-        return totals
+    def expand(self, entries: PCollection) -> PCollection:
+        """Builds the transform; see the class."""
+        return (
+            entries
+            | "AddUpHere" >> beam.ParDo(_AddUpBundle())
+            | "AddUpEach" >> beam.CombinePerKey(_AddCounts())
+            | "AllTotals" >> beam.combiners.ToDict()
+        )
 
-    def merge_accumulators(self, parts: Iterable[dict[Key, Count]]) -> dict[Key, Count]:
-        totals: dict[Key, Count] = {}
-        for part in parts:
-            for key, count in part.items():
-                _add(totals, key, count)
-        return totals
 
-    def extract_output(self, totals: dict[Key, Count]) -> dict[Key, Count]:
-        return totals
+class _AddUpBundle(beam.DoFn):
+    def start_bundle(self) -> None:
+        self._totals: dict[Key, Count] = {}
+
+    def process(self, element: Iterable[TallyEntry]) -> Iterator[tuple[Key, Count]]:
+        for key, count, number in element:
+            _add(self._totals, key, (count, number, number))
+        if len(self._totals) > _KEYS_HELD:
+            yield from self._totals.items()
+            self._totals = {}
+
+    def finish_bundle(self) -> Iterator[Any]:
+        return map(GlobalWindows.windowed_value, self._totals.items())
+
+
+class _AddCounts(beam.CombineFn):
+    def create_accumulator(self) -> Count:
+        return 0, None, None
+
+    def add_input(self, total: Count, more: Count) -> Count:
+        return _sum(total, more)
+
+    def merge_accumulators(self, parts: Iterable[Count]) -> Count:
+        return functools.reduce(_sum, parts)
+
+    def extract_output(self, total: Count) -> Count:
+        return total
 
 
 def _add(totals: dict[Key, Count], key: Key, more: Count) -> None:
-    count, low, high = totals.get(key, (0, more[1], more[2]))
-    numbers = [number for number in (low, high, more[1], more[2]) if number is not None]
-    totals[key] = (count + more[0], min(numbers, default=None), max(numbers, default=None))
+    totals[key] = _sum(totals[key], more) if key in totals else more
+
+
+def _sum(one: Count, other: Count) -> Count:
+    numbers = [number for number in (*one[1:], *other[1:]) if number is not None]
+    return one[0] + other[0], min(numbers, default=None), max(numbers, default=None)
 
 
 def _label_entries(split: str, head: Any, value: LabelValue) -> Iterator[TallyEntry]:

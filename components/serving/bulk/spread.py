@@ -24,9 +24,9 @@ from typing import Any, TextIO
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
-from components.ingest.join import post_row
 from components.ingest.lines import Fault
 from components.ingest.readers import read_records
+from components.ingest.reading import post_row
 from components.ingest.records import RecordError, parse_post
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile, count_shards

@@ -16,7 +16,8 @@ from pyarrow import parquet
 
 from components.heads import parse_heads
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, audit_sources
-from components.ingest.join import JoinAuthors, label_row, post_row
+from components.ingest.join import JoinAuthors
+from components.ingest.reading import label_row, post_row
 from components.ingest.records import Label, Post
 from components.ingest.settings import IngestSettings, SplitSettings
 

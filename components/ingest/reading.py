@@ -1,0 +1,193 @@
+"""Every record of the sources, as Beam transforms: read where the workers are, piece by piece.
+
+Enters: the manifest, a file that lists the sources. Leaves: parsed rows, records set aside and
+their tally, as `join` takes them. Called by `join.IngestSources`. Imports Beam, not TFX.
+
+    manifest -> pieces -> [large files: CountLines -> NumberLines] -> ReadPiece -> rows
+
+The graph of the pipeline holds the manifest's path alone, so 100,000 files make it no larger than
+one does. A plain file of JSON Lines is cut into pieces of `PIECE_BYTES`, which workers read side by
+side; a line is read by the piece in which it begins. Compressed files, CSV (a quoted field may hold
+line ends) and Parquet are read by one worker each: for many workers, give many files.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+from apache_beam.pvalue import TaggedOutput
+
+from components.ingest.lines import Fault, RawRecord, count_lines
+from components.ingest.readers import read_records, read_records_between
+from components.ingest.records import Label, Post, RecordError, parse_label, parse_post
+from components.ingest.settings import IngestSettings
+from components.ingest.sources import SourceFile, format_of
+from components.ingest.tally import tally_read
+
+POSTS = "posts"
+LABELS = "labels"
+SET_ASIDE = "set_aside"
+TALLY = "tally"
+
+MANIFEST_FILE = "sources.jsonl"
+PIECE_BYTES = 64 * 1024 * 1024
+_WHOLE = "whole"
+_CUT = "cut"
+_RECORDS_A_MESSAGE = 100_000
+_log = logging.getLogger("authorprofile.ingest")
+
+
+class Piece(NamedTuple):
+    """What is read at once: a file, or the lines that begin in [start, end) of one.
+
+    `source` is the file's place among the sources; `first_line` the number of the piece's first.
+    """
+
+    source: int
+    kind: str
+    path: str
+    start: int = 0
+    end: int = 0
+    first_line: int = 1
+
+
+def write_manifest(sources: Sequence[SourceFile], folder: str) -> str:
+    """Writes the list of sources, a JSON array a line, and returns its path."""
+    path = f"{folder}/{MANIFEST_FILE}"
+    with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        for source in sources:
+            file.write(json.dumps(source).encode() + b"\n")
+    return path
+
+
+def read_manifest(path: str) -> tuple[SourceFile, ...]:
+    """The sources of a manifest, in their order."""
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
+        return tuple(SourceFile(*json.loads(line)) for line in file)
+
+
+def is_cut(source: SourceFile) -> bool:
+    """Whether a file is read in pieces."""
+    return source.size_bytes > PIECE_BYTES and format_of(source.path) == ("json_lines", "")
+
+
+class ReadSources(beam.PTransform):
+    """Reads and parses every record of the sources.
+
+    Out, by tag: "posts", "labels": keyed rows for `JoinAuthors`; "set_aside" and "tally" as there.
+
+    Args:
+        manifest: of `write_manifest`.
+        cuts: whether any source `is_cut`; without one the graph needs no counting of lines.
+        heads: of which label records hold values.
+        settings: the longest record.
+    """
+
+    def __init__(
+        self, manifest: str, cuts: bool, heads: tuple[Any, ...], settings: IngestSettings
+    ) -> None:
+        super().__init__()
+        self._manifest = manifest
+        self._cuts = cuts
+        self._heads = heads
+        self._settings = settings
+
+    def expand(self, pipeline: beam.Pipeline) -> Any:
+        """Builds the transform; see the class."""
+        pieces = (
+            pipeline
+            | "Manifest" >> beam.Create([self._manifest])
+            | "ListPieces" >> beam.FlatMap(_list_pieces).with_outputs(_CUT, main=_WHOLE)
+        )
+        todo = pieces[_WHOLE]
+        if self._cuts:
+            numbered = (
+                pieces[_CUT]
+                | "SpreadCounting" >> beam.Reshuffle()
+                | "CountLines" >> beam.Map(_count_piece)
+                | "GroupByFile" >> beam.GroupByKey()
+                | "NumberLines" >> beam.FlatMap(_number_lines)
+            )
+            todo = (todo, numbered) | "AllPieces" >> beam.Flatten()
+        return (
+            todo
+            | "SpreadPieces" >> beam.Reshuffle()
+            | "ReadPiece"
+            >> beam.ParDo(_ReadPiece(self._heads, self._settings)).with_outputs(
+                POSTS, LABELS, SET_ASIDE, TALLY
+            )
+        )
+
+
+def _list_pieces(manifest: str) -> Iterator[Piece | TaggedOutput]:
+    for place, source in enumerate(read_manifest(manifest)):
+        if not is_cut(source):
+            yield Piece(place, source.kind, source.path)
+            continue
+        for start in range(0, source.size_bytes, PIECE_BYTES):
+            end = min(start + PIECE_BYTES, source.size_bytes)
+            yield TaggedOutput(_CUT, Piece(place, source.kind, source.path, start, end))
+
+
+def _count_piece(piece: Piece) -> tuple[int, tuple[Piece, int]]:
+    piece = Piece(*piece)
+    with FileSystems.open(piece.path, compression_type=CompressionTypes.UNCOMPRESSED) as stored:
+        return piece.source, (piece, count_lines(stored, piece.start, piece.end))
+
+
+def _number_lines(file: tuple[int, Iterable[tuple[Piece, int]]]) -> Iterator[Piece]:
+    number = 1
+    for piece, lines in sorted(file[1], key=lambda counted: counted[0][3]):
+        yield Piece(*piece)._replace(first_line=number)
+        number += lines
+
+
+class _ReadPiece(beam.DoFn):
+    def __init__(self, heads: tuple[Any, ...], settings: IngestSettings) -> None:
+        self._heads = heads
+        self._settings = settings
+
+    def process(self, element: Piece) -> Iterator[TaggedOutput]:
+        # A runner that moves elements between processes hands on the plain tuple.
+        piece = Piece(*element)
+        read = 0
+        for record in self._records(piece):
+            read += 1
+            if read % _RECORDS_A_MESSAGE == 0:
+                _log.debug("%s records read of %s", f"{read:,}", piece.path.rpartition("/")[2])
+            yield self._parse(piece.source, piece.kind, record)
+        yield TaggedOutput(TALLY, tally_read(piece.source, read))
+
+    def _records(self, piece: Piece) -> Iterator[RawRecord | Fault]:
+        if not piece.end:
+            return read_records(piece.path, self._settings)
+        return read_records_between(
+            piece.path, piece.start, piece.end, piece.first_line, self._settings
+        )
+
+    def _parse(self, source: int, kind: str, record: RawRecord | Fault) -> TaggedOutput:
+        if isinstance(record, Fault):
+            return TaggedOutput(SET_ASIDE, (source, record.line, record.cause))
+        try:
+            if kind == POSTS:
+                return TaggedOutput(POSTS, post_row(source, record.line, parse_post(record.fields)))
+            label = parse_label(record.fields, self._heads)
+            return TaggedOutput(LABELS, label_row(source, record.line, label))
+        except RecordError as error:
+            return TaggedOutput(SET_ASIDE, (source, record.line, error.cause))
+
+
+def post_row(source: int, line: int, post: Post) -> tuple[str, tuple[Any, ...]]:
+    """The post as `JoinAuthors` takes it."""
+    return post.author_id, (source, line, post.time_microseconds, post.post_id, post.text)
+
+
+def label_row(source: int, line: int, label: Label) -> tuple[str, tuple[Any, ...]]:
+    """The label record as `JoinAuthors` takes it."""
+    return label.author_id, (source, line, label.values)
