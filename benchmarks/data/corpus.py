@@ -19,8 +19,8 @@ from typing import Any
 
 from components.heads import parse_heads
 from components.ingest.examples import encode_example
-from components.ingest.join import label_row, post_row
 from components.ingest.matching import match_author
+from components.ingest.reading import label_row, post_row
 from components.ingest.records import RecordError, parse_label, parse_post
 from pipeline.sample.files import DEFAULT_SEED
 from pipeline.sample.records import LABEL_FIELDS, Block, draw_blocks, draw_corpus_lengths
