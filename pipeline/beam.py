@@ -160,6 +160,8 @@ def beam_arguments(beam: BeamSettings, deploy: DeploySettings | None = None) -> 
         own = _dataflow(beam.dataflow, deploy)
     elif beam.runner == "direct":
         own = _direct(beam.parallelism)
+        if not any(argument.startswith("--runner=") for argument in beam.arguments):
+            own.append(_INSTALLED)
     else:
         own = [*(_flink(beam) if beam.runner == "flink" else _spark(beam)), *_portable(beam)]
     return [*own, *beam.arguments]
@@ -180,7 +182,6 @@ def _direct(parallelism: int) -> list[str]:
         "--runner=DirectRunner",
         f"--direct_running_mode={mode}",
         f"--direct_num_workers={max(1, parallelism)}",
-        _INSTALLED,
     ]
 
 

@@ -1,7 +1,7 @@
 r"""Text to tokens inside the TensorFlow graph, the same ops in training and in service.
 
 Enters: strings `[batch]`, an author's posts joined by `SEPARATOR`. Leaves: ragged strings
-`[batch, (tokens)]`. Called by `transform.preprocessing_fn`, whose graph the served model carries.
+`[batch, (tokens)]`. Called by `transform.token_ids`, whose graph the served model carries.
 
     "Don't @bob! http://a.io\x1e你好 3.5 👍🏽"
     -> don't <handle> ! <url> <post> 你 好 3.5 👍🏽
@@ -30,6 +30,8 @@ _EMOJI = rf"[\x{{1F1E6}}-\x{{1F1FF}}]{{2}}|{_MODIFIED}(?:\x{{200D}}{_MODIFIED})*
 _CHARACTER = r"[^\s\p{M}\p{Cc}\p{Cf}]\p{M}*"
 _TOKEN = rf"{POST}|{URL}|{HANDLE}|{_WORD}|{_NUMBER}|{_EMOJI}|{_CHARACTER}"
 _INVISIBLE = r"[\p{Cc}\p{Cf}\p{Z}]"
+# English has 4 to 6, its spaces included.
+_BYTES_A_TOKEN = 8
 
 
 def join_posts(posts: tf.RaggedTensor) -> tf.Tensor:
@@ -43,6 +45,41 @@ def join_posts(posts: tf.RaggedTensor) -> tf.Tensor:
     """
     clean = tf.ragged.map_flat_values(tf.strings.regex_replace, posts, SEPARATOR, " ")
     return tf.strings.reduce_join(clean, axis=1, separator=SEPARATOR)
+
+
+def tokenize_posts(posts: tf.RaggedTensor, max_tokens: int) -> tf.RaggedTensor:
+    """The first tokens of each author, the same as `tokenize(join_posts(posts), max_tokens)`.
+
+    Of an author with more posts than `max_tokens` can come from, only the first posts are read:
+    none of the passes of `tokenize` looks across a separator. Where those had fewer tokens than
+    expected, the author is read again, whole.
+
+    Args:
+        posts: ragged strings `[batch, (posts)]`.
+        max_tokens: tokens kept of each author.
+
+    Returns:
+        Ragged strings `[batch, (tokens)]`.
+    """
+    first, is_cut = _first_posts(posts, max_tokens * _BYTES_A_TOKEN)
+    tokens = tokenize(first, max_tokens)
+    is_short = is_cut & (tokens.row_lengths() < max_tokens)
+    whole = tokenize(join_posts(tf.ragged.boolean_mask(posts, is_short)), max_tokens)
+    rows = tf.range(posts.nrows())
+    behind = posts.nrows() - 1 + tf.cumsum(tf.cast(is_short, tf.int64))
+    return tf.gather(tf.concat([tokens, whole], axis=0), tf.where(is_short, behind, rows))
+
+
+def _first_posts(posts: tf.RaggedTensor, most_bytes: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The joined posts that begin within the first bytes, and whether others follow, `[batch]`."""
+    ends = tf.cumsum(tf.cast(tf.strings.length(posts.flat_values), tf.int64))
+    before_post = tf.concat([[0], ends], axis=0)
+    before_author = tf.gather(before_post, posts.row_starts())
+    starts = before_post[:-1] - tf.gather(before_author, posts.value_rowids())
+    kept = tf.ragged.boolean_mask(posts, posts.with_flat_values(starts < most_bytes))
+    is_cut = kept.row_lengths() < posts.row_lengths()
+    # What stands before a separator must see it, as it does in the whole text.
+    return join_posts(kept) + tf.where(is_cut, SEPARATOR, ""), is_cut
 
 
 def tokenize(texts: tf.Tensor, max_tokens: int) -> tf.RaggedTensor:

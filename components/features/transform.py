@@ -11,8 +11,8 @@
 What the training split taught about the labels leaves too, the same values in every row, so that
 the graph itself is their one keeper: `<head>_mean` and `<head>_deviation` of a regression head,
 `<head>_boundaries` of a classes head cut from an amount. Beside the vocabulary of tokens, a list of
-the commonest pairs of neighbouring tokens is counted for the Trainer (asset `pairs`): Beam shuffles
-a count of each distinct pair, and `text.pairs` of them are kept. Called by the Transform component
+the commonest pairs of neighbouring tokens is counted for the Trainer (asset `pairs`), see
+`counting`: `text.pairs` of them are kept. Called by the Transform component
 through `preprocessing_fn`; the Trainer and the served model run the same graph.
 """
 
@@ -23,8 +23,9 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.features.counting import count_pairs, count_tokens, make_vocabulary
 from components.features.settings import TextSettings
-from components.features.tokens import join_posts, neighbours, tokenize
+from components.features.tokens import tokenize_posts
 from components.heads import BinaryHead, ClassesHead, RegressionHead, heads_from_json
 
 RESERVED_IDS = 2
@@ -72,26 +73,15 @@ def token_ids(posts: tf.SparseTensor, text: TextSettings) -> tf.SparseTensor:
     Returns:
         Sparse int64 `[batch, (tokens)]`.
     """
-    tokens = tokenize(join_posts(tf.RaggedTensor.from_sparse(posts)), text.max_tokens)
-    ids = tft.compute_and_apply_vocabulary(
-        tokens.to_sparse(),
-        default_value=-1,
-        top_k=text.vocabulary_size - RESERVED_IDS,
-        vocab_filename=VOCABULARY,
+    tokens = tokenize_posts(tf.RaggedTensor.from_sparse(posts), text.max_tokens)
+    vocabulary = make_vocabulary(
+        count_tokens(tokens), VOCABULARY, text.vocabulary_size - RESERVED_IDS
     )
+    ids = tft.apply_vocabulary(tokens.to_sparse(), vocabulary, default_value=-1)
     if text.pairs:
-        _count_pairs(tokens, text.pairs)
+        # The network itself finds them among the ids; the transformed examples need not hold them.
+        make_vocabulary(count_pairs(tokens), PAIRS, text.pairs, FEWEST_USES)
     return tf.SparseTensor(ids.indices, ids.values + RESERVED_IDS, ids.dense_shape)
-
-
-def _count_pairs(tokens: tf.RaggedTensor, most: int) -> None:
-    # The network itself finds them among the ids; the transformed examples need not hold them.
-    tft.vocabulary(
-        neighbours(tokens).to_sparse(),
-        top_k=most,
-        frequency_threshold=FEWEST_USES,
-        vocab_filename=PAIRS,
-    )
 
 
 def _regression_target(head: RegressionHead, labels: tf.SparseTensor) -> dict[str, tf.Tensor]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -29,6 +29,9 @@ WORDS_MEDIAN = 98
 WORDS_LOG_DEVIATION = 1.1
 WORDS_RANGE = (25, 800)
 POSTS_MEAN = 5
+CORPUS_WORDS = ((0, 0.05, 0.25, 0.5, 0.75, 0.95, 1), (100, 465, 920, 2_117, 5_733, 27_987, 80_000))
+"""Shares of 19,320 bloggers and the words that so many of them do not exceed; the ends are ours."""
+CORPUS_POSTS_MEAN = 35
 WORDS_A_POST = 5
 """An author writes no more posts than words divided by this."""
 MISSING_SHARE = 0.15
@@ -37,6 +40,9 @@ UNSTATED_SHARE = 1 / 3
 NO_TIMESTAMP_SHARE = 0.1
 FIRST_DAY = datetime(2023, 1, 1, tzinfo=UTC)
 UTC_OFFSETS_MINUTES = (0, 0, 0, 0, 120, -300, 330)
+
+Lengths = Callable[[np.random.Generator, int], tuple[Integers, Integers]]
+"""Generator, authors -> words and posts of each, `[authors]` each; no more posts than words / 5."""
 
 FAULTS = ("conflict", "duplicate", "without_label", "without_posts")
 AUTHORS_A_FAULT_IN_1000 = 3
@@ -84,12 +90,28 @@ class Block:
     counts: Counter[str]
 
 
-def draw_blocks(authors: int, seed: int) -> Iterator[Block]:
+def draw_lengths(random: np.random.Generator, authors: int) -> tuple[Integers, Integers]:
+    """Words and posts of each author of the sample, `[authors]` each."""
+    logs = math.log(WORDS_MEDIAN) + WORDS_LOG_DEVIATION * random.standard_normal(authors)
+    words = np.clip(np.rint(np.exp(logs)), *WORDS_RANGE).astype(np.int64)
+    posts = 1 + random.poisson(POSTS_MEAN - 1, authors)
+    return words, np.minimum(posts, words // WORDS_A_POST)
+
+
+def draw_corpus_lengths(random: np.random.Generator, authors: int) -> tuple[Integers, Integers]:
+    """Words and posts of each author as long as those of a real corpus, `[authors]` each."""
+    shares, quantiles = CORPUS_WORDS
+    words = np.exp(np.interp(random.random(authors), shares, np.log(quantiles))).astype(np.int64)
+    posts = 1 + random.poisson(CORPUS_POSTS_MEAN - 1, authors)
+    return words, np.minimum(posts, words // WORDS_A_POST)
+
+
+def draw_blocks(authors: int, seed: int, lengths: Lengths = draw_lengths) -> Iterator[Block]:
     """Blocks of records of so many authors in all; the same ones for the same arguments."""
     for number, first in enumerate(range(0, authors, BLOCK_AUTHORS)):
         random = default_rng([seed, number])
         members = range(first, min(first + BLOCK_AUTHORS, authors))
-        yield _draw_block(random, members, authors)
+        yield _draw_block(random, members, authors, lengths)
 
 
 def summarise(authors: int, counts: Counter[str]) -> SampleSummary:
@@ -109,11 +131,13 @@ def summarise(authors: int, counts: Counter[str]) -> SampleSummary:
     )
 
 
-def _draw_block(random: np.random.Generator, members: range, authors: int) -> Block:
+def _draw_block(
+    random: np.random.Generator, members: range, authors: int, lengths: Lengths
+) -> Block:
     traits = draw_traits(random, len(members))
     labels = draw_labels(random, traits)
     scripts = draw_scripts(random, len(members))
-    words, posts = _draw_lengths(random, len(members))
+    words, posts = lengths(random, len(members))
     texts = draw_posts(random, traits, scripts, words, posts)
     timestamps = iter(_draw_timestamps(random, posts))
     missing = random.random((len(members), 3)) < MISSING_SHARE
@@ -128,14 +152,6 @@ def _draw_block(random: np.random.Generator, members: range, authors: int) -> Bl
     random.shuffle(block.posts)
     random.shuffle(block.labels)
     return block
-
-
-def _draw_lengths(random: np.random.Generator, authors: int) -> tuple[Integers, Integers]:
-    """Words and posts of each author, `[authors]` each."""
-    logs = math.log(WORDS_MEDIAN) + WORDS_LOG_DEVIATION * random.standard_normal(authors)
-    words = np.clip(np.rint(np.exp(logs)), *WORDS_RANGE).astype(np.int64)
-    posts = 1 + random.poisson(POSTS_MEAN - 1, authors)
-    return words, np.minimum(posts, words // WORDS_A_POST)
 
 
 def _draw_timestamps(random: np.random.Generator, posts: Integers) -> list[str | None]:

@@ -39,10 +39,16 @@ def test_the_direct_runner_works_in_this_process_and_with_parallelism_in_others(
         "--direct_num_workers=1",
         "--sdk_container_image=installed",
     ]
-    assert beam_arguments(BeamSettings(parallelism=3))[1:3] == [
+    assert beam_arguments(BeamSettings(parallelism=3))[1:] == [
         "--direct_running_mode=multi_processing",
         "--direct_num_workers=3",
+        "--sdk_container_image=installed",
     ]
+
+
+def test_another_runner_among_the_arguments_keeps_its_own_image() -> None:
+    arguments = beam_arguments(BeamSettings(arguments=["--runner=FlinkRunner"]))
+    assert "--sdk_container_image=installed" not in arguments
 
 
 def test_flink_gets_its_master_its_version_and_as_many_tasks_as_asked_for() -> None:

@@ -8,11 +8,13 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from apache_beam import Create, Map, Pipeline
 from apache_beam.options.pipeline_options import PipelineOptions
+from hypothesis import given
+from hypothesis import strategies as st
 from tensorflow_transform.tf_metadata import dataset_metadata
 
 from components.features.schema import build_schema
 from components.features.settings import TextSettings, ValidationSettings
-from components.features.tokens import SEPARATOR, join_posts, tokenize
+from components.features.tokens import SEPARATOR, join_posts, tokenize, tokenize_posts
 from components.features.transform import preprocessing_fn, token_ids
 from components.heads import DEFAULT_HEADS, heads_to_json, parse_heads
 
@@ -101,6 +103,45 @@ def test_a_long_text_is_cut_at_max_tokens():
 def test_a_separator_inside_a_post_does_not_make_two_posts():
     joined = join_posts(tf.ragged.constant([["a\x1eb", "c"], []], dtype=tf.string))
     assert joined.numpy().tolist() == [b"a b\x1ec", b""]
+
+
+PIECES = [
+    *(
+        "don't",
+        "ΣΑΣ",
+        "ς",
+        "http://a",
+        "@bob",
+        "www.x",
+        "👍🏽",
+        "\u200d",
+        "🇩",
+        "你好",
+        "ไท",
+        "'",
+        "’",
+    ),
+    *("<post>", "<", "url>", "3.5", ",", "é", "\u0301", "\xad", "İ", "a@", " ", "  ", "\n", "\x00"),
+    *(SEPARATOR, b"\xe4\xbd", b"\xff"),
+]
+
+
+@given(
+    st.lists(st.lists(st.lists(st.sampled_from(PIECES), max_size=9), max_size=9), max_size=4),
+    st.integers(1, 5),
+)
+def test_reading_the_first_posts_alone_gives_the_tokens_of_them_all(authors, max_tokens):
+    rows = [[b"".join(map(tf.compat.as_bytes, post)) for post in posts] for posts in authors]
+    posts = tf.ragged.constant(rows, dtype=tf.string, ragged_rank=1)
+    whole = tokenize(join_posts(posts), max_tokens)
+    assert tokenize_posts(posts, max_tokens).to_list() == whole.to_list()
+
+
+def test_an_author_whose_first_posts_hold_few_tokens_is_read_whole():
+    posts = tf.ragged.constant([["a" * 30, "b", "c", "d"], ["e f", "g"]])
+    # Three tokens are expected within 24 bytes; the first post fills them with one.
+    expected = [[b"a" * 30, b"<post>", b"b"], [b"e", b"f", b"<post>"]]
+    assert tokenize_posts(posts, 3).to_list() == expected
 
 
 def test_ids_follow_frequency_after_padding_and_unknown(transformed):

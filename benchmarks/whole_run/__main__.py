@@ -1,0 +1,163 @@
+"""Seconds of a whole run: the first, and a second with nothing changed, split by stage.
+
+    python -m benchmarks.whole_run --authors 3000 --rounds 5 --before ../earlier
+
+Enters: a size of the sample, or a configuration; with `--before` the working tree of another state
+of this package, measured in turn. Leaves: tables, `whole_run.json`, `whole_run.html`. Each run is a
+process of its own; `imports` are in `whole`. The notes name the longest chain of stages that wait
+for each other, which no parallel runner could beat. `make bench` calls it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.side_by_side import Comparison, write_results
+
+ROOT = Path(__file__).resolve().parents[2]
+NOW, BEFORE = "now", "before"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    from benchmarks.machine import measure_machine
+
+    machine = measure_machine()
+    config = options.config or _sample(options.out / f"sample-{options.authors}", options.authors)
+    trees = {NOW: ROOT} | ({BEFORE: options.before.resolve()} if options.before else {})
+    runs = measure(trees, config.resolve(), options.out / "whole", options.rounds)
+    write_results("whole_run", compare(runs), machine, options.out, describe(runs[NOW]["first"]))
+    return 0
+
+
+Runs = dict[str, dict[str, list[dict[str, Any]]]]
+"""Tree -> "first" or "second" -> what each round's process told."""
+
+
+def measure(trees: Mapping[str, Path], config: Path, out: Path, rounds: int) -> Runs:
+    """A first and a second run of each tree, round after round, each round in a fresh folder."""
+    runs: Runs = {name: {"first": [], "second": []} for name in trees}
+    names = list(trees)
+    for turn in range(rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            shutil.rmtree(out, ignore_errors=True)
+            out.mkdir(parents=True)
+            for which in ("first", "second"):
+                runs[name][which].append(_run(trees[name], config, out / "run"))
+    shutil.rmtree(out, ignore_errors=True)
+    return runs
+
+
+def compare(runs: Runs) -> list[Comparison]:
+    """Whole seconds, imports, and those of each stage."""
+    base = BEFORE if BEFORE in runs else NOW
+    wanted = [
+        (f"{title}, {unit}", which, f"{prefix}{key}")
+        for title, which, key in (
+            ("a run from nothing", "first", "whole"),
+            ("the same run again, nothing changed", "second", "whole"),
+            ("imports", "second", "imports"),
+        )
+        for unit, prefix in (("clock", ""), ("processor", "processor_"))
+    ]
+    comparisons = []
+    for title, which, key in wanted:
+        figures = {name: [run[key] for run in tree[which]] for name, tree in runs.items()}
+        comparisons.append(Comparison(title, "seconds", base, figures, smaller_is_better=True))
+    for stage in runs[NOW]["first"][0]["stages"]:
+        figures = {
+            name: [max(0.01, run["processor_stages"].get(stage, 0.0)) for run in tree["first"]]
+            for name, tree in runs.items()
+        }
+        title = f"a run from nothing: {stage}, processor"
+        comparisons.append(Comparison(title, "seconds", base, figures, smaller_is_better=True))
+    return comparisons
+
+
+def describe(runs: list[dict[str, Any]]) -> list[str]:
+    """What a runner that starts each stage as soon as it can would save at the most."""
+    stages = runs[0]["stages"]
+    seconds = {stage: median(run["stages"][stage] for run in runs) for stage in stages}
+    length, chain = longest_chain(seconds, runs[0]["waits_for"])
+    total = sum(seconds.values())
+    return [
+        f"All stages one after the other: {total:.1f} s. The longest chain of stages that wait for "
+        f"each other: {length:.1f} s, {' > '.join(chain)}. More than {total - length:.1f} s no "
+        "parallel runner could save, with a processor for each stage."
+    ]
+
+
+def longest_chain(
+    seconds: Mapping[str, float], waits_for: Mapping[str, list[str]]
+) -> tuple[float, list[str]]:
+    """The chain of stages that takes longest, and how long.
+
+    Args:
+        seconds: of each stage.
+        waits_for: the stages before each; a stage without seconds takes none.
+
+    Example:
+        {"a": 1, "b": 2, "c": 4}, {"b": ["a"], "c": ["a"]} -> (5, ["a", "c"])
+    """
+    ends: dict[str, tuple[float, list[str]]] = {}
+
+    def end_of(stage: str) -> tuple[float, list[str]]:
+        if stage not in ends:
+            before = [end_of(name) for name in waits_for.get(stage, [])]
+            latest, chain = max(before, default=(0.0, []))
+            ends[stage] = latest + seconds.get(stage, 0.0), [*chain, stage]
+        return ends[stage]
+
+    return max(map(end_of, seconds))
+
+
+def _run(tree: Path, config: Path, out: Path) -> dict[str, Any]:
+    """One run in a fresh process.
+
+    Raises:
+        RuntimeError: it failed; what it said is in the message.
+    """
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("stages.py")), str(config), str(out)],
+        env={**os.environ, "PYTHONPATH": str(tree)},
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"a run of {tree} failed:\n{done.stderr[-2000:]}")
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def _sample(folder: Path, authors: int) -> Path:
+    from pipeline.sample import write_sample
+
+    if not (folder / "config.yaml").exists():
+        write_sample(folder, authors)
+    return folder / "config.yaml"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="whole_run", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--authors", type=int, default=3_000, help="of the sample")
+    parser.add_argument("--config", type=Path, help="another run than the sample's")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--before", type=Path, help="working tree of another state")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of results")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
