@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import keras
 import keras_tuner
 import tensorflow as tf
 import tensorflow_transform as tft
+from keras_tuner.engine.trial import TrialStatus
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
@@ -65,23 +67,37 @@ def make_tuner(
     hypermodel: keras_tuner.HyperModel, settings: TunerSettings, seed: int, folder: Path
 ) -> keras_tuner.Tuner:
     """The configured algorithm over `hypermodel`, its state in `folder`, resumed where there."""
-    arguments: dict[str, Any] = {
-        "objective": keras_tuner.Objective(OBJECTIVE, "max"),
-        "seed": seed,
-        "directory": str(folder),
-        "project_name": "trials",
-    }
+    objective = keras_tuner.Objective(OBJECTIVE, "max")
+    place = {"directory": str(folder), "project_name": "trials"}
     if settings.algorithm == "hyperband":
-        tuner = keras_tuner.Hyperband(hypermodel, max_epochs=settings.epochs, **arguments)
+        tuner = keras_tuner.Hyperband(
+            hypermodel, objective, max_epochs=settings.epochs, seed=seed, **place
+        )
         # Hyperband leaves no bound; the TFX Tuner then fails after the search.
         tuner.oracle.max_trials = settings.trials
         return tuner
-    algorithm = (
-        keras_tuner.RandomSearch
-        if settings.algorithm == "random"
-        else keras_tuner.BayesianOptimization
-    )
-    return algorithm(hypermodel, max_trials=settings.trials, **arguments)
+    oracle = RandomOracle if settings.algorithm == "random" else BayesianOracle
+    chooser = oracle(objective=objective, max_trials=settings.trials, seed=seed)
+    return keras_tuner.Tuner(chooser, hypermodel, **place)
+
+
+class ConfiguredFirst(keras_tuner.Oracle):
+    """An oracle whose first trial is what is configured, which another must beat on `eval`."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        if self.trials:
+            further: dict[str, Any] = super().populate_space(trial_id)
+            return further
+        values = {parameter.name: parameter.default for parameter in self.hyperparameters.space}
+        return {"status": TrialStatus.RUNNING, "values": values}
+
+
+class RandomOracle(ConfiguredFirst, keras_tuner.oracles.RandomSearchOracle):
+    """Draws the further trials at random."""
+
+
+class BayesianOracle(ConfiguredFirst, keras_tuner.oracles.BayesianOptimizationOracle):
+    """Draws some, then follows a Gaussian process."""
 
 
 def declare_space(
@@ -101,13 +117,19 @@ def declare_space(
         )
     _declare_log(hp, "learning_rate", space.learning_rate, training.learning_rate)
     if space.dropout:
-        hp.Choice("dropout", space.dropout)
+        _declare_choice(hp, "dropout", space.dropout, training.dropout)
     if space.network:
-        hp.Choice("network", space.network)
+        _declare_choice(hp, "network", space.network, network.kind)
     if space.ridge:
         for head in heads:
             wanted = network.ridges.get(head.name, network.ridge)
             _declare_log(hp, RIDGE_PREFIX + head.name, space.ridge, wanted)
+
+
+def _declare_choice(
+    hp: keras_tuner.HyperParameters, name: str, values: Sequence[Any], wanted: Any
+) -> None:
+    hp.Choice(name, list(values), default=wanted if wanted in values else None)
 
 
 def _declare_log(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import keras
 import keras_tuner
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from components.features.settings import TextSettings
 from components.heads import DEFAULT_HEADS, parse_heads
 from components.judging.settings import JudgingSettings
+from components.training.fitting import OBJECTIVE
 from components.training.hooks import HookSettings
 from components.training.settings import (
     FloatRange,
@@ -24,6 +26,7 @@ from components.training.tuner import (
     build_candidate,
     declare_space,
     facts_of_labels,
+    make_tuner,
 )
 from components.training.words import WordFacts
 
@@ -61,6 +64,35 @@ def test_every_weight_but_the_first_is_searched_and_the_configured_ones_are_trie
         "ridge/income": 0.2,
         "ridge/gender": 0.2,
     }
+
+
+def test_a_configured_choice_is_the_default_where_the_space_has_it():
+    space = SearchSpace(dropout=[0.2, 0.4], network=["words", "wide"])
+    network = NetworkSettings(kind="wide")
+    assert declared(space, TrainingSettings(dropout=0.4), network).values["dropout"] == 0.4
+    assert declared(space, TrainingSettings(dropout=0.3), network).values["network"] == "wide"
+
+
+@pytest.mark.parametrize("algorithm", ["random", "bayesian"])
+def test_the_first_trial_is_what_is_configured_and_the_others_differ(algorithm, tmp_path):
+    tried = []
+
+    class Recorded(keras_tuner.HyperModel):
+        def build(self, hp):
+            declare_space(hp, HEADS, SearchSpace(), TrainingSettings(), NetworkSettings(ridge=0.2))
+            return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+        def fit(self, hp, model, *args, **kwargs):
+            tried.append(dict(hp.values))
+            return {OBJECTIVE: 0.5 if len(tried) == 1 else 0.1}
+
+    tuner = make_tuner(Recorded(), TunerSettings(algorithm=algorithm, trials=3), 1, tmp_path)
+    tuner.search(verbose=0)
+    configured = declared(SearchSpace(), network=NetworkSettings(ridge=0.2)).values
+    assert tried[0] == configured
+    assert len(tried) == 3
+    assert configured not in tried[1:]
+    assert tuner.get_best_hyperparameters()[0].values == configured
 
 
 def test_an_empty_list_or_a_range_of_one_value_is_not_searched():
