@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--times", type=int, default=10, help="answers of a latency measurement")
     options = parser.parse_args(arguments)
     corpus = write_corpus(Path(options.out) / f"corpus-{options.authors}", options.authors)
-    with start_contenders(options.contenders.split(","), corpus) as (contenders, notes):
+    with start_contenders(options.contenders, corpus) as (contenders, notes):
         bulk = {name: _bulk(one, "answer", options.bulk) for name, one in contenders.items()}
         for name, one in contenders.items():
             if name.startswith("authorprofile"):

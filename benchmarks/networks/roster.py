@@ -38,9 +38,26 @@ def make_parser(part: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each contender")
     parser.add_argument("--authors", type=int, default=1_000, help="size of the corpus")
     parser.add_argument(
-        "--contenders", default=",".join(CONTENDERS), help="names with commas; all are the default"
+        "--contenders",
+        type=read_names,
+        default=list(CONTENDERS),
+        help=f"names with commas, {KERAS} among them; all are the default",
     )
     return parser
+
+
+def read_names(text: str) -> list[str]:
+    """Names of contenders, from a list with commas.
+
+    Raises:
+        ArgumentTypeError: there is none by a name, or the one that ratios are taken to is missing.
+    """
+    names = [name.strip() for name in text.split(",")]
+    if not set(names) <= set(CONTENDERS) or KERAS not in names:
+        raise argparse.ArgumentTypeError(
+            f"contenders must be {KERAS!r} and others of {', '.join(CONTENDERS)}. Received: {text}"
+        )
+    return names
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, default=8, help="passes at the most; 0: not measured")
     options = parser.parse_args(arguments)
     corpus = write_corpus(Path(options.out) / f"corpus-{options.authors}", options.authors)
-    with start_contenders(options.contenders.split(","), corpus) as (contenders, notes):
+    with start_contenders(options.contenders, corpus) as (contenders, notes):
         notes += warm_up(contenders)
         speeds = {name: _speed(contender, options.steps) for name, contender in contenders.items()}
         figures = measure_in_turn(speeds, options.rounds)

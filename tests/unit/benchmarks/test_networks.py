@@ -102,3 +102,12 @@ def test_inference_measures_bulk_and_one_author(corpus):
         "One author of 400 tokens",
         "One author of 2,000 tokens",
     ]
+
+
+@pytest.mark.parametrize("names", ["Keras float32,Ludwig", "authorprofile", ""])
+def test_contenders_that_are_not_there_are_refused_before_anything_is_made(names, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        measure_training(["--out", str(tmp_path / "bench"), "--contenders", names])
+    assert ended.value.code == 2
+    assert f"Received: {names}" in capsys.readouterr().err
+    assert not (tmp_path / "bench").exists()
