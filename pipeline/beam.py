@@ -39,8 +39,10 @@ _WORKERS_AT = {
 # leaves 50 MB in the temporary folder. These workers have it.
 _INSTALLED = "--sdk_container_image=installed"
 # Flink's serializers look into the JDK, which since Java 17 lets them only when told so.
-_OPENED = ("java.lang", "java.lang.invoke", "java.net", "java.nio", "java.text", "java.time")
-_OPENED_TOO = ("java.util", "java.util.concurrent", "java.util.concurrent.atomic", "sun.nio.ch")
+_OPENED = (
+    *("java.lang", "java.lang.invoke", "java.net", "java.nio", "java.text", "java.time"),
+    *("java.util", "java.util.concurrent", "java.util.concurrent.atomic", "sun.nio.ch"),
+)
 
 
 class _Section(BaseModel):
@@ -194,7 +196,7 @@ def _flink(beam: BeamSettings) -> list[str]:
     if not beam.job_server:
         arguments += [
             f"--job_server_jvm_properties=--add-opens=java.base/{package}=ALL-UNNAMED"
-            for package in (*_OPENED, *_OPENED_TOO)
+            for package in _OPENED
         ]
     return arguments
 
