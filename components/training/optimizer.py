@@ -12,8 +12,8 @@ import keras
 import tensorflow as tf
 
 LARGE = 1_000_000
-"""Numbers of a weight. Compiling takes 80 ms each time that a network is built, more than the passes
-over a smaller weight cost in thousands of steps."""
+"""Numbers of a weight. Compiling takes 80 ms each time that a network is built, more than the
+passes over a smaller weight cost in thousands of steps."""
 
 
 @keras.saving.register_keras_serializable("authorprofile")
