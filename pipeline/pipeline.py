@@ -103,6 +103,8 @@ def create_pipeline(
         custom_config={"heads": heads, "text": config.text.model_dump_json()},
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
         disable_statistics=not config.transform_statistics,
+        # Vocabularies are counted anew whatever it holds, and no run reads it.
+        disable_analyzer_cache=True,
     ).with_id("Transform")
     transform.add_upstream_node(validator)
     training_inputs = {
