@@ -22,6 +22,7 @@ from benchmarks.networks.contenders import serve
 from benchmarks.networks.corpus import HEADS, MAX_TOKENS
 from components.features.tokens import SEPARATOR
 from components.heads import parse_heads
+from components.serving.answering import answer_batches
 from components.training.dataset import make_batches, summarise, training_batches
 from components.training.model import build_model, compile_model, for_outputs
 from components.training.settings import NetworkSettings
@@ -103,12 +104,13 @@ class Own:
         return float(np.median(shares))
 
     def answer(self, authors: int) -> float:
-        """Seconds for authors' raw texts through the served signature, longest last."""
+        """Seconds for authors' raw texts, answered as `authorprofile predict` does."""
         posts = self._serve()
         texts = sorted(self._texts()[:authors], key=len)
+        batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
         started = time.perf_counter()
-        for start in range(0, len(texts), BATCH):
-            posts(tf.constant(texts[start : start + BATCH]))
+        for _ in answer_batches(lambda batch: posts(posts=tf.constant(batch)), batches):
+            pass
         return time.perf_counter() - started
 
     def answer_ids(self, authors: int) -> float:
@@ -126,8 +128,7 @@ class Own:
     def answer_one(self, tokens: int, times: int) -> float:
         """Mean seconds for one author's raw text of so many tokens."""
         posts = self._serve()
-        words = SEPARATOR.join(self._texts()[:LONG_TEXT]).split(" ")[:tokens]
-        text = tf.constant([" ".join(words)])
+        text = tf.constant([" ".join(" ".join(self._texts()[:LONG_TEXT]).split(" ")[:tokens])])
         started = time.perf_counter()
         for _ in range(times):
             posts(text)
