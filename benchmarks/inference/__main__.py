@@ -17,7 +17,7 @@ from functools import partial
 
 from benchmarks.machine import measure_machine
 from benchmarks.networks.contenders import Contender
-from benchmarks.networks.corpus import add_options, write_corpus
+from benchmarks.networks.corpus import add_options, count_training_authors, write_corpus
 from benchmarks.networks.roster import KERAS, make_parser, start_contenders
 from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
 
@@ -32,13 +32,14 @@ def main(arguments: list[str] | None = None) -> int:
     add_options(parser)
     options = parser.parse_args(arguments)
     corpus = write_corpus(options.out, options.authors, options.essays)
+    authors = min(options.bulk, count_training_authors(corpus))
     with start_contenders(options.contenders, corpus) as (contenders, notes):
-        bulk = {name: _bulk(one, "answer", options.bulk) for name, one in contenders.items()}
+        bulk = {name: _bulk(one, "answer", authors) for name, one in contenders.items()}
         for name, one in contenders.items():
             if name.startswith("authorprofile"):
-                bulk[f"{name}, ids"] = _bulk(one, "answer_ids", options.bulk)
+                bulk[f"{name}, ids"] = _bulk(one, "answer_ids", authors)
             elif name.startswith("Keras"):
-                bulk[f"{name}, raw text"] = _bulk(one, "answer_texts", options.bulk)
+                bulk[f"{name}, raw text"] = _bulk(one, "answer_texts", authors)
         comparisons = [_compare("Inference in bulk", "authors a second", bulk, options.rounds)]
         for tokens in LENGTHS:
             one_author = {
