@@ -24,6 +24,7 @@ CONTENDERS: dict[str, tuple[str, list[str], str | None]] = {
     "PyTorch bfloat16": ("pytorch", ["eager", "bfloat16"], "pytorch"),
     "PyTorch compiled float32": ("pytorch", ["compiled", "float32"], "pytorch"),
     "PyTorch compiled bfloat16": ("pytorch", ["compiled", "bfloat16"], "pytorch"),
+    "Ludwig": ("ludwig", [], "ludwig"),
     "authorprofile float32": ("own", ["reference", "float32", "whole"], None),
     OWN: ("own", ["reference", "bfloat16", "whole"], None),
     "authorprofile windows": ("own", ["reference", "bfloat16", "windows"], None),

@@ -87,6 +87,18 @@ def test_a_contender_that_ends_is_an_error_that_names_it():
     contender.close()
 
 
+def test_what_a_library_prints_while_it_is_imported_is_no_answer(tmp_path, monkeypatch):
+    (tmp_path / "talkative.py").write_text(
+        "print('no CUDA here')\n"
+        "from benchmarks.networks.contenders import serve\n"
+        "serve({'double': lambda of: (print('doubling'), 2 * of)[1]})\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    contender = Contender("talkative", [])
+    assert contender.ask("double", of=21) == 42
+    contender.close()
+
+
 def test_training_measures_each_contender_and_writes_table_and_plot(corpus, capsys):
     sizes = ["--authors", "10", "--rounds", "2", "--steps", "1", "--epochs", "0"]
     names = ["--contenders", f"Keras float32,{SMALL}"]
@@ -135,7 +147,7 @@ def test_inference_measures_bulk_and_one_author(corpus):
     ]
 
 
-@pytest.mark.parametrize("names", ["Keras float32,Ludwig", "authorprofile", ""])
+@pytest.mark.parametrize("names", ["Keras float32,Lightning", "authorprofile", ""])
 def test_contenders_that_are_not_there_are_refused_before_anything_is_made(names, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         measure_training(["--out", str(tmp_path / "bench"), "--contenders", names])
