@@ -4,9 +4,9 @@
 
 The reference network, as it is before training, whose speed is the same. `authorprofile` answers
 raw text through the served signature `posts`, tokenisation included; `authorprofile, ids` is its
-network alone. The peers are given token ids; `Keras, raw text` cuts text itself, by the layer
-`TextVectorization` with its default settings. Cost: some 5 minutes on two cores, beside what
-`benchmarks.training` tells of environments.
+network alone. The peers are given token ids; in rows of `raw text` Keras cuts it by its layer
+`TextVectorization` with the default settings, Ludwig in its own way. Cost: some 5 minutes on two
+cores, beside what `benchmarks.training` tells of environments.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from benchmarks.networks.roster import KERAS, make_parser, start_contenders
 from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
 
 LENGTHS = (50, 400, 2_000)
+CUT_TEXT = ("Keras", "Ludwig")
+"""Peers that are given ids, or texts already cut, and raw text as well."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -38,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name, one in contenders.items():
             if name.startswith("authorprofile"):
                 bulk[f"{name}, ids"] = _bulk(one, "answer_ids", authors)
-            elif name.startswith("Keras"):
+            elif name.startswith(CUT_TEXT):
                 bulk[f"{name}, raw text"] = _bulk(one, "answer_texts", authors)
         comparisons = [_compare("Inference in bulk", "authors a second", bulk, options.rounds)]
         for tokens in LENGTHS:
@@ -51,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
                     _milliseconds, one, "answer_one_text", tokens, options.times
                 )
                 for name, one in contenders.items()
-                if name.startswith("Keras")
+                if name.startswith(CUT_TEXT)
             }
             title = f"One author of {tokens:,} tokens"
             comparisons.append(_compare(title, "milliseconds", one_author, options.rounds))
