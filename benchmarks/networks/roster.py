@@ -38,7 +38,6 @@ def make_parser(part: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"benchmarks.{part}", description=description)
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of results")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each contender")
-    parser.add_argument("--authors", type=int, default=1_000, help="size of the corpus")
     parser.add_argument(
         "--contenders",
         type=read_names,
