@@ -5,8 +5,8 @@
 The reference network, as it is before training, whose speed is the same. `authorprofile` answers
 raw text through the served signature `posts`, tokenisation included; `authorprofile, ids` is its
 network alone. The peers are given token ids; `Keras, raw text` cuts text itself, by the layer
-`TextVectorization` with its default settings, and `Ludwig, raw text` is its `predict` of a table. Cost: some 5 minutes on two cores, beside what
-`benchmarks.training` tells of environments.
+`TextVectorization` with its default settings; `Ludwig, raw text` is its `predict` of a table. Cost:
+some 5 minutes on two cores, beside what `benchmarks.training` tells of environments.
 """
 
 from __future__ import annotations
