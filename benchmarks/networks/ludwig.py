@@ -205,8 +205,8 @@ class Ludwig:
 def main(path: str) -> None:
     """Serves the benchmark's requests."""
     ludwig = Ludwig(path)
-    names = ("parameters", "train", "skill", "answer", "answer_texts")
-    names += ("answer_one", "answer_one_text")
+    names = ["parameters", "train", "skill", "answer", "answer_texts"]
+    names += ["answer_one", "answer_one_text"]
     serve({name: getattr(ludwig, name) for name in names})
 
 
