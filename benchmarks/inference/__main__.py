@@ -2,9 +2,10 @@
 
     python -m benchmarks.inference [--authors 1000] [--rounds 5] [--bulk 256]
 
-The reference network, as it is before training, whose speed is the same. The peers are given token
-ids; `authorprofile` answers raw text through the served signature `posts`, tokenisation included,
-and `authorprofile, ids` is its network alone. Cost: some 5 minutes on two cores, beside what
+The reference network, as it is before training, whose speed is the same. `authorprofile` answers
+raw text through the served signature `posts`, tokenisation included; `authorprofile, ids` is its
+network alone. The peers are given token ids; `Keras, raw text` cuts text itself, by the layer
+`TextVectorization` with its default settings. Cost: some 5 minutes on two cores, beside what
 `benchmarks.training` tells of environments.
 """
 
@@ -13,11 +14,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 
 from benchmarks.machine import measure_machine
 from benchmarks.networks.contenders import Contender
-from benchmarks.networks.corpus import write_corpus
+from benchmarks.networks.corpus import add_options, write_corpus
 from benchmarks.networks.roster import KERAS, make_parser, start_contenders
 from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
 
@@ -29,18 +29,28 @@ def main(arguments: list[str] | None = None) -> int:
     parser = make_parser("inference", (__doc__ or "").split("\n")[0])
     parser.add_argument("--bulk", type=int, default=256, help="authors of a bulk measurement")
     parser.add_argument("--times", type=int, default=10, help="answers of a latency measurement")
+    add_options(parser)
     options = parser.parse_args(arguments)
-    corpus = write_corpus(Path(options.out) / f"corpus-{options.authors}", options.authors)
+    corpus = write_corpus(options.out, options.authors, options.essays)
     with start_contenders(options.contenders, corpus) as (contenders, notes):
         bulk = {name: _bulk(one, "answer", options.bulk) for name, one in contenders.items()}
         for name, one in contenders.items():
             if name.startswith("authorprofile"):
                 bulk[f"{name}, ids"] = _bulk(one, "answer_ids", options.bulk)
+            elif name.startswith("Keras"):
+                bulk[f"{name}, raw text"] = _bulk(one, "answer_texts", options.bulk)
         comparisons = [_compare("Inference in bulk", "authors a second", bulk, options.rounds)]
         for tokens in LENGTHS:
             one_author = {
-                name: partial(_milliseconds, one, tokens, options.times)
+                name: partial(_milliseconds, one, "answer_one", tokens, options.times)
                 for name, one in contenders.items()
+            }
+            one_author |= {
+                f"{name}, raw text": partial(
+                    _milliseconds, one, "answer_one_text", tokens, options.times
+                )
+                for name, one in contenders.items()
+                if name.startswith("Keras")
             }
             title = f"One author of {tokens:,} tokens"
             comparisons.append(_compare(title, "milliseconds", one_author, options.rounds))
@@ -61,8 +71,8 @@ def _bulk(contender: Contender, request: str, authors: int) -> Callable[[], floa
     return lambda: authors / float(contender.ask(request, authors=authors))
 
 
-def _milliseconds(contender: Contender, tokens: int, times: int) -> float:
-    return 1_000 * float(contender.ask("answer_one", tokens=tokens, times=times))
+def _milliseconds(contender: Contender, request: str, tokens: int, times: int) -> float:
+    return 1_000 * float(contender.ask(request, tokens=tokens, times=times))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ CONTENDERS: dict[str, tuple[str, list[str], str | None]] = {
     "PyTorch bfloat16": ("pytorch", ["eager", "bfloat16"], "pytorch"),
     "PyTorch compiled float32": ("pytorch", ["compiled", "float32"], "pytorch"),
     "PyTorch compiled bfloat16": ("pytorch", ["compiled", "bfloat16"], "pytorch"),
+    "Ludwig": ("ludwig", [], "ludwig"),
     "authorprofile float32": ("own", ["reference", "float32", "whole"], None),
     OWN: ("own", ["reference", "bfloat16", "whole"], None),
     "authorprofile windows": ("own", ["reference", "bfloat16", "windows"], None),
@@ -36,7 +37,6 @@ def make_parser(part: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"benchmarks.{part}", description=description)
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of results")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each contender")
-    parser.add_argument("--authors", type=int, default=1_000, help="size of the corpus")
     parser.add_argument(
         "--contenders",
         type=read_names,

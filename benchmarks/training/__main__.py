@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from benchmarks.machine import measure_machine
 from benchmarks.networks.contenders import Contender
-from benchmarks.networks.corpus import write_corpus
+from benchmarks.networks.corpus import add_options, write_corpus
 from benchmarks.networks.roster import KERAS, OWN, make_parser, start_contenders
 from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
 
@@ -29,8 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=8, help="batches of 32 a measurement")
     parser.add_argument("--skill", type=float, default=0.1, help="mean skill on eval to reach")
     parser.add_argument("--epochs", type=int, default=8, help="passes at the most; 0: not measured")
+    add_options(parser)
     options = parser.parse_args(arguments)
-    corpus = write_corpus(Path(options.out) / f"corpus-{options.authors}", options.authors)
+    corpus = write_corpus(options.out, options.authors, options.essays)
     with start_contenders(options.contenders, corpus) as (contenders, notes):
         notes += warm_up(contenders)
         speeds = {name: _speed(contender, options.steps) for name, contender in contenders.items()}

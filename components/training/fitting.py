@@ -393,13 +393,17 @@ def fit(
         counted = tf.data.experimental.assert_cardinality(data.eval.steps)
         selecting = make_batches(data.eval_rows, *size).apply(counted)
         several = model.distribute_strategy.num_replicas_in_sync > 1
+        training, selecting = for_outputs(training, model), for_outputs(selecting, model)
+        if not several:
+            # A step that has to make the optimizer's or the metrics' variables is traced twice.
+            model._symbolic_build(data_batch=training.element_spec)
         run_epochs = partial(fit_replicas, model) if several else model.fit
         run_epochs(
-            for_outputs(training, model),
+            training,
             initial_epoch=next_epoch,
             epochs=epochs,
             steps_per_epoch=data.train.steps,
-            validation_data=for_outputs(selecting, model),
+            validation_data=selecting,
             callbacks=[
                 EpochSeeds(seed),
                 MeanSkill(data.eval.constant_losses),

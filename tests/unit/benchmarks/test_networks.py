@@ -11,6 +11,7 @@ import pytest
 from benchmarks.inference.__main__ import main as measure_inference
 from benchmarks.networks.arrays import mean_skill, read_arrays
 from benchmarks.networks.contenders import Contender, ContenderError
+from benchmarks.networks.corpus import corpus_folder
 from benchmarks.training.__main__ import main as measure_training
 from benchmarks.training.__main__ import seconds_to_skill
 
@@ -23,9 +24,11 @@ def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench")
     lengths = np.arange(300, 310)
     random = np.random.default_rng(0)
-    (folder / "corpus-10").mkdir()
+    own = corpus_folder(folder, 10)
+    own.mkdir()
+    (own / "texts.json").write_text(json.dumps([["one", "two"]] * 10))
     np.savez(
-        folder / "corpus-10" / "corpus.npz",
+        own / "corpus.npz",
         tokens=random.integers(2, 50, lengths.sum()).astype("int32"),
         lengths=lengths,
         age=np.linspace(-1, 1, 10, dtype="float32")[:, None],
@@ -36,14 +39,14 @@ def corpus(tmp_path_factory):
 
 
 def test_arrays_are_padded_to_the_longest_and_one_in_five_selects(corpus):
-    train, selecting = read_arrays(str(corpus / "corpus-10" / "corpus.npz"))
+    train, selecting = read_arrays(str(corpus_folder(corpus, 10) / "corpus.npz"))
     assert train.tokens.shape == (8, 309)
     assert selecting.lengths.tolist() == [300, 305]
     assert (selecting.tokens > 0).sum(axis=1).tolist() == [300, 305]
 
 
 def test_the_best_constant_answers_have_skill_0_and_perfect_ones_1(corpus):
-    targets = read_arrays(str(corpus / "corpus-10" / "corpus.npz"))[0].targets
+    targets = read_arrays(str(corpus_folder(corpus, 10) / "corpus.npz"))[0].targets
     constant = {h: np.broadcast_to(y.mean(axis=0), y.shape) for h, y in targets.items()}
     assert mean_skill(constant, targets) == pytest.approx(0, abs=1e-6)
     assert mean_skill(targets, targets) == pytest.approx(1, abs=1e-5)
@@ -53,6 +56,18 @@ def test_a_contender_that_ends_is_an_error_that_names_it():
     contender = Contender("benchmarks.no_such_module", ["a"], python=sys.executable)
     with pytest.raises(ContenderError, match=r"benchmarks\.no_such_module"):
         contender.ask("train", steps=1)
+    contender.close()
+
+
+def test_what_a_library_prints_while_it_is_imported_is_no_answer(tmp_path, monkeypatch):
+    (tmp_path / "talkative.py").write_text(
+        "print('no CUDA here')\n"
+        "from benchmarks.networks.contenders import serve\n"
+        "serve({'double': lambda of: (print('doubling'), 2 * of)[1]})\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    contender = Contender("talkative", [])
+    assert contender.ask("double", of=21) == 42
     contender.close()
 
 
@@ -104,7 +119,7 @@ def test_inference_measures_bulk_and_one_author(corpus):
     ]
 
 
-@pytest.mark.parametrize("names", ["Keras float32,Ludwig", "authorprofile", ""])
+@pytest.mark.parametrize("names", ["Keras float32,Lightning", "authorprofile", ""])
 def test_contenders_that_are_not_there_are_refused_before_anything_is_made(names, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         measure_training(["--out", str(tmp_path / "bench"), "--contenders", names])

@@ -92,6 +92,15 @@ def test_a_split_is_counted_exactly(data):
     assert data.train.constant_losses["age"] == pytest.approx(np.var(ages), rel=1e-5)
 
 
+def test_a_step_is_traced_once(data, tmp_path, monkeypatch):
+    model = new_model(data)
+    traced = []
+    step = model.train_step
+    monkeypatch.setattr(model, "train_step", lambda batch: traced.append(1) or step(batch))
+    run_fit(model, data, tmp_path, 1)
+    assert len(traced) == 1
+
+
 def read_rows(data):
     return list(data.train_rows.as_numpy_iterator())
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.training import optimizer as module
 from components.training.optimizer import OnePassAdam
 
 GRADIENTS = [[[0.5, -1.0]], [[-0.25, 3.0]], [[0.0, 0.125]]]
@@ -30,8 +31,10 @@ def run_steps(optimizer: keras.optimizers.Adam, sparse: bool) -> list[np.ndarray
     return [variable.numpy() for variable in (weight, bias, *optimizer.variables)]
 
 
+@pytest.mark.parametrize("large", [1, module.LARGE])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_steps_and_state_equal_those_of_keras(sparse):
+def test_steps_and_state_equal_those_of_keras(sparse, large, monkeypatch):
+    monkeypatch.setattr(module, "LARGE", large)
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
     expected = run_steps(keras.optimizers.Adam(schedule), sparse)
     received = run_steps(OnePassAdam(schedule), sparse)
@@ -40,7 +43,8 @@ def test_steps_and_state_equal_those_of_keras(sparse):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
-def test_the_first_step_moves_a_touched_row_by_the_step_size_and_no_other():
+def test_the_first_step_moves_a_touched_row_by_the_step_size_and_no_other(monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 1)
     weight = keras.Variable([[1.0], [2.0]])
     optimizer = OnePassAdam(0.25)
     optimizer.build([weight])
