@@ -18,12 +18,12 @@ from functools import partial
 from benchmarks.machine import measure_machine
 from benchmarks.networks.contenders import Contender
 from benchmarks.networks.corpus import add_options, count_training_authors, write_corpus
-from benchmarks.networks.roster import KERAS, make_parser, start_contenders
+from benchmarks.networks.roster import KERAS, ask_each, make_parser, start_contenders
 from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
 
 LENGTHS = (50, 400, 2_000)
 CUT_TEXT = ("Keras", "Ludwig")
-"""Peers that are given ids, or texts already cut, and raw text as well."""
+"""Peers that answer token ids, and in rows of their own raw text."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -36,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     corpus = write_corpus(options.out, options.authors, options.essays)
     authors = min(options.bulk, count_training_authors(corpus))
     with start_contenders(options.contenders, corpus) as (contenders, notes):
+        ask_each(contenders, notes, "answer", authors=1)
         bulk = {name: _bulk(one, "answer", authors) for name, one in contenders.items()}
         for name, one in contenders.items():
             if name.startswith("authorprofile"):
