@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from benchmarks.machine import measure_machine
 from benchmarks.networks.contenders import Contender
-from benchmarks.networks.corpus import add_options, write_corpus
+from benchmarks.networks.corpus import add_options, count_training_authors, write_corpus
 from benchmarks.networks.roster import KERAS, OWN, ask_each, make_parser, start_contenders
 from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
 
@@ -39,15 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
     if options.epochs:
         with start_contenders(list(figures), corpus) as (contenders, _):
             warm_up(contenders, [])
-            epoch_steps = max(options.authors * 4 // 5 // 32, 1)
+            epoch_steps = max(count_training_authors(corpus) // 32, 1)
             reached = {}
             for name, contender in contenders.items():
                 seconds, note = seconds_to_skill(
                     contender, options.skill, options.epochs, epoch_steps
                 )
-                if seconds is None:
-                    notes.append(f"{name}: {note}")
-                else:
+                notes.append(f"{name}: {note}")
+                if seconds is not None:
                     reached[name] = [seconds]
         if KERAS in reached:
             title = f"Training to a mean skill of {options.skill:g} on eval"
@@ -71,13 +70,13 @@ def warm_up(contenders: dict[str, Contender], notes: list[str]) -> None:
 def seconds_to_skill(
     contender: Contender, skill: float, epochs: int, steps: int
 ) -> tuple[float | None, str]:
-    """Seconds of training, `eval` not counted, until the skill is reached; else None and why."""
+    """Seconds of training, `eval` not counted, until the skill is reached, else None; a note."""
     seconds, best = 0.0, float("-inf")
     for _ in range(epochs):
         seconds += contender.ask("train", steps=steps)["seconds"]
         best = max(best, contender.ask("skill"))
         if best >= skill:
-            return seconds, ""
+            return seconds, f"skill {best:.3f} after {seconds:.0f} s"
     return None, f"skill {best:.3f} after {epochs} epochs and {seconds:.0f} s"
 
 
