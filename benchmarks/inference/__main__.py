@@ -23,7 +23,7 @@ from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
 
 LENGTHS = (50, 400, 2_000)
 CUT_TEXT = ("Keras", "Ludwig")
-"""Peers that are given ids, or texts already cut, and raw text as well."""
+"""Peers that answer token ids, and in rows of their own raw text."""
 
 
 def main(arguments: list[str] | None = None) -> int:
