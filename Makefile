@@ -6,7 +6,8 @@
 #
 # Settings: PYTHON (3.11 to 3.13), AUTHORS (size of the sample), TESTS (what pytest gets),
 # WORKERS (processes that test side by side, each a file at a time; 0: one after the other).
-# Of `bench`: BENCH (folder of the results), ROUNDS.
+# Of `bench`, an hour or two: ROUNDS; SIZE=small, with ROUNDS=1 ten minutes; CONFIG (a run of your
+# own to measure too); PARTS (training,inference,data,whole_run); BENCH (folder of the results).
 # Of `quality`: DATA (folder of posts and labels; POSTS and LABELS name them otherwise), HEADS, ROWS,
 # FOLDS, SEEDS, BUDGET (trials of a search), QUALITY (folder of the results), FLAGS (--set ...).
 
@@ -61,8 +62,12 @@ quality: environment
 
 BENCH ?= runs/bench
 ROUNDS ?= 5
+SIZE ?= full
+PARTS ?= training,inference,data,whole_run
+CONFIG ?=
 bench: environment
-	@$(BIN)/python -m benchmarks --out $(BENCH) --rounds $(ROUNDS)
+	@$(BIN)/python -m benchmarks --out $(BENCH) --rounds $(ROUNDS) --size $(SIZE) --parts $(PARTS) \
+		$(if $(CONFIG),--config $(CONFIG))
 
 lint: environment
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+FILE_WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ def measure_in_turn(
 ) -> dict[str, list[float]]:
     """Each contender's figures, one a round; every round begins with another contender.
 
+    Each is told on standard error as it is measured.
+
     Args:
         contenders: calls that do the work once and return their figure.
         rounds: how often each is called.
@@ -60,7 +66,13 @@ def measure_in_turn(
     for turn in range(rounds):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
+            started = time.perf_counter()
             figures[name].append(contenders[name]())
+            seconds = time.perf_counter() - started
+            sys.stderr.write(
+                f"round {turn + 1} of {rounds}, {name}: {_digits(figures[name][-1])}"
+                f" ({seconds:.1f} s)\n"
+            )
     return figures
 
 
@@ -70,10 +82,20 @@ def make_table(comparison: Comparison) -> Table:
     table.add_column("contender")
     for heading in ("median", "range", f"times {comparison.base}", "range"):
         table.add_column(heading, justify="right")
+    add_rows(table, comparison)
+    return table
+
+
+def add_rows(table: Table, comparison: Comparison, *before: str) -> None:
+    """Adds a row a contender to a table of its name, medians, ranges; `before` fills columns."""
     for name, figures in comparison.figures.items():
         ratios = comparison.ratios(name)
-        table.add_row(name, *_median_and_range(figures), *_median_and_range(ratios))
-    return table
+        table.add_row(*before, name, *_median_and_range(figures), *_median_and_range(ratios))
+
+
+def make_console() -> Console:
+    """A console; what goes to a file is wide enough for the tables."""
+    return Console(width=None if sys.stdout.isatty() else FILE_WIDTH)
 
 
 def write_results(
@@ -93,7 +115,7 @@ def write_results(
         notes: what a reader must know, such as contenders that could not be measured.
     """
     out.mkdir(parents=True, exist_ok=True)
-    console = Console()
+    console = make_console()
     console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
     for comparison in comparisons:
         console.print(make_table(comparison))

@@ -16,6 +16,7 @@ from pipeline.beam import beam_arguments
 from pipeline.causes import describe_cause
 from pipeline.chatter import divert_output
 from pipeline.config import Config
+from pipeline.imports import uncollected
 from pipeline.observed import leave
 
 
@@ -29,8 +30,9 @@ def audit_command(config: Config) -> int:
     folder = Path(config.out) / "audit"
     with divert_output(Path(config.out) / "logs") as (terminal, log_path):
         console = Console(file=terminal, highlight=False)
-        from components.ingest.audit_sources import audit_sources
-        from components.ingest.sources import SourceError
+        with uncollected():
+            from components.ingest.audit_sources import audit_sources
+            from components.ingest.sources import SourceError
 
         try:
             with console.status("joining posts and labels"):

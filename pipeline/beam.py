@@ -53,7 +53,9 @@ class FlinkSettings(_Section):
     """Where Flink is."""
 
     master: str = Field(
-        "[local]", description="Flink's REST address, host:port; [local]: one that Beam starts"
+        "[local]",
+        description="Flink's REST address, host:port; [local]: one that Beam starts, or with "
+        "job_server the one that it was started with",
     )
     version: str = Field(
         "",
@@ -65,7 +67,9 @@ class SparkSettings(_Section):
     """Where Spark is."""
 
     master: str = Field(
-        "local[2]", description="Spark's master, spark://host:port; local[2]: one that Beam starts"
+        "local[2]",
+        description="Spark's master, spark://host:port; local[2]: one that Beam starts, or with "
+        "job_server the one that it was started with",
     )
 
 
@@ -150,8 +154,8 @@ def beam_arguments(beam: BeamSettings, deploy: DeploySettings | None = None) -> 
 
     Example:
         BeamSettings(runner="flink", parallelism=2, flink={"master": "localhost:8081"})
-        -> ["--runner=FlinkRunner", "--flink_master=localhost:8081", "--parallelism=2",
-            "--environment_type=LOOPBACK", ...]
+        -> ["--runner=pipeline.workers.FlinkWithWorkersHere", "--flink_master=localhost:8081",
+            "--parallelism=2", "--environment_type=LOOPBACK", ...]
 
     Raises:
         ValueError: Dataflow is asked for on this machine.
@@ -188,7 +192,7 @@ def _direct(parallelism: int) -> list[str]:
 
 
 def _flink(beam: BeamSettings) -> list[str]:
-    arguments = ["--runner=FlinkRunner", f"--flink_master={beam.flink.master}"]
+    arguments = [_runner("Flink", beam), *_master("flink_master", beam)]
     if beam.flink.version:
         arguments.append(f"--flink_version={beam.flink.version}")
     if beam.parallelism:
@@ -203,7 +207,22 @@ def _flink(beam: BeamSettings) -> list[str]:
 
 def _spark(beam: BeamSettings) -> list[str]:
     # Beam opens the JDK's packages for Spark by itself.
-    return ["--runner=SparkRunner", f"--spark_master_url={beam.spark.master}"]
+    return [_runner("Spark", beam), *_master("spark_master_url", beam)]
+
+
+def _runner(engine: str, beam: BeamSettings) -> str:
+    # Beam's own stops the workers of one task manager for another: see `workers`.
+    if beam.workers == "loopback":
+        return f"--runner=pipeline.workers.{engine}WithWorkersHere"
+    return f"--runner={engine}Runner"
+
+
+def _master(name: str, beam: BeamSettings) -> list[str]:
+    # A job server's own master gives way to any that a pipeline names, and one that the pipeline
+    # has Beam start would then be started in the job server, and the cluster never asked.
+    if beam.job_server and _EMBEDDED.fullmatch(beam.master):
+        return []
+    return [f"--{name}={beam.master}"]
 
 
 def _portable(beam: BeamSettings) -> list[str]:

@@ -26,6 +26,7 @@ from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.bulk.tables import FormatError, check_format
 from components.serving.bulk.work import OutputTaken, work_folder
 from pipeline.causes import describe_cause
+from pipeline.imports import uncollected
 from pipeline.observed import leave
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ def _predict(
     with console.status("loading TensorFlow and the model"):
         # Before any post is read, so that a broken model is told at once.
         load_model_once(version)
-        from components.serving.bulk.run import SET_ASIDE_SUFFIX, predict_files
+        with uncollected():
+            from components.serving.bulk.run import SET_ASIDE_SUFFIX, predict_files
     with BulkConsole(console) as shown:
         summary = predict_files(
             version, served, sources, output, format_name, shown, force, beam_arguments

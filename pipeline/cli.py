@@ -14,6 +14,7 @@ import click
 
 from pipeline.cloud.commands import submit
 from pipeline.deploy.commands import compile_for, examine_for, rehearse_for
+from pipeline.imports import uncollected
 from pipeline.models.commands import models
 from pipeline.observed import FAILED, INTERRUPTED, NOT_BLESSED, leave, observed
 from pipeline.options import (
@@ -53,7 +54,8 @@ def run(**options: Any) -> None:
 
     reachable = check_before(settings)
     with observed(settings, "run") as console:
-        from pipeline.local import run_local
+        with uncollected():
+            from pipeline.local import run_local
 
         outcome = run_local(settings, console)
         show_outcome(console.console, outcome, reachable)

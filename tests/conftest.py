@@ -5,6 +5,7 @@ What a test measures, such as a throughput, it records as a property; the summar
 
 from __future__ import annotations
 
+import gc
 import signal
 
 import pytest
@@ -17,6 +18,14 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # Properties are tried on the same examples everywhere, however slow the machine.
     settings.load_profile("ci")
+    # As `pipeline.imports` has it for the commands: what tests import, they import while collected.
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """All is imported."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,7 +1,8 @@
 """A contender in a process of its own, so that each has its libraries and its environment.
 
-Enters: lines of JSON, a request each. Leaves: a line of JSON, its answer. `Contender` is the side
-of the benchmark, `serve` that of the contender, which needs Python's standard library alone.
+Enters: lines of JSON, a request each. Leaves: for each a line, `ANSWER` and JSON. `Contender` is
+the side of the benchmark, `serve` that of the contender, which needs Python's standard library
+alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+ANSWER = "answer: "
 
 
 class ContenderError(Exception):
@@ -51,11 +53,14 @@ class Contender:
             self._process.stdin.write(json.dumps([request, arguments]) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
+            # What a library says while it is imported comes before `serve` can turn it away.
+            while line and not line.startswith(ANSWER):
+                line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
         if not line:
             raise ContenderError(f"{' '.join(map(str, self._process.args[2:4]))} ended")  # type: ignore[index]
-        return json.loads(line)
+        return json.loads(line.removeprefix(ANSWER))
 
     def close(self) -> None:
         """Ends the process."""
@@ -70,5 +75,5 @@ def serve(handlers: Mapping[str, Callable[..., Any]]) -> None:
     os.dup2(2, 1)
     for line in sys.stdin:
         request, arguments = json.loads(line)
-        answers.write(json.dumps(handlers[request](**arguments)) + "\n")
+        answers.write(ANSWER + json.dumps(handlers[request](**arguments)) + "\n")
         answers.flush()

@@ -1,27 +1,40 @@
-"""Authors of the sample's generator at the lengths of a real corpus, as text, ids and targets.
+"""Authors as text, ids and targets: made up as long and as rich as a real corpus, or real ones.
 
-Enters: how many. Leaves in a folder: `graph/`, the pipeline's own transform graph of them;
-`texts.json`; `corpus.npz`, token ids end to end, lengths and targets, which every contender reads.
-Labels are all known, so that a peer needs no masks. Called by `benchmarks.training` and
-`benchmarks.inference`.
+Enters: how many, or a folder of real posts. Leaves in a folder: `graph/`, the pipeline's own
+transform graph of them; `texts.json`; `corpus.npz`, token ids end to end, lengths and targets, that
+every contender reads. Labels are all known, so that a peer needs no masks. Called by
+`benchmarks.training` and `benchmarks.inference`.
 """
 
 from __future__ import annotations
 
+import argparse
+import csv
 import json
 import math
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.networks.arrays import EVAL_SHARE, VOCABULARY
+from benchmarks.networks.contenders import REPOSITORY
 
 WORDS_MEDIAN = 2_117
 WORDS_LOG_DEVIATION = 1.24
 """5 % and 25 % of the authors then have 275 and 916 words; the real corpus: 465 and 920."""
 WORDS_RANGE = (50, 3_000)
 WORDS_A_POST = 60
+RARE_SHARE = 0.65
+"""Of the generator's words, which are few, so many give way to words of a language's richness. A
+quarter of a batch's tokens is then distinct, as in a real corpus."""
+LANGUAGE_WORDS = 50_000
+ZIPF_OFFSET = 2.7
+SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 MAX_TOKENS = 1_500
-VOCABULARY = 50_000
 SEED = 7
 HEADS: dict[str, dict[str, Any]] = {
     "age": {"kind": "regression"},
@@ -30,29 +43,79 @@ HEADS: dict[str, dict[str, Any]] = {
 }
 
 
-def write_corpus(folder: Path, authors: int) -> Path:
-    """Makes the authors up, transforms them and returns the path of `corpus.npz`.
+Labels = list[dict[str, list[Any]]]
 
-    What is there of an earlier call for as many authors is kept.
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which corpus is read."""
+    parser.add_argument("--authors", type=int, default=1_000, help="size of a made-up corpus")
+    parser.add_argument(
+        "--essays",
+        type=Path,
+        help="a folder of real ones instead: posts.jsonl, and labels.csv with age, income, gender",
+    )
+
+
+def write_corpus(out: Path, authors: int, essays: Path | None = None) -> Path:
+    """Makes the authors up or reads them, transforms them and returns the path of `corpus.npz`.
+
+    What is there of an earlier call for the same is kept, unless the transform has changed since.
     """
-    path = folder / "corpus.npz"
+    path = corpus_folder(out, authors, essays) / "corpus.npz"
     if path.exists():
         return path
-    folder.mkdir(parents=True, exist_ok=True)
-    posts, labels = _draw_authors(authors)
-    rows = _transform(folder, posts, labels)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    posts, labels = read_posts_and_labels(essays) if essays else draw_posts_and_labels(authors)
+    rows = _transform(path.parent, posts, labels)
     texts = json.dumps(posts, ensure_ascii=False)
-    (folder / "texts.json").write_text(texts, encoding="utf-8")
+    (path.parent / "texts.json").write_text(texts, encoding="utf-8")
     lengths = [len(row["tokens"]) for row in rows]
     arrays: dict[str, Any] = {
         head: np.stack([row[head] for row in rows]).astype("float32") for head in HEADS
     }
     arrays["tokens"] = np.concatenate([row["tokens"] for row in rows]).astype("int32")
-    np.savez(folder / "corpus.partial.npz", lengths=np.array(lengths), **arrays)
-    return (folder / "corpus.partial.npz").rename(path)
+    np.savez(path.with_name("corpus.partial.npz"), lengths=np.array(lengths), **arrays)
+    return path.with_name("corpus.partial.npz").rename(path)
 
 
-def _draw_authors(authors: int) -> tuple[list[list[str]], list[dict[str, list[Any]]]]:
+def corpus_folder(out: Path, authors: int, essays: Path | None = None) -> Path:
+    """Where the corpus is kept, by what it is made of and the source that makes it."""
+    features = REPOSITORY / "components" / "features"
+    sources = (features / "tokens.py", features / "transform.py", Path(__file__))
+    made_by = zlib.crc32(b"".join(source.read_bytes() for source in sources))
+    return out / f"corpus-{essays.name if essays else authors}-{made_by:08x}"
+
+
+def count_training_authors(path: Path) -> int:
+    """Authors of a corpus that are not in `eval`."""
+    with np.load(path, allow_pickle=False) as stored:
+        authors = len(stored["lengths"])
+    return authors - math.ceil(authors / EVAL_SHARE)
+
+
+def read_posts_and_labels(folder: Path) -> tuple[list[list[str]], Labels]:
+    """Posts and labels of the authors whose gender is one of the two that most have."""
+    with (folder / "labels.csv").open(encoding="utf-8", newline="") as lines:
+        known = {row["author_id"]: row for row in csv.DictReader(lines) if all(row.values())}
+    posts = defaultdict(list)
+    with (folder / "posts.jsonl").open(encoding="utf-8") as records:
+        for record in map(json.loads, records):
+            posts[record["author_id"]].append(record["text"])
+    genders = Counter(row["gender"] for row in known.values()).most_common(2)
+    names = {genders[0][0]: b"female", genders[1][0]: b"male"}
+    chosen = sorted(a for a in posts if a in known and known[a]["gender"] in names)
+    return [posts[author] for author in chosen], [
+        {
+            "age": [float(known[author]["age"])],
+            "income": [float(known[author]["income"])],
+            "gender": [names[known[author]["gender"]]],
+        }
+        for author in chosen
+    ]
+
+
+def draw_posts_and_labels(authors: int) -> tuple[list[list[str]], Labels]:
+    """Made-up authors; lengths, words and labels are the same in every call."""
     from pipeline.sample.people import draw_labels, draw_traits
     from pipeline.sample.texts import draw_posts, draw_scripts
 
@@ -63,7 +126,7 @@ def _draw_authors(authors: int) -> tuple[list[list[str]], list[dict[str, list[An
     labels = draw_labels(random, traits)
     counts = np.maximum(words // WORDS_A_POST, 1)
     posts = draw_posts(random, traits, draw_scripts(random, authors), words, counts)
-    return posts, [
+    return [[_enrich(random, post) for post in of_author] for of_author in posts], [
         {
             "age": [float(labels.age[number])],
             "income": [float(labels.income[number])],
@@ -73,8 +136,34 @@ def _draw_authors(authors: int) -> tuple[list[list[str]], list[dict[str, list[An
     ]
 
 
+def _enrich(random: np.random.Generator, post: str) -> str:
+    """The post, a share of its words replaced by others that follow Zipf's law."""
+    words = post.split(" ")
+    # The inverse of a distribution in which rank r has a share of about 1 / (r + 2.7).
+    places = random.random(len(words))
+    reach = (LANGUAGE_WORDS + ZIPF_OFFSET) / ZIPF_OFFSET
+    ranks = (ZIPF_OFFSET * (reach**places - 1)).astype("int64").tolist()
+    is_replaced = random.random(len(words)) < RARE_SHARE
+    return " ".join(
+        _spell(rank) if replaced and word.isalpha() else word
+        for word, rank, replaced in zip(words, ranks, is_replaced.tolist(), strict=True)
+    )
+
+
+def _spell(number: int) -> str:
+    """A number as a word of syllables: the more common, the shorter.
+
+    >>> _spell(0), _spell(69), _spell(70)
+    ('ba', 'zu', 'beba')
+    """
+    word = SYLLABLES[number % len(SYLLABLES)]
+    while number := number // len(SYLLABLES):
+        word = SYLLABLES[number % len(SYLLABLES)] + word
+    return word
+
+
 def _transform(
-    folder: Path, posts: list[list[str]], labels: list[dict[str, list[Any]]]
+    folder: Path, posts: Sequence[Sequence[str]], labels: Labels
 ) -> list[dict[str, np.ndarray]]:
     """The transformed rows in their authors' order; the graph goes to `folder/graph`."""
     import apache_beam as beam

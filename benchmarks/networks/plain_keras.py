@@ -5,8 +5,10 @@ python -m benchmarks.networks.plain_keras CORPUS float32|mixed_bfloat16
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -42,12 +44,28 @@ def make_model() -> keras.Model:
     return model
 
 
+def make_vectorization(texts: list[str], longest: int) -> keras.layers.TextVectorization:
+    """Keras's own way from text to ids, padded to the longest author, with its default settings."""
+    layer = keras.layers.TextVectorization(VOCABULARY, output_sequence_length=longest)
+    layer.adapt(texts, batch_size=BATCH)
+    return layer
+
+
 def main(path: str, policy: str) -> None:
     """Serves the benchmark's requests."""
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(1)
     train, selecting = read_arrays(path)
     model, place = make_model(), 0
+    stored = json.loads(Path(path).with_name("texts.json").read_text(encoding="utf-8"))
+    texts = [" ".join(posts) for posts in stored]
+    vectorize: Any = None
+
+    def to_ids(part: list[str]) -> Any:
+        nonlocal vectorize
+        if vectorize is None:
+            vectorize = make_vectorization(texts, train.tokens.shape[1])
+        return vectorize(np.array(part, dtype=object))
 
     def train_steps(steps: int) -> dict[str, float]:
         nonlocal place
@@ -78,6 +96,20 @@ def main(path: str, policy: str) -> None:
             model.predict(ids, verbose=0)
         return (time.perf_counter() - started) / times
 
+    def answer_texts(authors: int) -> float:
+        to_ids(texts[:1])
+        started = time.perf_counter()
+        model.predict(to_ids(texts[:authors]), batch_size=BATCH, verbose=0)
+        return time.perf_counter() - started
+
+    def answer_one_text(tokens: int, times: int) -> float:
+        text = " ".join(" ".join(texts).split(" ", tokens)[:tokens])
+        to_ids([text])
+        started = time.perf_counter()
+        for _ in range(times):
+            model.predict(to_ids([text]), verbose=0)
+        return (time.perf_counter() - started) / times
+
     serve(
         {
             "parameters": model.count_params,
@@ -85,6 +117,8 @@ def main(path: str, policy: str) -> None:
             "skill": skill,
             "answer": answer,
             "answer_one": answer_one,
+            "answer_texts": answer_texts,
+            "answer_one_text": answer_one_text,
         }
     )
 

@@ -2,10 +2,11 @@
 
     python -m benchmarks.whole_run --authors 3000 --rounds 5 --before ../earlier
 
-Enters: a size of the sample, or a configuration; with `--before` the working tree of another state
-of this package, measured in turn. Leaves: tables, `whole_run.json`, `whole_run.html`. Each run is a
-process of its own; `imports` are in `whole`. The notes name the longest chain of stages that wait
-for each other, which no parallel runner could beat. `make bench` calls it.
+Enters: a size of the sample; with `--config` another run too, such as that of real essays; with
+`--before` the working tree of another state of this package, measured in turn. Leaves: tables,
+`whole_run.json`, `whole_run.html`. Each run is a process of its own; `imports` are in `whole`. The
+notes name the longest chain of stages that wait for each other, which no parallel runner could
+beat. `make bench` calls it.
 """
 
 from __future__ import annotations
@@ -33,10 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     from benchmarks.machine import measure_machine
 
     machine = measure_machine()
-    config = options.config or _sample(options.out / f"sample-{options.authors}", options.authors)
     trees = {NOW: ROOT} | ({BEFORE: options.before.resolve()} if options.before else {})
-    runs = measure(trees, config.resolve(), options.out / "whole", options.rounds)
-    write_results("whole_run", compare(runs), machine, options.out, describe(runs[NOW]["first"]))
+    comparisons, notes = [], []
+    for name, config in _configs(options).items():
+        runs = measure(trees, config.resolve(), options.out / "whole", options.rounds)
+        comparisons += compare(runs, name)
+        notes += [f"{name}: {note}" for note in describe(runs[NOW]["first"])]
+    write_results("whole_run", comparisons, machine, options.out, notes)
     return 0
 
 
@@ -53,16 +57,20 @@ def measure(trees: Mapping[str, Path], config: Path, out: Path, rounds: int) -> 
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir(parents=True)
             for which in ("first", "second"):
-                runs[name][which].append(_run(trees[name], config, out / "run"))
+                told = _run(trees[name], config, out / "run")
+                runs[name][which].append(told)
+                sys.stderr.write(
+                    f"round {turn + 1} of {rounds}, {name}, {which} run: {told['whole']:.1f} s\n"
+                )
     shutil.rmtree(out, ignore_errors=True)
     return runs
 
 
-def compare(runs: Runs) -> list[Comparison]:
-    """Whole seconds, imports, and those of each stage."""
+def compare(runs: Runs, of: str) -> list[Comparison]:
+    """Whole seconds, imports, and those of each stage, of the run of that name."""
     base = BEFORE if BEFORE in runs else NOW
     wanted = [
-        (f"{title}, {unit}", which, f"{prefix}{key}")
+        (f"{of}: {title}, {unit}", which, f"{prefix}{key}")
         for title, which, key in (
             ("a run from nothing", "first", "whole"),
             ("the same run again, nothing changed", "second", "whole"),
@@ -79,7 +87,7 @@ def compare(runs: Runs) -> list[Comparison]:
             name: [max(0.01, run["processor_stages"].get(stage, 0.0)) for run in tree["first"]]
             for name, tree in runs.items()
         }
-        title = f"a run from nothing: {stage}, processor"
+        title = f"{of}: {stage} of a run from nothing, processor"
         comparisons.append(Comparison(title, "seconds", base, figures, smaller_is_better=True))
     return comparisons
 
@@ -141,6 +149,15 @@ def _run(tree: Path, config: Path, out: Path) -> dict[str, Any]:
     return told
 
 
+def _configs(options: argparse.Namespace) -> dict[str, Path]:
+    """The runs to be measured, by name."""
+    sample = {}
+    if options.authors:
+        name = f"sample-{options.authors}"
+        sample[f"sample of {options.authors:,}"] = _sample(options.out / name, options.authors)
+    return sample | ({options.config.stem: options.config} if options.config else {})
+
+
 def _sample(folder: Path, authors: int) -> Path:
     from pipeline.sample import write_sample
 
@@ -151,8 +168,8 @@ def _sample(folder: Path, authors: int) -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="whole_run", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--authors", type=int, default=3_000, help="of the sample")
-    parser.add_argument("--config", type=Path, help="another run than the sample's")
+    parser.add_argument("--authors", type=int, default=3_000, help="of the sample; 0: without it")
+    parser.add_argument("--config", type=Path, help="a run of your own, beside the sample's")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--before", type=Path, help="working tree of another state")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of results")

@@ -19,6 +19,7 @@ import functools
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from components.serving.assets import ServedHeads
 from components.serving.versions import MODEL_FILE, newest_version
 
 WINDOW_AUTHORS, WINDOW_BYTES, BATCH_AUTHORS = 256, 8 * 1024 * 1024, 32
+BATCHES_AT_ONCE = 2
 Model = Callable[[Sequence[bytes]], Mapping[str, Any]]
 
 
@@ -137,15 +139,23 @@ def answer_window(
     ]
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     answers: list[dict[str, Any]] = [{}] * len(texts)
-    for start in range(0, len(order), BATCH_AUTHORS):
-        indices = order[start : start + BATCH_AUTHORS]
-        outputs = model([texts[index] for index in indices])
+    batches = [
+        order[start : start + BATCH_AUTHORS] for start in range(0, len(order), BATCH_AUTHORS)
+    ]
+    outputs_of_batches = answer_batches(model, [[texts[i] for i in batch] for batch in batches])
+    for indices, outputs in zip(batches, outputs_of_batches, strict=True):
         for row, index in enumerate(indices):
             answers[index] = {
                 head["name"]: head_answer(head, _numbers(outputs, head["name"], row))
                 for head in served.heads
             }
     return answers
+
+
+def answer_batches(model: Model, batches: Sequence[Sequence[bytes]]) -> Iterator[Mapping[str, Any]]:
+    """Each batch's outputs; one text is cut into tokens, on one core, while the network reads."""
+    with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
+        yield from pool.map(model, batches)
 
 
 def _numbers(outputs: Mapping[str, Any], name: str, row: int) -> list[float]:

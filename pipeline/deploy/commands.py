@@ -15,6 +15,7 @@ import click
 
 from pipeline.deploy.files import write_together
 from pipeline.deploy.settings import TARGETS, Target
+from pipeline.imports import uncollected
 from pipeline.options import config_options, read_config, source_options
 
 if TYPE_CHECKING:
@@ -75,8 +76,9 @@ def compile_files(config: Config, target: Target, path: Path) -> dict[Path, byte
 
     require_deployable(config, target)
     with divert_output(Path(config.out) / "logs"):
-        from pipeline.deploy.compiler import compile_pipeline
-        from pipeline.deploy.specification import render
+        with uncollected():
+            from pipeline.deploy.compiler import compile_pipeline
+            from pipeline.deploy.specification import render
 
         contents = {path: render(compile_pipeline(config, target), target)}
     if target == "kubeflow":
@@ -174,8 +176,9 @@ def rehearse_for(
     folder = Path(config.out) / "rehearsal"
     with usage_errors(), divert_output(Path(config.out) / "logs") as (terminal, _):
         console = RehearsalConsole(terminal)
-        from pipeline.deploy.rehearsal.container import StepError
-        from pipeline.deploy.rehearsal.run import rehearse
+        with uncollected():
+            from pipeline.deploy.rehearsal.container import StepError
+            from pipeline.deploy.rehearsal.run import rehearse
 
         try:
             done = rehearse(config, target, folder, console, submitted, side_by_side)

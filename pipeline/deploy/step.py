@@ -15,12 +15,15 @@ TFX's entry was made for Vertex AI. Kubeflow differs, as its source says (backen
 
 from __future__ import annotations
 
+import importlib
 import json
 import runpy
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from pipeline.imports import uncollected
 
 ENTRY = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
 INVOCATION, DECLARATION = "--json_serialized_invocation_args", "--json_serialized_inputs_spec_args"
@@ -38,6 +41,8 @@ def main(arguments: Sequence[str]) -> None:
     make_folders(invocation)
     words[place] = json.dumps(invocation)
     sys.argv = [ENTRY, *words]
+    with uncollected():
+        importlib.import_module("tfx.v1")
     try:
         runpy.run_module(ENTRY, run_name="__main__", alter_sys=True)
     except SystemExit as end:

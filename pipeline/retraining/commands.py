@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from pipeline.imports import uncollected
 from pipeline.observed import FAILED, NOT_BLESSED, leave, observed
 from pipeline.options import check_before, config_options, read_config
 
@@ -35,7 +36,8 @@ def retrain(force: bool, search: bool, **options: Any) -> None:
 
     reachable = check_before(settings)
     with observed(settings, "retraining") as console:
-        from pipeline.retraining.retrain import retrain as run_retraining
+        with uncollected():
+            from pipeline.retraining.retrain import retrain as run_retraining
 
         decision, outcome = run_retraining(settings, console, force=force or search, search=search)
         if outcome is not None:

@@ -1,22 +1,15 @@
 """The data path on another runner leaves what it leaves on the direct one.
 
 Two engines take the pipelines over Beam's job API, with their Python workers in this process:
-Beam's own job service, and, where Beam's Flink job server can be had from Maven Central and Java is
-there, a Flink of one job manager and two task managers. Ingest, statistics and Transform run as the
-components of the pipeline, over the small sample.
+Beam's own job service, and, where Java and a job server can be had (flink_cluster.py), a Flink of
+one job manager and two task managers. Ingest, statistics and Transform run as the components of the
+pipeline, over the small sample.
 """
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import json
-import shutil
-import socket
-import subprocess
-import time
-import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,41 +17,18 @@ import tensorflow as tf
 import tensorflow_data_validation as tfdv
 import tensorflow_transform as tft
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
-from apache_beam.utils.subprocess_server import JavaJarServer
+from flink_cluster import running_flink
 from tfx import v1 as tfx
 
 from components.features.schema import HeadsSchema
 from components.features.settings import TextSettings
+from components.features.statistics import LabelStatisticsGen
 from components.features.text_transform import TextTransform
 from components.heads import heads_to_json
 from components.ingest.example_gen import PostsExampleGen
 from pipeline.beam import beam_arguments
 from pipeline.config import load_config
 from pipeline.lineage import read_last_run
-
-JARS = Path(__file__).parents[2] / ".cache" / "jars"
-JOB_SERVER = ":runners:flink:2.2:job-server:shadowJar"
-DEADLINE_SECONDS = 600
-FLINK = """\
-jobmanager.rpc.address: localhost
-jobmanager.rpc.port: {rpc}
-rest.address: localhost
-rest.port: {rest}
-jobmanager.memory.process.size: 1g
-taskmanager.numberOfTaskSlots: 1
-taskmanager.cpu.cores: 1.0
-taskmanager.memory.framework.heap.size: 128m
-taskmanager.memory.framework.off-heap.size: 128m
-taskmanager.memory.task.heap.size: 256m
-taskmanager.memory.task.off-heap.size: 0m
-taskmanager.memory.managed.size: 128m
-taskmanager.memory.network.min: 64m
-taskmanager.memory.network.max: 64m
-taskmanager.memory.jvm-metaspace.size: 256m
-taskmanager.memory.jvm-overhead.min: 64m
-taskmanager.memory.jvm-overhead.max: 64m
-"""
-RUNTIME = "org.apache.flink.runtime"
 
 
 @pytest.fixture(scope="module")
@@ -77,84 +47,9 @@ def job_service():
 
 @pytest.fixture
 def flink(tmp_path):
-    """Address of a job server before a Flink with two task managers."""
-    if shutil.which("java") is None:
-        pytest.skip("Flink was not tried: it needs Java, and none is here")
-    jar = find_job_server()
-    rpc, rest, jobs = (free_port() for _ in range(3))
-    (tmp_path / "config.yaml").write_text(FLINK.format(rpc=rpc, rest=rest), encoding="utf-8")
-    with contextlib.ExitStack() as stack:
-        for entry in (
-            f"{RUNTIME}.entrypoint.StandaloneSessionClusterEntrypoint",
-            *[f"{RUNTIME}.taskexecutor.TaskManagerRunner"] * 2,
-        ):
-            start_java(stack, tmp_path, jar, entry, "--configDir", str(tmp_path))
-        wait_for(lambda: task_managers(rest) == 2)
-        driver = "org.apache.beam.runners.flink.FlinkJobServerDriver"
-        master = (f"--flink-master=localhost:{rest}", f"--job-port={jobs}")
-        ports = ("--artifact-port=0", "--expansion-port=0", f"--artifacts-dir={tmp_path}/artifacts")
-        start_java(stack, tmp_path, jar, driver, *master, *ports)
-        wait_for(lambda: answers(jobs))
-        yield f"localhost:{jobs}"
-
-
-def find_job_server():
-    """Path of Beam's Flink job server, fetched by Beam itself; a reason to skip where it is not."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(60)
-    try:
-        return JavaJarServer.local_jar(JavaJarServer.path_to_beam_jar(JOB_SERVER), str(JARS))
-    except (OSError, RuntimeError) as error:
-        pytest.skip(f"Flink was not tried: Beam's job server cannot be had: {error}")
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def start_java(stack, folder, jar, *words):
-    """Starts a process of the cluster, which ends with the test."""
-    log = stack.enter_context((folder / "flink.log").open("ab"))
-    opened = (word for word in beam_arguments(configured("flink").beam) if "--add-opens" in word)
-    flags = [word.partition("=")[2] for word in opened]
-    process = subprocess.Popen(
-        ["java", *flags, "-cp", jar, *words], stdout=log, stderr=log, cwd=folder
-    )
-
-    def end():
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    stack.callback(end)
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def task_managers(port):
-    try:
-        with urllib.request.urlopen(f"http://localhost:{port}/overview", timeout=60) as answer:
-            return json.load(answer)["taskmanagers"]
-    except OSError:
-        return 0
-
-
-def answers(port):
-    with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=60):
-        return True
-    return False
-
-
-def wait_for(condition):
-    end = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < end, "Flink did not come up; flink.log in the test's folder tells"
-        time.sleep(0.2)
+    """A Flink with two task managers."""
+    with running_flink(tmp_path) as flink:
+        yield flink
 
 
 def configured(runner, *assignments, folder="."):
@@ -182,7 +77,7 @@ def run_data_path(sample, folder, runner, *assignments):
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
         disable_statistics=True,
     ).with_id("Transform")
-    statistics = tfx.components.StatisticsGen(examples=examples)
+    statistics = LabelStatisticsGen(examples, list(config.heads)).with_id("StatisticsGen")
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(f"{folder}/mlmd")
     pipeline = tfx.dsl.Pipeline(
         pipeline_name="data",
@@ -273,6 +168,7 @@ def test_the_data_path_on_flink_with_two_task_managers_leaves_what_the_direct_ru
     direct, small_sample, tmp_path, flink
 ):
     found = run_data_path(
-        small_sample, tmp_path, "flink", f"beam.job_server={flink}", "beam.parallelism=2"
+        small_sample, tmp_path, "flink", f"beam.job_server={flink.job_server}", "beam.parallelism=2"
     )
     assert_same(found, direct)
+    assert flink.job_states() == ["FINISHED"] * 3

@@ -13,6 +13,9 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
     WorkerOptions,
 )
+from apache_beam.runners.portability.flink_runner import FlinkRunner
+from apache_beam.runners.portability.spark_runner import SparkRunner
+from apache_beam.runners.runner import create_runner
 from tfx.utils.dependency_utils import make_beam_dependency_flags
 
 from pipeline.beam import BeamSettings, beam_arguments
@@ -20,7 +23,9 @@ from pipeline.config import Config, ConfigError, load_config
 from pipeline.deploy.platforms import make_platform
 from pipeline.options import check_runner, read_beam, read_config
 from pipeline.schedule.commands import words_of
+from pipeline.workers import FlinkWithWorkersHere, SparkWithWorkersHere
 
+SERVER = "beam.job_server=localhost:7"
 GIVEN = {"posts": ["posts.jsonl"], "labels": ["labels.csv"]}
 
 
@@ -28,8 +33,12 @@ def read(*assignments: str) -> Config:
     return load_config(None, assignments, **GIVEN)
 
 
+def arguments(*assignments: str) -> list[str]:
+    return beam_arguments(read(*assignments).beam)
+
+
 def options_of(*assignments: str) -> PipelineOptions:
-    return PipelineOptions(beam_arguments(read(*assignments).beam))
+    return PipelineOptions(arguments(*assignments))
 
 
 def test_the_direct_runner_works_in_this_process_and_with_parallelism_in_others() -> None:
@@ -58,7 +67,9 @@ def test_flink_gets_its_master_its_version_and_as_many_tasks_as_asked_for() -> N
         "beam.flink={master: localhost:99, version: '1.20'}",
     )
     flink, portable = options.view_as(FlinkRunnerOptions), options.view_as(PortableOptions)
-    assert options.view_as(StandardOptions).runner == "FlinkRunner"
+    runner = create_runner(options.view_as(StandardOptions).runner)
+    assert isinstance(runner, FlinkRunner)
+    assert isinstance(runner, FlinkWithWorkersHere)
     assert (flink.flink_master, flink.flink_version) == ("localhost:99", "1.20")
     assert (flink.parallelism, portable.sdk_worker_parallelism) == (2, "1")
     assert (portable.environment_type, portable.environment_config) == ("LOOPBACK", None)
@@ -70,6 +81,20 @@ def test_a_job_server_that_runs_is_used_in_place_of_beams_jar() -> None:
     options = options_of("beam.runner=flink", "beam.job_server=localhost:7")
     assert options.view_as(PortableOptions).job_endpoint == "localhost:7"
     assert options.view_as(JobServerOptions).job_server_jvm_properties == []
+
+
+def test_a_job_server_keeps_the_cluster_that_it_was_started_with_unless_another_is_named() -> None:
+    assert not any("master" in word for word in arguments("beam.runner=flink", SERVER))
+    assert not any("master" in word for word in arguments("beam.runner=spark", SERVER))
+    named = arguments("beam.runner=flink", SERVER, "beam.flink.master=localhost:8081")
+    assert "--flink_master=localhost:8081" in named
+    assert "--flink_master=[local]" in arguments("beam.runner=flink")
+
+
+def test_workers_of_this_process_may_be_shared_by_several_executors_of_spark() -> None:
+    runner = create_runner(options_of("beam.runner=spark").view_as(StandardOptions).runner)
+    assert isinstance(runner, SparkRunner)
+    assert isinstance(runner, SparkWithWorkersHere)
 
 
 def test_spark_gets_its_master_and_workers_of_a_command() -> None:

@@ -43,7 +43,8 @@ def test_runs_are_compared_to_those_of_the_state_before():
         "now": {"first": [told(20.0, fit=7.0)], "second": [told(5.0)]},
         "before": {"first": [told(40.0, fit=8.0)], "second": [told(6.0)]},
     }
-    first, *_, fit = compare(runs)
+    first, *_, fit = compare(runs, "essays")
+    assert first.title == "essays: a run from nothing, clock"
     assert (first.base, first.ratios("now")) == ("before", [2.0])
     assert fit.figures == {"now": [7.0], "before": [8.0]}
 
