@@ -41,7 +41,7 @@ def keep_views() -> Callable[..., Any]:
     """`PipelineOptions.view_as`, which parses the same arguments for the same class once."""
     parsed: dict[Any, Any] = {}
 
-    def kept(options: Any, view_class: type) -> Any:
+    def kept(options: Any, view_class: Any) -> Any:
         # Without arguments of its own it reads those of the process.
         arguments = sys.argv if options._flags is None else options._flags
         key = view_class, tuple(arguments)

@@ -1,0 +1,124 @@
+"""The data path where data is uneven: very many files, one author of very many posts, many words.
+
+Enters: how many of each. Leaves: a table on the console and `hot_spots.json`: processor seconds of
+each stage and the most memory that the process held. Each shape runs in a process of its own, since
+memory that was once taken counts to the end of a process. docs/scale.md tells what was seen.
+
+    python -m benchmarks.hot_spots --out runs/hot_spots
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.scale import ProcessorSeconds, data_path
+from pipeline.config import load_config
+from pipeline.local import ObservedDagRunner
+
+AUTHORS = 1000
+SENTENCE = "we had such a fine day by the sea and the night was warm too"
+
+
+def many_files(folder: Path, files: int) -> None:
+    """Posts of a few authors, one a file."""
+    for number, post in enumerate(itertools.islice(_posts(), files)):
+        (folder / f"posts-{number:06}.jsonl").write_text(post, encoding="utf-8")
+
+
+def one_author(folder: Path, posts: int) -> None:
+    """One author has all posts but a few of each other."""
+    with (folder / "posts.jsonl").open("w", encoding="utf-8") as file:
+        file.writelines(itertools.islice(_posts(), 5 * AUTHORS))
+        file.writelines(itertools.islice(_posts(authors=1), posts))
+
+
+def many_words(folder: Path, words: int) -> None:
+    """No word comes twice but a few that fill the vocabulary."""
+    fresh = (f"word{number}" for number in range(words))
+    with (folder / "posts.jsonl").open("w", encoding="utf-8") as file:
+        while batch := list(itertools.islice(fresh, words // AUTHORS // 5)):
+            file.writelines(itertools.islice(_posts(*batch), 1))
+
+
+SHAPES: dict[str, tuple[Callable[[Path, int], None], int]] = {
+    "files": (many_files, 10_000),
+    "posts of one author": (one_author, 200_000),
+    "distinct words": (many_words, 1_000_000),
+}
+_NEXT = itertools.count()
+
+
+def _posts(*words: str, authors: int = AUTHORS) -> Iterator[str]:
+    """Posts as lines of JSON, of authors in turn."""
+    while True:
+        number = next(_NEXT)
+        text = " ".join([*words, SENTENCE, str(number)])
+        yield json.dumps({"author_id": f"author{number % authors}", "text": text}) + "\n"
+
+
+def measure(shape: str, folder: Path) -> dict[str, Any]:
+    """Writes the data of a shape, runs the data path over it."""
+    make, number = SHAPES[shape]
+    folder.mkdir(parents=True, exist_ok=True)
+    make(folder, number)
+    labels = [
+        f"author{n},{20 + n % 40},{n % 10},{('female', 'male')[n % 2]}\n" for n in range(AUTHORS)
+    ]
+    (folder / "labels.csv").write_text(
+        "author_id,age,income,gender\n" + "".join(labels), encoding="utf-8"
+    )
+    config = load_config(None, (), posts=[f"{folder}/posts*"], labels=[f"{folder}/labels.csv"])
+    observer = ProcessorSeconds()
+    ObservedDagRunner(observer).run(data_path(config, folder / "run"))
+    return {
+        "shape": shape,
+        "number": number,
+        "megabytes": sum(file.stat().st_size for file in folder.glob("posts*")) / 1e6,
+        "processor_seconds": observer.seconds,
+        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+    }
+
+
+def main() -> None:
+    """Measures each shape in its process, prints, writes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shape", choices=SHAPES, help="this one, in this process")
+    parser.add_argument("--out", type=Path, default=Path("runs/hot_spots"))
+    given = parser.parse_args()
+    if given.shape:
+        (given.out / f"{given.shape}.json").write_text(
+            json.dumps(measure(given.shape, given.out / given.shape), indent=1), encoding="utf-8"
+        )
+        return
+    given.out.mkdir(parents=True, exist_ok=True)
+    for shape in SHAPES:
+        command = [sys.executable, "-m", __spec__.name, "--shape", shape, "--out", str(given.out)]
+        subprocess.run(command, check=True)
+    show([json.loads((given.out / f"{shape}.json").read_text()) for shape in SHAPES])
+
+
+def show(figures: list[dict[str, Any]]) -> None:
+    """The figures for people."""
+    table = Table(title="Processor seconds")
+    for column in ("data", "MB", *figures[0]["processor_seconds"], "peak MB"):
+        table.add_column(column, justify="right")
+    for figure in figures:
+        seconds = [f"{value:.1f}" for value in figure["processor_seconds"].values()]
+        size, peak = (f"{figure[name]:.0f}" for name in ("megabytes", "peak_megabytes"))
+        table.add_row(f"{figure['number']:,} {figure['shape']}", size, *seconds, peak)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""The uneven data that the data path is measured on is as uneven as its names say."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from benchmarks.hot_spots import many_files, many_words, one_author
+
+
+def posts_in(folder):
+    lines = (line for file in sorted(folder.iterdir()) for line in file.read_text().splitlines())
+    return [json.loads(line) for line in lines]
+
+
+def test_each_of_many_files_holds_a_post(tmp_path):
+    many_files(tmp_path, 12)
+    assert len(list(tmp_path.iterdir())) == len(posts_in(tmp_path)) == 12
+
+
+def test_one_author_has_almost_all_posts(tmp_path):
+    one_author(tmp_path, 9000)
+    counts = Counter(post["author_id"] for post in posts_in(tmp_path)).most_common(2)
+    assert counts[0] == ("author0", 9005)
+    assert counts[1][1] == 5
+
+
+def test_many_words_come_once_each(tmp_path):
+    many_words(tmp_path, 10_000)
+    words = Counter(word for post in posts_in(tmp_path) for word in post["text"].split())
+    assert sum(word.startswith("word") and count == 1 for word, count in words.items()) == 10_000
