@@ -24,6 +24,7 @@ from rich.table import Table
 from tfx import v1 as tfx
 
 from components.features.schema import HeadsSchema
+from components.features.statistics import LabelStatisticsGen
 from components.features.text_transform import TextTransform
 from components.heads import heads_to_json
 from components.ingest.example_gen import PostsExampleGen
@@ -86,8 +87,9 @@ def data_path(config: Config, folder: Path) -> tfx.dsl.Pipeline:
         custom_config={"heads": heads, "text": config.text.model_dump_json()},
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
         disable_statistics=True,
+        disable_analyzer_cache=True,
     ).with_id("Transform")
-    statistics = tfx.components.StatisticsGen(examples=examples)
+    statistics = LabelStatisticsGen(examples, list(config.heads)).with_id("StatisticsGen")
     folder.mkdir(parents=True, exist_ok=True)
     return tfx.dsl.Pipeline(
         pipeline_name="scale",

@@ -10,7 +10,6 @@ same for every runner.
 
 from __future__ import annotations
 
-import tensorflow_data_validation as tfdv
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_node
 from tfx.extensions.google_cloud_ai_platform.pusher.component import Pusher as VertexPusher
@@ -19,6 +18,7 @@ from tfx.types import standard_artifacts
 
 from components.comparison.component import HeadComparison
 from components.features.schema import HeadsSchema
+from components.features.statistics import LabelStatisticsGen
 from components.features.text_transform import TextTransform
 from components.features.validation import ExamplesValidator, LastSpanStrategy
 from components.heads import heads_to_json
@@ -75,10 +75,9 @@ def create_pipeline(
         plan=plan,
     )
     # Statistics of labels alone: the top values of `posts` would be authors' texts.
-    statistics = tfx.components.StatisticsGen(
-        examples=ingest.outputs["examples"],
-        stats_options=tfdv.StatsOptions(feature_allowlist=list(config.heads)),
-    )
+    statistics = LabelStatisticsGen(
+        examples=ingest.outputs["examples"], labels=list(config.heads)
+    ).with_id("StatisticsGen")
     schema = HeadsSchema(heads=heads, validation=config.validation.model_dump_json())
     components = [*([planner] if planner else []), ingest, statistics, schema]
     previous_statistics = None
@@ -104,6 +103,8 @@ def create_pipeline(
         custom_config={"heads": heads, "text": config.text.model_dump_json()},
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
         disable_statistics=not config.transform_statistics,
+        # Vocabularies are counted anew whatever it holds, and no run reads it.
+        disable_analyzer_cache=True,
     ).with_id("Transform")
     transform.add_upstream_node(validator)
     training_inputs = {

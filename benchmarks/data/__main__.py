@@ -4,7 +4,7 @@
 
 Enters: sizes of `posts.jsonl` in MB. Leaves: tables, `data.json`, `data.html`. Each measurement is
 a process of its own; its speed is that of the stages, without imports, its memory that of the whole
-process. A size above 10 MB gets one round. `make bench` calls it.
+process. A size above 100 MB gets one round. `make bench` calls it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.data.paths import BARE, OWN, STOCK
 from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
 
-FULL_ROUNDS_MB = 10
+FULL_ROUNDS_MB = 100
 SHORTER_ROUNDS = 1
 
 
@@ -104,7 +104,7 @@ def run_path(name: str, corpus: Path) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="data", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--sizes", default="10,100", help="MB of posts, with commas")
-    parser.add_argument("--rounds", type=int, default=5, help="of sizes up to 10 MB; else one")
+    parser.add_argument("--rounds", type=int, default=5, help="of sizes up to 100 MB; else one")
     parser.add_argument("--contenders", default=f"{STOCK},{OWN},{BARE}", help="with commas")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of results")
     return parser

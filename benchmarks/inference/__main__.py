@@ -4,9 +4,9 @@
 
 The reference network, as it is before training, whose speed is the same. `authorprofile` answers
 raw text through the served signature `posts`, tokenisation included; `authorprofile, ids` is its
-network alone. The peers are given token ids; `Keras, raw text` cuts text itself, by the layer
-`TextVectorization` with its default settings. Cost: some 5 minutes on two cores, beside what
-`benchmarks.training` tells of environments.
+network alone. The peers are given token ids; in rows of `raw text` Keras cuts it by its layer
+`TextVectorization` with the default settings, Ludwig in its own way. Cost: some 5 minutes on two
+cores, beside what `benchmarks.training` tells of environments.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from functools import partial
 
 from benchmarks.machine import measure_machine
 from benchmarks.networks.contenders import Contender
-from benchmarks.networks.corpus import add_options, write_corpus
-from benchmarks.networks.roster import KERAS, make_parser, start_contenders
+from benchmarks.networks.corpus import add_options, count_training_authors, write_corpus
+from benchmarks.networks.roster import KERAS, ask_each, make_parser, start_contenders
 from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
 
 LENGTHS = (50, 400, 2_000)
+CUT_TEXT = ("Keras", "Ludwig")
+"""Peers that answer token ids, and in rows of their own raw text."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,13 +34,15 @@ def main(arguments: list[str] | None = None) -> int:
     add_options(parser)
     options = parser.parse_args(arguments)
     corpus = write_corpus(options.out, options.authors, options.essays)
+    authors = min(options.bulk, count_training_authors(corpus))
     with start_contenders(options.contenders, corpus) as (contenders, notes):
-        bulk = {name: _bulk(one, "answer", options.bulk) for name, one in contenders.items()}
+        ask_each(contenders, notes, "answer", authors=1)
+        bulk = {name: _bulk(one, "answer", authors) for name, one in contenders.items()}
         for name, one in contenders.items():
             if name.startswith("authorprofile"):
-                bulk[f"{name}, ids"] = _bulk(one, "answer_ids", options.bulk)
-            elif name.startswith("Keras"):
-                bulk[f"{name}, raw text"] = _bulk(one, "answer_texts", options.bulk)
+                bulk[f"{name}, ids"] = _bulk(one, "answer_ids", authors)
+            elif name.startswith(CUT_TEXT):
+                bulk[f"{name}, raw text"] = _bulk(one, "answer_texts", authors)
         comparisons = [_compare("Inference in bulk", "authors a second", bulk, options.rounds)]
         for tokens in LENGTHS:
             one_author = {
@@ -50,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
                     _milliseconds, one, "answer_one_text", tokens, options.times
                 )
                 for name, one in contenders.items()
-                if name.startswith("Keras")
+                if name.startswith(CUT_TEXT)
             }
             title = f"One author of {tokens:,} tokens"
             comparisons.append(_compare(title, "milliseconds", one_author, options.rounds))

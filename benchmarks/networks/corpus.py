@@ -13,12 +13,15 @@ import csv
 import json
 import math
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.networks.arrays import EVAL_SHARE, VOCABULARY
+from benchmarks.networks.contenders import REPOSITORY
 
 WORDS_MEDIAN = 2_117
 WORDS_LOG_DEVIATION = 1.24
@@ -32,7 +35,6 @@ LANGUAGE_WORDS = 50_000
 ZIPF_OFFSET = 2.7
 SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 MAX_TOKENS = 1_500
-VOCABULARY = 50_000
 SEED = 7
 HEADS: dict[str, dict[str, Any]] = {
     "age": {"kind": "regression"},
@@ -63,7 +65,7 @@ def write_corpus(out: Path, authors: int, essays: Path | None = None) -> Path:
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    posts, labels = _read_authors(essays) if essays else _draw_authors(authors)
+    posts, labels = read_posts_and_labels(essays) if essays else draw_posts_and_labels(authors)
     rows = _transform(path.parent, posts, labels)
     texts = json.dumps(posts, ensure_ascii=False)
     (path.parent / "texts.json").write_text(texts, encoding="utf-8")
@@ -78,16 +80,20 @@ def write_corpus(out: Path, authors: int, essays: Path | None = None) -> Path:
 
 def corpus_folder(out: Path, authors: int, essays: Path | None = None) -> Path:
     """Where the corpus is kept, by what it is made of and the source that makes it."""
-    import components.features.tokens
-    import components.features.transform
-
-    modules = (components.features.tokens, components.features.transform)
-    sources = [Path(str(module.__file__)) for module in modules] + [Path(__file__)]
+    features = REPOSITORY / "components" / "features"
+    sources = (features / "tokens.py", features / "transform.py", Path(__file__))
     made_by = zlib.crc32(b"".join(source.read_bytes() for source in sources))
     return out / f"corpus-{essays.name if essays else authors}-{made_by:08x}"
 
 
-def _read_authors(folder: Path) -> tuple[list[list[str]], Labels]:
+def count_training_authors(path: Path) -> int:
+    """Authors of a corpus that are not in `eval`."""
+    with np.load(path, allow_pickle=False) as stored:
+        authors = len(stored["lengths"])
+    return authors - math.ceil(authors / EVAL_SHARE)
+
+
+def read_posts_and_labels(folder: Path) -> tuple[list[list[str]], Labels]:
     """Posts and labels of the authors whose gender is one of the two that most have."""
     with (folder / "labels.csv").open(encoding="utf-8", newline="") as lines:
         known = {row["author_id"]: row for row in csv.DictReader(lines) if all(row.values())}
@@ -95,9 +101,8 @@ def _read_authors(folder: Path) -> tuple[list[list[str]], Labels]:
     with (folder / "posts.jsonl").open(encoding="utf-8") as records:
         for record in map(json.loads, records):
             posts[record["author_id"]].append(record["text"])
-    genders = [row["gender"] for row in known.values()]
-    female, male = sorted(set(genders), key=genders.count)[:-3:-1]
-    names = {female: b"female", male: b"male"}
+    genders = Counter(row["gender"] for row in known.values()).most_common(2)
+    names = {genders[0][0]: b"female", genders[1][0]: b"male"}
     chosen = sorted(a for a in posts if a in known and known[a]["gender"] in names)
     return [posts[author] for author in chosen], [
         {
@@ -109,7 +114,8 @@ def _read_authors(folder: Path) -> tuple[list[list[str]], Labels]:
     ]
 
 
-def _draw_authors(authors: int) -> tuple[list[list[str]], Labels]:
+def draw_posts_and_labels(authors: int) -> tuple[list[list[str]], Labels]:
+    """Made-up authors; lengths, words and labels are the same in every call."""
     from pipeline.sample.people import draw_labels, draw_traits
     from pipeline.sample.texts import draw_posts, draw_scripts
 

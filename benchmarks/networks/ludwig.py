@@ -28,6 +28,7 @@ from ludwig.features.feature_registries import update_config_with_metadata
 from benchmarks.networks.arrays import (
     BATCH,
     EVAL_SHARE,
+    UNITS,
     VOCABULARY,
     Arrays,
     mean_skill,
@@ -149,12 +150,12 @@ class Ludwig:
     def skill(self) -> float:
         """Mean skill on `eval`."""
         told = self._predict(self.eval_set)
-        order = self.ludwig.training_set_metadata["income"]["idx2str"]
-        income = np.stack(told["income_probabilities"].to_list())
-        columns = [order.index(str(group)) for group in range(10)]
+        income = np.zeros((len(told), UNITS["income"]), "float32")
+        groups = self.ludwig.training_set_metadata["income"]["idx2str"]
+        income[:, list(map(int, groups))] = np.stack(told["income_probabilities"].to_list())
         answers = {
             "age": told["age_predictions"].to_numpy("float32")[:, None],
-            "income": income[:, columns],
+            "income": income,
             "gender": told["gender_probabilities"].to_numpy("float32")[:, None],
         }
         return mean_skill(answers, self.eval_arrays.targets)
@@ -204,8 +205,8 @@ class Ludwig:
 def main(path: str) -> None:
     """Serves the benchmark's requests."""
     ludwig = Ludwig(path)
-    names = ("parameters", "train", "skill", "answer", "answer_texts")
-    names += ("answer_one", "answer_one_text")
+    names = ["parameters", "train", "skill", "answer", "answer_texts"]
+    names += ["answer_one", "answer_one_text"]
     serve({name: getattr(ludwig, name) for name in names})
 
 

@@ -112,7 +112,7 @@ class Own:
     def answer(self, authors: int) -> float:
         """Seconds for authors' raw texts, answered as `authorprofile predict` does."""
         posts = self._serve()
-        texts = sorted(self._texts()[:authors], key=len)
+        texts = sorted((text.encode() for text in self._texts()[:authors]), key=len)
         batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
         started = time.perf_counter()
         for _ in answer_batches(lambda batch: posts(posts=tf.constant(batch)), batches):

@@ -9,8 +9,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from benchmarks.networks.contenders import Contender
+from benchmarks.networks.contenders import Contender, ContenderError
 from benchmarks.networks.environments import PeerError, make_environment
 
 KERAS, OWN = "Keras float32", "authorprofile"
@@ -64,20 +65,38 @@ def read_names(text: str) -> list[str]:
 def start_contenders(
     names: Sequence[str], corpus: Path
 ) -> Iterator[tuple[dict[str, Contender], list[str]]]:
-    """Running contenders by name, and why others do not run."""
+    """Running contenders by name, and notes, such as why others do not run.
+
+    One that ends as soon as it is started, as where a library cannot be loaded, is left out.
+    """
     running: dict[str, Contender] = {}
-    missing: dict[str, str] = {}
+    notes: list[str] = []
     try:
         for name in names:
             module, arguments, peer = CONTENDERS[name]
             try:
                 python = {"python": make_environment(peer)} if peer else {}
             except PeerError as error:
-                missing[name] = f"{name} was not measured: {error}"
+                notes.append(f"{name} was not measured: {error}")
                 continue
             module = f"benchmarks.networks.{module}"
             running[name] = Contender(module, [str(corpus), *arguments], **python)
-        yield running, list(missing.values())
+        ask_each(running, notes, "parameters")
+        yield running, notes
     finally:
         for contender in running.values():
             contender.close()
+
+
+def ask_each(
+    running: dict[str, Contender], notes: list[str], request: str, **arguments: Any
+) -> dict[str, Any]:
+    """The contenders' answers by name; one that ends leaves `running`, and a note says so."""
+    answers: dict[str, Any] = {}
+    for name, contender in list(running.items()):
+        try:
+            answers[name] = contender.ask(request, **arguments)
+        except ContenderError:
+            notes.append(f"{name} was not measured: it ended at {request!r}; see its errors above")
+            running.pop(name).close()
+    return answers

@@ -36,6 +36,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from benchmarks.quality.certainty import Counts, certainty_counts
 from benchmarks.quality.corpus import (
     Corpus,
     Fold,
@@ -125,8 +126,13 @@ def measure_row(
     else:
         outcomes = list(_networks(corpus, fold, settings, row, number, measurement.folds))
     terms: Terms = {}
+    certainty: dict[str, Counts] = {}
     for heads, its_fold, outcome in outcomes:
         terms |= author_terms(corpus, heads, its_fold, outcome.answers)
+        for network, answers in (("selected", outcome.selected), ("served", outcome.answers)):
+            if outcome.calibrations:
+                counts = certainty_counts(corpus, heads, its_fold, answers, outcome.calibrations)
+                certainty.setdefault(network, {}).update(counts)
     return {
         "row": row,
         "fold": number,
@@ -136,6 +142,7 @@ def measure_row(
         "chosen": [outcome.chosen for *_, outcome in outcomes],
         "shares": [outcome.shares for *_, outcome in outcomes],
         "skills": [outcome.skills for *_, outcome in outcomes],
+        "certainty": certainty,
         "terms": terms,
     }
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.quality.corpus import Fold
 from components.comparison.networks import with_learned_weights
+from components.training.calibration import Calibration, calibrate
 from components.training.dataset import bucket_bounds
 from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings
@@ -48,6 +49,8 @@ class Outcome:
         skills: mean skill on `eval`, an epoch each.
         parameters: of the network.
         shares: of each head's answer, that `eval` lets stand.
+        calibrations: of each head, fitted on `eval` by the network that `eval` selected.
+        selected: that network's answers; `answers` itself where nothing was fitted after it.
     """
 
     answers: Answers
@@ -56,6 +59,8 @@ class Outcome:
     skills: list[float]
     parameters: int
     shares: dict[str, float] = field(default_factory=dict)
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
+    selected: Answers = field(default_factory=dict)
 
 
 def by_search(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
@@ -94,10 +99,16 @@ def _learn(
         logger=LOGGER,
     )
     seconds = time.monotonic() - started
-    answers = answer(learned.final, settings.heads, fold.test_ids, fold.data.max_tokens)
+    final, selected = (
+        answer(model, settings.heads, fold.test_ids, fold.data.max_tokens)
+        for model in (learned.final, learned.selected)
+    )
+    deviations = {name: deviation for name, (_, deviation) in fold.scales.items()}
+    coverage = settings.training.interval_coverage
+    calibrations = calibrate(learned.selected, fold.data, deviations, coverage)
     skills = [epoch["val_skill"] for epoch in learned.state.history]
     parameters = learned.final.count_params()
-    return Outcome(answers, seconds, {}, skills, parameters, learned.shares)
+    return Outcome(final, seconds, {}, skills, parameters, learned.shares, calibrations, selected)
 
 
 def answer(

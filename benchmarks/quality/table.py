@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.quality.certainty import certainty_table
 from benchmarks.quality.judge import MAIN_SCORES
 from components.comparison.judging import Terms, difference_over_runs, score_over_runs
 
@@ -33,12 +34,13 @@ def make_table(folder: Path, heads: tuple[Any, ...]) -> str:
         "|---" * (len(columns) + 3) + "|",
     ]
     lines += [_line(row, results, heads) for row, results in by_row.items()]
+    certainty = certainty_table(by_row, CONFIDENCE)
     chosen = by_row.pop(CHOSEN, [])
     if chosen and by_row:
         lines += ["", f"| less `{CHOSEN}` | " + " | ".join(columns) + " |"]
         lines.append("|---" * (len(columns) + 1) + "|")
         lines += [_difference(row, results, chosen, heads) for row, results in by_row.items()]
-    return "\n".join(lines)
+    return "\n".join(lines + certainty)
 
 
 def describe(head: Any) -> str:

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 from benchmarks.machine import measure_machine
 from benchmarks.networks.contenders import Contender
-from benchmarks.networks.corpus import add_options, write_corpus
-from benchmarks.networks.roster import KERAS, OWN, make_parser, start_contenders
+from benchmarks.networks.corpus import add_options, count_training_authors, write_corpus
+from benchmarks.networks.roster import KERAS, OWN, ask_each, make_parser, start_contenders
 from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
 
 WARM_UP_STEPS = 3
@@ -32,22 +32,21 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     corpus = write_corpus(options.out, options.authors, options.essays)
     with start_contenders(options.contenders, corpus) as (contenders, notes):
-        notes += warm_up(contenders)
+        warm_up(contenders, notes)
         speeds = {name: _speed(contender, options.steps) for name, contender in contenders.items()}
         figures = measure_in_turn(speeds, options.rounds)
     comparisons = [Comparison("Training", "tokens a second", KERAS, figures)]
     if options.epochs:
         with start_contenders(list(figures), corpus) as (contenders, _):
-            warm_up(contenders)
-            epoch_steps = max(options.authors * 4 // 5 // 32, 1)
+            warm_up(contenders, [])
+            epoch_steps = max(count_training_authors(corpus) // 32, 1)
             reached = {}
             for name, contender in contenders.items():
                 seconds, note = seconds_to_skill(
                     contender, options.skill, options.epochs, epoch_steps
                 )
-                if seconds is None:
-                    notes.append(f"{name}: {note}")
-                else:
+                notes.append(f"{name}: {note}")
+                if seconds is not None:
                     reached[name] = [seconds]
         if KERAS in reached:
             title = f"Training to a mean skill of {options.skill:g} on eval"
@@ -56,28 +55,28 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def warm_up(contenders: dict[str, Contender]) -> list[str]:
-    """Lets each contender build what it builds once; returns what is to be told of them."""
-    parameters = {name: one.ask("parameters") for name, one in contenders.items()}
-    for contender in contenders.values():
-        contender.ask("train", steps=WARM_UP_STEPS)
-    notes = ["parameters: " + ", ".join(f"{name} {count:,}" for name, count in parameters.items())]
+def warm_up(contenders: dict[str, Contender], notes: list[str]) -> None:
+    """Lets each contender build what it builds once; notes what is to be told of them."""
+    parameters = ask_each(contenders, notes, "parameters")
+    ask_each(contenders, notes, "train", steps=WARM_UP_STEPS)
+    notes.append(
+        "parameters: " + ", ".join(f"{name} {count:,}" for name, count in parameters.items())
+    )
     if OWN in contenders:
         padding, distinct = (contenders[OWN].ask(what) for what in ("padding", "distinct"))
         notes.append(f"padding {padding:.1%} of a batch; distinct tokens {distinct:.1%} of it")
-    return notes
 
 
 def seconds_to_skill(
     contender: Contender, skill: float, epochs: int, steps: int
 ) -> tuple[float | None, str]:
-    """Seconds of training, `eval` not counted, until the skill is reached; else None and why."""
+    """Seconds of training, `eval` not counted, until the skill is reached, else None; a note."""
     seconds, best = 0.0, float("-inf")
     for _ in range(epochs):
         seconds += contender.ask("train", steps=steps)["seconds"]
         best = max(best, contender.ask("skill"))
         if best >= skill:
-            return seconds, ""
+            return seconds, f"skill {best:.3f} after {seconds:.0f} s"
     return None, f"skill {best:.3f} after {epochs} epochs and {seconds:.0f} s"
 
 

@@ -17,6 +17,7 @@ from tfx.components.transform import executor as stock_executor
 from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils, standard_component_specs
 
+from components.beam_graphs import answers_kept
 from components.features.settings import TextSettings
 from components.features.transform import RESERVED_IDS, VOCABULARY
 
@@ -35,7 +36,8 @@ class TextTransformExecutor(stock_executor.Executor):
         """Called by TFX."""
         config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         text = TextSettings.model_validate_json(config["text"])
-        super().Do(input_dict, output_dict, exec_properties)
+        with answers_kept():
+            super().Do(input_dict, output_dict, exec_properties)
         graph = artifact_utils.get_single_uri(
             output_dict[standard_component_specs.TRANSFORM_GRAPH_KEY]
         )

@@ -34,6 +34,12 @@ PAIRS = "pairs"
 FEWEST_USES = 2
 QUANTILE_ERROR = 1e-4
 
+# tf.Transform runs `preprocessing_fn` nine times and inspects each op: a function that TensorFlow
+# has traced once is one op.
+_tokenize_posts = tf.function(tokenize_posts, autograph=False)
+_count_tokens = tf.function(count_tokens, autograph=False)
+_count_pairs = tf.function(count_pairs, autograph=False)
+
 
 def preprocessing_fn(
     inputs: dict[str, Any], custom_config: dict[str, str]
@@ -73,14 +79,14 @@ def token_ids(posts: tf.SparseTensor, text: TextSettings) -> tf.SparseTensor:
     Returns:
         Sparse int64 `[batch, (tokens)]`.
     """
-    tokens = tokenize_posts(tf.RaggedTensor.from_sparse(posts), text.max_tokens)
+    tokens = _tokenize_posts(tf.RaggedTensor.from_sparse(posts), text.max_tokens)
     vocabulary = make_vocabulary(
-        count_tokens(tokens), VOCABULARY, text.vocabulary_size - RESERVED_IDS
+        _count_tokens(tokens), VOCABULARY, text.vocabulary_size - RESERVED_IDS
     )
     ids = tft.apply_vocabulary(tokens.to_sparse(), vocabulary, default_value=-1)
     if text.pairs:
         # The network itself finds them among the ids; the transformed examples need not hold them.
-        make_vocabulary(count_pairs(tokens), PAIRS, text.pairs, FEWEST_USES)
+        make_vocabulary(_count_pairs(tokens), PAIRS, text.pairs, FEWEST_USES)
     return tf.SparseTensor(ids.indices, ids.values + RESERVED_IDS, ids.dense_shape)
 
 

@@ -24,6 +24,7 @@ from tfx.types import artifact_utils, standard_artifacts, standard_component_spe
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import proto_utils
 
+from components.beam_graphs import answers_kept
 from components.heads import heads_from_json
 from components.ingest.audit import JoinAudit
 from components.ingest.audit_sources import load_summary, log_summary
@@ -89,7 +90,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples.set_string_custom_property(SPANS, json.dumps(spans or [span]))
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
-        with self._make_beam_pipeline() as pipeline:
+        with answers_kept(), self._make_beam_pipeline() as pipeline:
             authors = pipeline | IngestSources(sources, heads, settings, audit.uri)
             for split in SPLITS:
                 _ = authors[split] | f"Write {split}" >> WriteExamples(

@@ -22,6 +22,7 @@ from tfx import v1 as tfx
 
 from components.features.schema import HeadsSchema
 from components.features.settings import TextSettings
+from components.features.statistics import LabelStatisticsGen
 from components.features.text_transform import TextTransform
 from components.heads import heads_to_json
 from components.ingest.example_gen import PostsExampleGen
@@ -76,7 +77,7 @@ def run_data_path(sample, folder, runner, *assignments):
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
         disable_statistics=True,
     ).with_id("Transform")
-    statistics = tfx.components.StatisticsGen(examples=examples)
+    statistics = LabelStatisticsGen(examples, list(config.heads)).with_id("StatisticsGen")
     connection = tfx.orchestration.metadata.sqlite_metadata_connection_config(f"{folder}/mlmd")
     pipeline = tfx.dsl.Pipeline(
         pipeline_name="data",

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 from components.serving.answering import (
     Author,
     ModelError,
+    answer_batches,
     answer_window,
     find_model,
     load_model,
@@ -135,7 +137,18 @@ def test_batches_hold_texts_of_like_length() -> None:
     served = ServedHeads(({"name": "age", "kind": "regression"},), "\x1e")
     window = [Author(str(n), ["x" * (40 - n)]) for n in range(40)]
     assert answer_window(model, served, window)[0] == {"age": 40.0}
-    assert asked == [list(range(1, 33)), list(range(33, 41))]
+    assert sorted(asked) == [list(range(1, 33)), list(range(33, 41))]
+
+
+def test_two_batches_are_answered_at_once_and_in_order() -> None:
+    both = threading.Barrier(2, timeout=900)
+
+    def model(texts: Any) -> dict[str, Any]:
+        both.wait()
+        return {"age": [[float(len(text))] for text in texts]}
+
+    answers = list(answer_batches(model, [[b"x"], [b"xx"], [b"xxx"], [b"xxxx"]]))
+    assert answers == [{"age": [[1.0]]}, {"age": [[2.0]]}, {"age": [[3.0]]}, {"age": [[4.0]]}]
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks.networks import environments
+from benchmarks.networks.contenders import ContenderError
 from benchmarks.networks.environments import (
     REQUIREMENTS,
     PeerError,
     find_python,
     make_environment,
 )
-from benchmarks.networks.roster import CONTENDERS, KERAS, OWN, start_contenders
+from benchmarks.networks.roster import CONTENDERS, KERAS, OWN, ask_each, start_contenders
 
 NO_SUCH_VERSION = "# python 3.999\nnumpy==2.4.6\n"
 THIS_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -67,6 +68,27 @@ def test_a_peer_without_its_python_is_left_out_and_the_note_says_why(pyenv, monk
     with start_contenders(["Ludwig"], tmp_path / "corpus.npz") as (running, notes):
         assert running == {}
     assert notes[0].startswith("Ludwig was not measured: it needs Python 3.999")
+
+
+def test_a_contender_that_ends_is_left_out_and_the_others_answer():
+    class One:
+        closed = False
+
+        def ask(self, request, of):
+            return 2 * of
+
+        def close(self):
+            self.closed = True
+
+    class Ending(One):
+        def ask(self, request, of):
+            raise ContenderError("ended")
+
+    ending, notes = Ending(), []
+    running = {"PyTorch compiled float32": ending, KERAS: One()}
+    assert ask_each(running, notes, "double", of=21) == {KERAS: 42}
+    assert (list(running), ending.closed) == ([KERAS], True)
+    assert notes[0].startswith("PyTorch compiled float32 was not measured: it ended at 'double'")
 
 
 def test_an_environment_is_installed_once_and_again_when_its_versions_change(monkeypatch, tmp_path):

@@ -11,7 +11,12 @@ import pytest
 from benchmarks.inference.__main__ import main as measure_inference
 from benchmarks.networks.arrays import mean_skill, read_arrays
 from benchmarks.networks.contenders import Contender, ContenderError
-from benchmarks.networks.corpus import corpus_folder
+from benchmarks.networks.corpus import (
+    corpus_folder,
+    count_training_authors,
+    draw_posts_and_labels,
+    read_posts_and_labels,
+)
 from benchmarks.training.__main__ import main as measure_training
 from benchmarks.training.__main__ import seconds_to_skill
 
@@ -39,10 +44,33 @@ def corpus(tmp_path_factory):
 
 
 def test_arrays_are_padded_to_the_longest_and_one_in_five_selects(corpus):
-    train, selecting = read_arrays(str(corpus_folder(corpus, 10) / "corpus.npz"))
+    path = corpus_folder(corpus, 10) / "corpus.npz"
+    train, selecting = read_arrays(str(path))
+    assert count_training_authors(path) == 8
     assert train.tokens.shape == (8, 309)
     assert selecting.lengths.tolist() == [300, 305]
     assert (selecting.tokens > 0).sum(axis=1).tolist() == [300, 305]
+
+
+def test_a_made_up_authors_words_are_as_rich_as_a_languages():
+    posts, labels = draw_posts_and_labels(40)
+    words = [word for of_author in posts for post in of_author for word in post.split(" ")]
+    # The generator alone knows about a thousand.
+    assert len(set(words)) > 8_000
+    assert len(posts) == len(labels) == 40
+    assert set(labels[0]) == {"age", "income", "gender"}
+
+
+def test_real_posts_are_those_of_authors_with_one_of_the_two_commonest_genders(tmp_path):
+    (tmp_path / "labels.csv").write_text(
+        "author_id,age,income,gender\na,30,1000,1\nb,40,2000,2\nc,50,3000,1\nd,60,1,5\ne,,1,1\n"
+    )
+    lines = [json.dumps({"author_id": a, "text": a * 2}) for a in "cabdeac"]
+    (tmp_path / "posts.jsonl").write_text("\n".join(lines))
+    posts, labels = read_posts_and_labels(tmp_path)
+    assert posts == [["aa", "aa"], ["bb"], ["cc", "cc"]]
+    assert labels[1] == {"age": [40.0], "income": [2000.0], "gender": [b"male"]}
+    assert labels[2]["gender"] == [b"female"]
 
 
 def test_the_best_constant_answers_have_skill_0_and_perfect_ones_1(corpus):
@@ -101,7 +129,7 @@ class Learner:
 
 
 def test_seconds_are_counted_until_the_skill_is_reached_or_the_epochs_end():
-    assert seconds_to_skill(Learner(), 0.5, 4, 10) == (6.0, "")
+    assert seconds_to_skill(Learner(), 0.5, 4, 10) == (6.0, "skill 0.500 after 6 s")
     seconds, note = seconds_to_skill(Learner(), 2.0, 4, 10)
     assert seconds is None
     assert note == "skill 1.000 after 4 epochs and 12 s"

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from benchmarks.quality.certainty import certainty_counts, certainty_table
 from benchmarks.quality.corpus import (
     Corpus,
     beyond,
@@ -23,6 +24,7 @@ from benchmarks.quality.judge import constant_answers
 from components.comparison.judging import difference_over_runs, score_over_runs
 from components.features.settings import TextSettings
 from components.heads import DEFAULT_HEADS, parse_heads
+from components.training.calibration import Calibration
 
 HEADS = parse_heads({name: DEFAULT_HEADS[name] for name in ("age", "gender")})
 AUTHORS = 200
@@ -114,11 +116,68 @@ def test_pairs_are_counted_as_the_transform_counts_them():
 def test_the_table_has_a_line_a_row(measured):
     lines = (measured[0] / "table.md").read_text().splitlines()
     assert "age, mae in years" in lines[0] and "gender, accuracy" in lines[0]
-    border = lines.index("")
-    assert {line.split(" | ")[0].removeprefix("| ") for line in lines[2:border]} == set(ROWS)
-    assert lines[border + 1].startswith("| less `tuner` | age, mae in years | age skill |")
-    compared = {line.split(" | ")[0].removeprefix("| ") for line in lines[border + 3 :]}
-    assert compared == set(ROWS) - {"tuner"}
+    first, second = (place for place, line in enumerate(lines) if not line)
+
+    def rows(block):
+        return {line.split(" | ")[0].removeprefix("| ") for line in block}
+
+    assert rows(lines[2:first]) == set(ROWS)
+    assert lines[first + 1].startswith("| less `tuner` | age, mae in years | age skill |")
+    assert rows(lines[first + 3 : second]) == set(ROWS) - {"tuner"}
+    assert rows(lines[second + 3 :]) == set(ROWS) - {"constant", "linear"}
+
+
+def test_certainty_is_counted_before_and_after_the_fit_on_both_splits(measured):
+    found = results(measured[0])
+    assert found["constant"]["certainty"] == {}
+    for row in set(ROWS) - {"constant", "linear"}:
+        certainty = found[row]["certainty"]
+        assert set(certainty) == {"selected", "served"}
+        authors = len(found[row]["terms"]["age"])
+        for counts in certainty.values():
+            assert counts["age"]["stated"] == 0.8 and counts["age"]["rows"][0][0] == authors
+            assert sum(count for count, *_ in counts["gender"]["rows"]) == authors
+    served, selected = (found["tuner"]["certainty"][name] for name in ("served", "selected"))
+    # The interval is one and the same; the answers are those of two networks.
+    assert served["age"]["rows"][0][2] == selected["age"]["rows"][0][2]
+    assert served["gender"]["rows"] != selected["gender"]["rows"]
+
+
+def test_certainty_counts_who_is_inside_and_what_came_true():
+    whole = corpus()
+    fold = make_fold(whole, HEADS, TextSettings(), 8, 0, 5)
+    mean, deviation = fold.scales["age"]
+    ages = np.array([whole.labels["age"][i] for i in fold.test])
+    # Off by 0, 1, 2 ... years, and two thirds sure that everybody is female.
+    answers = {
+        "age": ((ages + np.arange(len(ages)) - mean) / deviation)[:, None],
+        "gender": np.full((len(ages), 1), 2 / 3),
+    }
+    half = Calibration(20, coverage=0.8, half_width=2.5), Calibration(20, temperature=0.5)
+    counts = certainty_counts(whole, HEADS, fold, answers, dict(zip(answers, half, strict=True)))
+    assert counts["age"]["rows"] == [[len(ages), 3, 2.5 * len(ages)]]
+    known = [whole.labels["gender"][i] for i in fold.test if i % 3 < 2]
+    (row,) = (row for row in counts["gender"]["rows"] if row[0])
+    # Twice the logit makes two to one four to one.
+    assert row == pytest.approx([len(known), 0.8 * len(known), known.count(b"female")])
+    without = dict.fromkeys(answers, Calibration(3, coverage=0.8))
+    assert certainty_counts(whole, HEADS, fold, answers, without) == {}
+
+
+def test_certainty_of_several_folds_is_that_of_all_their_authors():
+    # 16 of 20 and 9 of 20 inside; stated 0.3 came true of 2 in 10 and of 8 in 10.
+    runs = [
+        {
+            "age": {"stated": 0.8, "rows": [[20, inside, 20 * half]]},
+            "gender": {"stated": moved, "rows": [[10, 3.0, true], [0, 0, 0]]},
+        }
+        for inside, half, true, moved in ((16, 5.0, 2, 1.0), (9, 7.0, 8, 1.2))
+    ]
+    line = certainty_table({"equal": [{"certainty": {"served": run}} for run in runs]}, 0.95)[-1]
+    assert line.startswith("| equal | served | age: 62.5% [47.0%, 75.8%] within ± 6.0, stated 80%")
+    # |6 - 10| of 20; by chance sqrt(2 / pi * 20 * 0.3 * 0.7) / 20.
+    assert "calibration error 0.200, by chance 0.082, temperature moved 1 times" in line
+    assert certainty_table({"constant": [{"certainty": {}}]}, 0.95) == []
 
 
 def test_what_is_measured_is_not_measured_again(measured):

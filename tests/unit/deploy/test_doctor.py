@@ -82,7 +82,7 @@ def test_every_hook_and_executor_of_the_steps_is_looked_for(job):
         "components.training.trainer.run_fn",
         "components.features.transform.preprocessing_fn",
         "components.ingest.example_gen.Executor",
-        "tfx.components.statistics_gen.executor.Executor",
+        "components.features.statistics.LabelStatisticsExecutor",
     } <= set(paths)
 
 
