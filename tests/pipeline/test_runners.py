@@ -143,8 +143,8 @@ def known_values(folder):
 def assert_same(found, expected):
     """Equal, but for the last digits of what follows from a float32 sum, whose order is free.
 
-    Standardised labels follow from such a mean, and are of the order of 1: near 0 the mean's last digit
-    is more than their own. One author more or less would move them by a thousandth.
+    Standardised labels follow from such a mean, and are of the order of 1: near 0 the mean's last
+    digit is more than their own. One author more or less would move them by a thousandth.
     """
     numbers, expected_numbers = found.pop("transformed"), dict(expected).pop("transformed")
     assert found == {name: value for name, value in expected.items() if name != "transformed"}
