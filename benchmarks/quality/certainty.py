@@ -45,8 +45,8 @@ def certainty_counts(
             counts[head.name] = {"stated": fitted.temperature, "rows": reliability.tolist()}
         elif fitted.half_width is not None:
             errors = np.abs(answer - label)[:, 0] * fold.scales[head.name][1]
-            row = [len(errors), int((errors <= fitted.half_width).sum())]
-            row.append(len(errors) * fitted.half_width)
+            inside = int((errors <= fitted.half_width).sum())
+            row = [len(errors), inside, len(errors) * fitted.half_width]
             counts[head.name] = {"stated": fitted.coverage, "rows": [row]}
     return counts
 

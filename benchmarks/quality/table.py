@@ -36,7 +36,8 @@ def make_table(folder: Path, heads: tuple[Any, ...]) -> str:
     lines += [_line(row, results, heads) for row, results in by_row.items()]
     certainty = certainty_table(by_row, CONFIDENCE)
     chosen = by_row.pop(CHOSEN, [])
-    if chosen and by_row:
+    by_row = {row: results for row, results in by_row.items() if _folds(results) & _folds(chosen)}
+    if by_row:
         lines += ["", f"| less `{CHOSEN}` | " + " | ".join(columns) + " |"]
         lines.append("|---" * (len(columns) + 1) + "|")
         lines += [_difference(row, results, chosen, heads) for row, results in by_row.items()]
@@ -56,7 +57,7 @@ def _line(row: str, results: Results, heads: tuple[Any, ...]) -> str:
         form = "{:.2f}" if head.kind == "regression" else "{:.1%}"
         cells.append(_cell(found[MAIN_SCORES[head.kind]], form))
         cells.append(_cell(found["skill"], "{:.3f}"))
-    folds, seeds = (len({result[key] for result in results}) for key in ("fold", "seed"))
+    folds, seeds = len(_folds(results)), len({result["seed"] for result in results})
     seconds = sum(result["seconds"] for result in results) / len(results)
     return f"| {row} | {folds} x {seeds} | {' | '.join(cells)} | {seconds:.0f} |"
 
@@ -70,6 +71,10 @@ def _difference(row: str, results: Results, chosen: Results, heads: tuple[Any, .
         cells.append(_cell(found[MAIN_SCORES[head.kind]], form))
         cells.append(_cell(found["skill"], "{:+.3f}"))
     return f"| {row} | {' | '.join(cells)} |"
+
+
+def _folds(results: Results) -> set[int]:
+    return {result["fold"] for result in results}
 
 
 def _terms(results: Results, head: Any) -> list[Terms]:

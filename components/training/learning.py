@@ -11,8 +11,8 @@ the same settings, whose answers are shrunk alike:
 
 What a network of words lacks most is authors, and those that selected are an eighth more. Nothing
 is fitted on answers about authors that a network has learned from: shares, temperatures and
-intervals of `final` are those of `selected`, which knows fewer authors, so that an interval may be
-a little too wide rather than too narrow.
+intervals of `final` are those of `selected`, which knows fewer authors, so that an interval would
+rather be too wide; of 6,000 authors, intervals of 80 % held 79.8 % (docs/quality.md).
 
 Called by the Trainer, the comparison and the quality benchmark. Knows nothing of TFX.
 """

@@ -21,6 +21,7 @@ from benchmarks.quality.corpus import (
     without_labels,
 )
 from benchmarks.quality.judge import constant_answers
+from benchmarks.quality.table import make_table
 from components.comparison.judging import difference_over_runs, score_over_runs
 from components.features.settings import TextSettings
 from components.heads import DEFAULT_HEADS, parse_heads
@@ -125,6 +126,20 @@ def test_the_table_has_a_line_a_row(measured):
     assert lines[first + 1].startswith("| less `tuner` | age, mae in years | age skill |")
     assert rows(lines[first + 3 : second]) == set(ROWS) - {"tuner"}
     assert rows(lines[second + 3 :]) == set(ROWS) - {"constant", "linear"}
+
+
+def test_a_row_of_other_folds_than_the_tuners_has_no_difference(tmp_path):
+    def write(row, fold):
+        terms = {"age": {f"a{fold}": [1, 30, 900, 4, 2]}, "gender": {f"a{fold}": [1, 1, 0.5, 1]}}
+        content = {"row": row, "fold": fold, "seed": 1, "seconds": 1, "terms": terms}
+        (tmp_path / f"{row}-fold{fold}-seed1.json").write_text(json.dumps(content))
+
+    write("tuner", 0)
+    write("hand", 1)
+    assert "less `tuner`" not in make_table(tmp_path, HEADS)
+    write("equal", 0)
+    compared = make_table(tmp_path, HEADS).split("less `tuner`")[1].splitlines()[2:]
+    assert [line.split(" | ")[0] for line in compared] == ["| equal"]
 
 
 def test_certainty_is_counted_before_and_after_the_fit_on_both_splits(measured):
