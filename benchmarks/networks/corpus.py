@@ -15,6 +15,8 @@ import math
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +64,14 @@ def write_corpus(out: Path, authors: int, essays: Path | None = None) -> Path:
     What is there of an earlier call for the same is kept, unless the transform has changed since.
     """
     path = corpus_folder(out, authors, essays) / "corpus.npz"
-    if path.exists():
-        return path
+    if not path.exists():
+        # TensorFlow and Beam stay out of the process that measures.
+        with ProcessPoolExecutor(1, get_context("spawn")) as maker:
+            maker.submit(_make_corpus, path, authors, essays).result()
+    return path
+
+
+def _make_corpus(path: Path, authors: int, essays: Path | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     posts, labels = read_posts_and_labels(essays) if essays else draw_posts_and_labels(authors)
     rows = _transform(path.parent, posts, labels)
@@ -75,7 +83,7 @@ def write_corpus(out: Path, authors: int, essays: Path | None = None) -> Path:
     }
     arrays["tokens"] = np.concatenate([row["tokens"] for row in rows]).astype("int32")
     np.savez(path.with_name("corpus.partial.npz"), lengths=np.array(lengths), **arrays)
-    return path.with_name("corpus.partial.npz").rename(path)
+    path.with_name("corpus.partial.npz").rename(path)
 
 
 def corpus_folder(out: Path, authors: int, essays: Path | None = None) -> Path:

@@ -39,7 +39,7 @@ JAVA = (
     *("-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"),
 )
 # One slot each, so that what runs twice side by side runs on both. Beam's graphs have hundreds of
-# tasks, each of which would have 512 buffers for its shuffle.
+# tasks, each of which would have 512 buffers for its shuffle. A busy machine may be slow to answer.
 FLINK = """\
 jobmanager.rpc.address: localhost
 jobmanager.rpc.port: {rpc}
@@ -59,6 +59,8 @@ taskmanager.memory.jvm-metaspace.size: 256m
 taskmanager.memory.jvm-overhead.min: 64m
 taskmanager.memory.jvm-overhead.max: 64m
 taskmanager.network.sort-shuffle.min-buffers: 16
+heartbeat.timeout: 600000
+pekko.ask.timeout: 600 s
 """
 
 
@@ -77,8 +79,13 @@ class Flink(NamedTuple):
 def running_flink(folder: Path) -> Iterator[Flink]:
     """Flink with its two task managers, ready for jobs."""
     classes = find_classes()
-    with contextlib.ExitStack() as stack:
-        yield next(filter(None, (start(stack, folder, classes) for _ in range(ATTEMPTS))))
+    for _ in range(ATTEMPTS):
+        with contextlib.ExitStack() as stack:
+            flink = start(stack, folder, classes)
+            if flink:
+                yield flink
+                return
+    pytest.fail(f"Flink ended as it came up, {ATTEMPTS} times: {folder}/flink.log tells why")
 
 
 def find_classes() -> str:
@@ -91,6 +98,7 @@ def find_classes() -> str:
         jar = str(error).splitlines()[0]
     if shutil.which("mvn") is None:
         pytest.skip(f"Flink was not tried: no Maven is here, and Beam's job server: {jar}")
+    JARS.mkdir(parents=True, exist_ok=True)
     classes = JARS / "flink.classpath"
     classes.unlink(missing_ok=True)
     resolve = ("mvn", "-B", "-q", "-f", str(PARTS), "dependency:build-classpath")
