@@ -99,8 +99,16 @@ def train_row(
 def with_learned_weights(group: HookSettings, data: TrainingData, epochs: int) -> keras.Model:
     """`build_candidate`'s network, compiled so that its loss weights are learned."""
     model = build_candidate(group, data, epochs)
-    losses = {head.name: make_loss(model, head) for head in group.heads}
+    training = group.training
+    losses = {head.name: make_loss(model, head, training.label_smoothing) for head in group.heads}
     weighted = UncertaintyWeighted(model.inputs[0], model.output, group.heads, losses, model.name)
     steps = data.train.steps * epochs
-    compile_model(weighted, group.heads, {}, group.training.learning_rate, steps)
+    compile_model(
+        weighted,
+        group.heads,
+        {},
+        training.learning_rate,
+        steps,
+        weight_decay=training.weight_decay,
+    )
     return weighted

@@ -104,7 +104,13 @@ def retrain_command(record: RunRecord, trial: Json) -> str:
     settings = ["tune=false", f"training.loss_weights={{{values}}}"]
     settings += [
         f"training.{key}={float(chosen[key]):.6g}"
-        for key in ("learning_rate", "dropout")
+        for key in (
+            "learning_rate",
+            "dropout",
+            "spatial_dropout",
+            "weight_decay",
+            "label_smoothing",
+        )
         if key in chosen
     ]
     if "network" in chosen:

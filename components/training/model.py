@@ -46,6 +46,8 @@ KNOWN_LOSS_METRICS = {
     "binary": keras.metrics.BinaryCrossentropy,
 }
 KNOWN_LOSS = "known_loss"
+DECAYED = ("embeddings", "kernel")
+"""Names of the weights that decay, in the trunk and its heads; those of the linear model differ."""
 
 
 def build_model(
@@ -58,6 +60,7 @@ def build_model(
     loss_weights: Mapping[str, float] | None = None,
     dropout: float = 0.0,
     token_dropout: float = 0.0,
+    spatial_dropout: float = 0.0,
     seed: int | None = None,
     precision: str = "float32",
 ) -> keras.Model:
@@ -74,6 +77,7 @@ def build_model(
             them, so that its optimum does not.
         dropout: share of the features dropped before the last shared layer and the heads.
         token_dropout: share of the trunk's tokens replaced by the unknown token in training.
+        spatial_dropout: share of the trunk's channels dropped whole from a window in training.
         seed: of the initial weights, of windows and of dropout.
         precision: 'float32' or 'bfloat16' (matrix work; weights and answers stay float32).
 
@@ -99,6 +103,7 @@ def build_model(
             words.separator_id if words else NO_SEPARATOR,
             dropout=dropout,
             token_dropout=token_dropout,
+            spatial_dropout=spatial_dropout,
             seed=seed,
             policy=policy,
         )
@@ -125,6 +130,7 @@ def _trunk(
     *,
     dropout: float,
     token_dropout: float,
+    spatial_dropout: float,
     seed: int | None,
     policy: str,
 ) -> Any:
@@ -134,7 +140,7 @@ def _trunk(
     )(padded)
     ids = FlattenWindows(name="window_ids")(windows)
     kept = TokenDropout(token_dropout, seed=seed, name="token_dropout")(ids)
-    x = _read_windows(kept, ids, vocabulary_size, network, policy)
+    x = _read_windows(kept, ids, vocabulary_size, network, policy, spatial_dropout, seed)
     x = MeanOfWindows(dtype=policy, name="mean_of_windows")(x, windows)
     x = keras.layers.Dropout(dropout, seed=seed, dtype=policy, name="pool_dropout")(x)
     x = keras.layers.Dense(network.dense_width, "relu", dtype=policy, name="shared")(x)
@@ -142,12 +148,20 @@ def _trunk(
 
 
 def _read_windows(
-    kept: Any, ids: Any, vocabulary_size: int, network: NetworkSettings, policy: str
+    kept: Any,
+    ids: Any,
+    vocabulary_size: int,
+    network: NetworkSettings,
+    policy: str,
+    spatial_dropout: float,
+    seed: int | None,
 ) -> Any:
     """The trunk up to the global pool: int `[rows, tokens]` -> `[rows, filters]`.
 
     `kept` are the ids after token dropout, which are read; `ids` those before it, which lengths are
-    counted by.
+    counted by. Channels are dropped after the first pool (Tompson et al., "Efficient Object
+    Localization Using Convolutional Networks", 2015), where each window has values of its own: an
+    embedding's row belongs to all windows of the batch that hold the token.
     """
     rows, places = DistinctEmbedding(
         vocabulary_size, network.embedding_width, dtype=policy, name="embedding"
@@ -156,6 +170,12 @@ def _read_windows(
         rows, places
     )
     x = keras.layers.MaxPooling1D(5, dtype=policy, name="pool_1")(x)
+    # Draws follow from a layer's place: one of rate 0 would change those of the layers after it.
+    if spatial_dropout:
+        drop = keras.layers.SpatialDropout1D(
+            spatial_dropout, seed=seed, dtype=policy, name="spatial_dropout"
+        )
+        x = drop(x)
     x = _convolution(network.filters, 2, policy)(x)
     x = _convolution(network.filters, 3, policy)(x)
     x = keras.layers.MaxPooling1D(5, dtype=policy, name="pool_2")(x)
@@ -186,20 +206,26 @@ def compile_model(
     loss_weights: Mapping[str, float],
     learning_rate: float,
     steps: int | None = None,
+    *,
+    weight_decay: float = 0.0,
+    label_smoothing: float = 0.0,
 ) -> None:
     """Compiles with a loss a head; `known_loss` of each is its mean over known labels alone.
 
     The step size rises in the first tenth of `steps` and then falls to 0 along a cosine; without
-    `steps` it stays.
+    `steps` it stays. `weight_decay` and `label_smoothing` are those of `TrainingSettings`.
 
     A label's sample weight of 0 leaves its head out of the gradient. The loss itself is averaged
     over the whole batch, which would understate it by the share of unknown labels; the metric
     divides by the known ones and carries no loss weight, so the objective can be built from it.
     """
     trained = {head.name: trained_output(model, head.name) for head in heads}
+    optimizer = OnePassAdam(step_sizes(learning_rate, steps), weight_decay=weight_decay or None)
+    free = [weight for weight in model.trainable_variables if weight.name not in DECAYED]
+    optimizer.exclude_from_weight_decay(var_list=free)
     model.compile(
-        optimizer=OnePassAdam(step_sizes(learning_rate, steps)),
-        loss={trained[head.name]: make_loss(model, head) for head in heads},
+        optimizer=optimizer,
+        loss={trained[head.name]: make_loss(model, head, label_smoothing) for head in heads},
         loss_weights={
             trained[head.name]: float(loss_weights.get(head.name, 1.0)) for head in heads
         },
@@ -214,11 +240,17 @@ def trained_output(model: keras.Model, head_name: str) -> str:
     return steps_name(head_name) if steps_name(head_name) in model.output else head_name
 
 
-def make_loss(model: keras.Model, head: Any) -> keras.losses.Loss:
-    """The loss of a head's `trained_output`."""
+def make_loss(model: keras.Model, head: Any, label_smoothing: float = 0.0) -> keras.losses.Loss:
+    """The loss of a head's `trained_output`.
+
+    Labels of classes and binary heads are smoothed (Szegedy et al., "Rethinking the Inception
+    Architecture", 2016). A number has none, in steps neither: what its steps are learned for is the
+    mean of their distribution, which smoothing would draw to the middle of the thresholds.
+    """
     if trained_output(model, head.name) != head.name:
         return keras.losses.BinaryCrossentropy()
-    return LOSSES[head.kind]()
+    loss = LOSSES[head.kind]
+    return loss() if head.kind == "regression" else loss(label_smoothing=label_smoothing)
 
 
 def for_outputs(batches: tf.data.Dataset, model: keras.Model) -> tf.data.Dataset:

@@ -23,7 +23,9 @@ class OnePassAdam(keras.optimizers.Adam):
     Keras runs a dozen operations over a table of 12.8 million numbers in each step, each of which
     reads and writes all of it. Every row still moves in every step, by its running mean, whether
     the batch held its token or not: to leave the others where they are ("lazy Adam") would be
-    another function, and was no faster. Measured by `benchmarks.training`.
+    another function, and was no faster. Measured by `benchmarks.training`. Weight decay is Keras's
+    own, before each step: w - learning rate * decay * w (Loshchilov and Hutter, "Decoupled Weight
+    Decay Regularization", 2019).
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:

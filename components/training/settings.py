@@ -72,6 +72,25 @@ class TrainingSettings(BaseModel):
     token_dropout: float = Field(
         0.1, ge=0, lt=1, description="share of tokens replaced by the unknown token in training"
     )
+    spatial_dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the trunk's channels dropped from a whole window in training",
+    )
+    weight_decay: float = Field(
+        0.0,
+        ge=0,
+        description="what a step takes off the trunk's embedding and kernels, times the step size "
+        "(AdamW); biases are free, the linear model has `ridge`",
+    )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of a class's or binary label spread over all values in the loss trained "
+        "by; numbers, what `eval` chooses by and what is judged have none",
+    )
     loss_weights: dict[str, float] = Field(
         default_factory=dict,
         description="weight of a head's loss; a head not named weighs 1 (used with tune: false)",
@@ -128,6 +147,15 @@ class SearchSpace(BaseModel):
     )
     dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
         [0.2, 0.4], description="values tried; empty: not searched"
+    )
+    spatial_dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        [], description="values tried; empty: not searched"
+    )
+    weight_decay: list[Annotated[float, Field(ge=0)]] = Field(
+        [], description="values tried; empty: not searched"
+    )
+    label_smoothing: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        [], description="values tried; empty: not searched"
     )
     network: list[NetworkKind] = Field(["words"], description="kinds tried; empty: not searched")
     ridge: FloatRange | None = Field(

@@ -42,6 +42,8 @@ from components.training.steps import find_steps
 LOGGER = logging.getLogger("authorprofile.tuner")
 WEIGHT_PREFIX = "loss_weight/"
 RIDGE_PREFIX = "ridge/"
+CHOICES = ("dropout", "spatial_dropout", "weight_decay", "label_smoothing")
+"""Settings of a training of which a search tries listed values."""
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
@@ -116,8 +118,9 @@ def declare_space(
             training.loss_weights.get(head.name, 1.0),
         )
     _declare_log(hp, "learning_rate", space.learning_rate, training.learning_rate)
-    if space.dropout:
-        _declare_choice(hp, "dropout", space.dropout, training.dropout)
+    for name in CHOICES:
+        if values := getattr(space, name):
+            _declare_choice(hp, name, values, getattr(training, name))
     if space.network:
         _declare_choice(hp, "network", space.network, network.kind)
     if space.ridge:
@@ -150,7 +153,7 @@ def apply_hyperparameters(settings: HookSettings, values: dict[str, Any]) -> Hoo
         for prefix in (WEIGHT_PREFIX, RIDGE_PREFIX)
     )
     changes: dict[str, Any] = {
-        name: float(values[name]) for name in ("learning_rate", "dropout") if name in values
+        name: float(values[name]) for name in ("learning_rate", *CHOICES) if name in values
     }
     if weights:
         changes["loss_weights"] = {heads[0].name: 1.0, **weights}
@@ -236,6 +239,7 @@ def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> 
         loss_weights=training.loss_weights,
         dropout=training.dropout,
         token_dropout=training.token_dropout,
+        spatial_dropout=training.spatial_dropout,
         seed=training.seed,
         precision=choose_precision(training.precision),
     )
@@ -245,6 +249,8 @@ def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> 
         training.loss_weights,
         training.learning_rate,
         data.train.steps * epochs,
+        weight_decay=training.weight_decay,
+        label_smoothing=training.label_smoothing,
     )
     return model
 

@@ -74,8 +74,10 @@ def new_model(data, weights=None):
         seed=3,
         dropout=0.3,
         token_dropout=0.2,
+        spatial_dropout=0.2,
     )
-    compile_model(model, HEADS, weights or {}, 1e-2, STEPS)
+    recipe = {"weight_decay": 0.1, "label_smoothing": 0.1}
+    compile_model(model, HEADS, weights or {}, 1e-2, STEPS, **recipe)
     return model
 
 

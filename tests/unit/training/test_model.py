@@ -60,8 +60,10 @@ def numpy_forward(model, ids):
     return {"age": age, "income": income / income.sum(), "gender": 1 / (1 + np.exp(-gender))}
 
 
-def test_the_reference_network_has_the_documented_parameters():
-    model = build_model(HEADS, 50_000, NetworkSettings(kind="reference"))
+@pytest.mark.parametrize("spatial_dropout", [0.0, 0.2])
+def test_the_reference_network_has_the_documented_parameters(spatial_dropout):
+    network = NetworkSettings(kind="reference")
+    model = build_model(HEADS, 50_000, network, spatial_dropout=spatial_dropout)
     assert model.count_params() == 14_146_316
     assert {layer.name: layer.count_params() for layer in model.layers if layer.weights} == {
         "embedding": 12_800_000,

@@ -43,6 +43,14 @@ def test_steps_and_state_equal_those_of_keras(sparse, large, monkeypatch):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
+def test_with_weight_decay_it_is_adamw(monkeypatch):
+    monkeypatch.setattr(module, "LARGE", 1)
+    expected = run_steps(keras.optimizers.AdamW(0.1, weight_decay=0.2), sparse=True)
+    received = run_steps(OnePassAdam(0.1, weight_decay=0.2), sparse=True)
+    for ours, theirs in zip(received, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
 def test_the_first_step_moves_a_touched_row_by_the_step_size_and_no_other(monkeypatch):
     monkeypatch.setattr(module, "LARGE", 1)
     weight = keras.Variable([[1.0], [2.0]])

@@ -73,6 +73,17 @@ def test_a_configured_choice_is_the_default_where_the_space_has_it():
     assert declared(space, TrainingSettings(dropout=0.3), network).values["network"] == "wide"
 
 
+def test_the_rest_of_the_recipe_is_searched_where_the_space_names_it():
+    space = SearchSpace(
+        spatial_dropout=[0.1, 0.2], weight_decay=[0, 0.01], label_smoothing=[0, 0.05]
+    )
+    hp = declared(space, TrainingSettings(spatial_dropout=0.2))
+    recipe = {"spatial_dropout": 0.2, "weight_decay": 0.0, "label_smoothing": 0.0}
+    assert recipe.items() <= hp.values.items()
+    chosen = apply_hyperparameters(SETTINGS, {**recipe, "weight_decay": 0.01}).training
+    assert (chosen.spatial_dropout, chosen.weight_decay, chosen.label_smoothing) == (0.2, 0.01, 0)
+
+
 @pytest.mark.parametrize("algorithm", ["random", "bayesian"])
 def test_the_first_trial_is_what_is_configured_and_the_others_differ(algorithm, tmp_path):
     tried = []
@@ -139,6 +150,20 @@ def test_each_kind_has_its_parts_and_the_reference_a_row_for_each_configured_id(
     assert ("embedding" in layers) == (rows is not None)
     if rows:
         assert layers["embedding"].embeddings.shape == (rows, 6)
+
+
+def test_a_candidate_is_built_with_its_whole_recipe():
+    train = SimpleNamespace(
+        document_frequencies=np.full(USED_IDS, 3), steps=4, constants={}, numbers={}
+    )
+    words = WordFacts(10, train.document_frequencies)
+    data = SimpleNamespace(train=train, words=words, vocabulary_size=USED_IDS)
+    recipe = {"spatial_dropout": 0.2, "weight_decay": 0.01, "label_smoothing": 0.05}
+    chosen = apply_hyperparameters(SETTINGS, {"network": "wide", **recipe})
+    model = build_candidate(chosen, data, epochs=2)
+    assert model.get_layer("spatial_dropout").rate == 0.2
+    assert model.optimizer.weight_decay == 0.01
+    assert [model.loss[head.name].label_smoothing for head in HEADS[1:]] == [0.05, 0.05]
 
 
 def test_a_linear_model_learns_numbers_in_steps_where_their_labels_differ():

@@ -66,7 +66,8 @@ def train(data, kind, folder, strategy, callbacks=()):
             labels=LabelFacts(data.train.constants, steps),
             seed=3,
         )
-        compile_model(model, HEADS, {}, 1e-2, EPOCHS * data.train.steps)
+        steps = EPOCHS * data.train.steps
+        compile_model(model, HEADS, {}, 1e-2, steps, weight_decay=0.1, label_smoothing=0.1)
     state = fit(
         model,
         data,
