@@ -195,7 +195,7 @@ def test_the_command_of_a_trial_trains_with_its_weights_and_without_a_search(
         "  party: {kind: classes}, smoker: {kind: binary}}\n"
     )
     trial = record.trials[1]
-    others = {"network": "wide", "weight_decay": 0.01, "label_smoothing": 0.0}
+    others = {"network": "wide", "weight_decay": 0.01, "label_smoothing": 0.05}
     trial = {**trial, "hyperparameters": {**trial["hyperparameters"], **others}}
     words = shlex.split(retrain_command(record, trial))
     assert words[:3] == ["authorprofile", "run", "runs/my run/config.yaml"]
@@ -204,7 +204,7 @@ def test_the_command_of_a_trial_trains_with_its_weights_and_without_a_search(
     assert config.tune is False
     assert config.training.loss_weights == {"height": 1.0, "party": 1.5, "smoker": 1.5}
     assert (config.training.learning_rate, config.training.dropout) == (0.001, 0.2)
-    assert (config.training.weight_decay, config.training.label_smoothing) == (0.01, 0.0)
+    assert (config.training.weight_decay, config.training.label_smoothing) == (0.01, 0.05)
     assert config.network.kind == "wide"
 
 
