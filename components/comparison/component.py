@@ -179,7 +179,9 @@ def compare(
             runs.append(_run(row, data, transform, test_pattern, seed, folder))
             LOGGER.info("%s, training %d of %d", row.name, place + 1, seeds)
         told.append({"name": row.name, "seeds": seeds, "heads": _skills(settings, runs)})
-    return {"budget": {"epochs": settings.training.epochs, "seeds": numbers}, "rows": told}
+    steps = next(iter(data.values())).train.steps
+    epochs = settings.training.for_steps(steps).epochs
+    return {"budget": {"epochs": epochs, "seeds": numbers}, "rows": told}
 
 
 def _run(

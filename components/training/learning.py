@@ -67,7 +67,8 @@ def learn(
     Args:
         build: the compiled network for this data and number of epochs.
         data: of `load_data`.
-        training: `epochs`, `patience`, `seed`, `refit`.
+        training: `epochs` and `patience`, which follow from the data where they are not given,
+            `seed`, `refit`.
         folder: of the checkpoints.
         strategy: of `distribution.choose_strategy`; None: one device. Of several workers, the
             chief's networks alone are those that `eval` chose.
@@ -75,6 +76,8 @@ def learn(
         logger: a line an epoch.
     """
     strategy = strategy or tf.distribute.get_strategy()
+    training = training.for_steps(data.train.steps)
+    assert training.epochs and training.patience
     model, state = _fit_anew(
         build,
         data,

@@ -49,17 +49,29 @@ class NetworkSettings(BaseModel):
     dense_width: int = Field(128, ge=1, description="width of the layer under the heads")
 
 
+PASSES, PATIENCE = 10, 6
+FEWEST_STEPS = 400
+"""A step moves a word's weight by 0.1 at the most (`words.STEP_SCALE` times the learning rate), by
+half of that on average over a training; a penalty of 0.1 leaves weights of some 10."""
+
+
 class TrainingSettings(BaseModel):
     """One training."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: int = Field(10, ge=1, description="passes over the training authors, at the most")
-    patience: int = Field(
-        6,
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="passes over the training authors, at the most; null: 10, and of few authors "
+        "as many as 400 steps take",
+    )
+    patience: int | None = Field(
+        None,
         ge=1,
         description="epochs without a better mean skill on `eval` before it stops; the step size "
-        "falls to 0 over `epochs`, and skill often gains most at the end",
+        "falls to 0 over `epochs`, and skill often gains most at the end; null: 6, and three "
+        "fifths of more than 10 epochs",
     )
     refit: bool = Field(
         True,
@@ -117,6 +129,25 @@ class TrainingSettings(BaseModel):
                 )
         return self
 
+    def for_steps(self, steps: int) -> TrainingSettings:
+        """With `epochs` and `patience` as they follow from the data, where they are not given.
+
+        Args:
+            steps: batches of an epoch.
+        """
+        epochs = self.epochs or passes_of(steps)
+        patience = self.patience or max(PATIENCE, round(PATIENCE / PASSES * epochs))
+        return self.model_copy(update={"epochs": epochs, "patience": patience})
+
+
+def passes_of(steps: int) -> int:
+    """Epochs of a training whose epoch has so many steps, where none are configured.
+
+    >>> passes_of(100), passes_of(12)
+    (10, 34)
+    """
+    return max(PASSES, math.ceil(FEWEST_STEPS / steps))
+
 
 class FloatRange(BaseModel):
     """A searched number, sampled on a log scale."""
@@ -173,7 +204,11 @@ class TunerSettings(BaseModel):
         "bayesian", description="how the next trial is chosen"
     )
     trials: int = Field(8, ge=1, description="trained candidates, at the most")
-    epochs: int = Field(10, ge=1, description="passes over the training authors a trial")
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="passes over the training authors a trial; null: as in a training",
+    )
     fraction: float = Field(
         0.5,
         gt=0,

@@ -191,7 +191,7 @@ def training_record(
     return {
         "parameters": learned.final.count_params(),
         "network": settings.network.model_dump(),
-        "settings": settings.training.model_dump(),
+        "settings": settings.training.for_steps(data.train.steps).model_dump(),
         "precision": choose_precision(settings.training.precision),
         "authors": {"train": data.train.authors, "eval": data.eval.authors},
         "known_labels": {"train": data.train.known, "eval": data.eval.known},

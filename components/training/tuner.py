@@ -21,7 +21,7 @@ import keras
 import keras_tuner
 import tensorflow as tf
 import tensorflow_transform as tft
-from keras_tuner.engine.trial import TrialStatus
+from keras_tuner.engine.trial import Trial, TrialStatus
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
@@ -36,7 +36,9 @@ from components.training.settings import (
     SearchSpace,
     TrainingSettings,
     TunerSettings,
+    passes_of,
 )
+from components.training.skill_error import SKILL_ERROR, skill_error
 from components.training.steps import find_steps
 
 LOGGER = logging.getLogger("authorprofile.tuner")
@@ -66,14 +68,18 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
 
 
 def make_tuner(
-    hypermodel: keras_tuner.HyperModel, settings: TunerSettings, seed: int, folder: Path
+    hypermodel: ProfileHyperModel, settings: TunerSettings, seed: int, folder: Path
 ) -> keras_tuner.Tuner:
     """The configured algorithm over `hypermodel`, its state in `folder`, resumed where there."""
     objective = keras_tuner.Objective(OBJECTIVE, "max")
     place = {"directory": str(folder), "project_name": "trials"}
     if settings.algorithm == "hyperband":
         tuner = keras_tuner.Hyperband(
-            hypermodel, objective, max_epochs=settings.epochs, seed=seed, **place
+            hypermodel,
+            objective,
+            max_epochs=settings.epochs or hypermodel.epochs,
+            seed=seed,
+            **place,
         )
         # Hyperband leaves no bound; the TFX Tuner then fails after the search.
         tuner.oracle.max_trials = settings.trials
@@ -84,7 +90,22 @@ def make_tuner(
 
 
 class ConfiguredFirst(keras_tuner.Oracle):
-    """An oracle whose first trial is what is configured, which another must beat on `eval`."""
+    """An oracle whose first trial is what is configured, and is best unless another is surely so.
+
+    The best of several trials is in part the luckiest. So one counts as better than what is
+    configured where its mean skill on `eval` is by more than one standard error of it: the rule of
+    Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3.
+    """
+
+    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
+        best: list[Trial] = super().get_best_trials(len(self.trials))
+        first = self.trials[self.start_order[0]] if best else None
+        if first and first.status == TrialStatus.COMPLETED:
+            lead = best[0].score - first.score
+            if lead <= best[0].metrics.get_last_value(SKILL_ERROR):
+                best.remove(first)
+                best.insert(0, first)
+        return best[:num_trials]
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         if self.trials:
@@ -180,6 +201,10 @@ class ProfileHyperModel(keras_tuner.HyperModel):
         super().__init__(name="authorprofile")
         self.settings = settings
         self.data = take_fraction(data, settings.tuner.fraction)
+        steps = self.data.train.steps
+        self.epochs = settings.tuner.epochs or passes_of(steps)
+        """Of a trial."""
+        self.patience = settings.training.for_steps(steps).patience or self.epochs
         self.folder = folder
         self.fits = 0
         """Candidates fitted, those before a resumption among them."""
@@ -188,12 +213,12 @@ class ProfileHyperModel(keras_tuner.HyperModel):
         settings = self.settings
         declare_space(hp, settings.heads, settings.tuner.space, settings.training, settings.network)
         chosen = apply_hyperparameters(settings, hp.values)
-        return build_candidate(chosen, self.data, settings.tuner.epochs)
+        return build_candidate(chosen, self.data, self.epochs)
 
     def fit(
         self, hp: keras_tuner.HyperParameters, model: keras.Model, *args: Any, **kwargs: Any
     ) -> dict[str, float]:
-        """Fits one candidate; returns `val_skill` and each head's of its best epoch."""
+        """Fits one candidate; returns `val_skill`, its error and each head's, of its best epoch."""
         self.fits += 1
         tuner = self.settings.tuner
         name = hashlib.sha256(json.dumps(hp.values, sort_keys=True).encode()).hexdigest()[:16]
@@ -203,8 +228,8 @@ class ProfileHyperModel(keras_tuner.HyperModel):
         state = fit(
             model,
             self.data,
-            epochs=kwargs.get("epochs", tuner.epochs),
-            patience=self.settings.training.patience,
+            epochs=kwargs.get("epochs", self.epochs),
+            patience=self.patience,
             seed=self.settings.training.seed,
             folder=self.folder / name,
             first_epoch=kwargs.get("initial_epoch", 0),
@@ -219,7 +244,8 @@ class ProfileHyperModel(keras_tuner.HyperModel):
             state.best_skill,
             state.best_epoch + 1,
         )
-        return {key: value for key, value in best.items() if key.endswith("skill")}
+        skills = {key: value for key, value in best.items() if key.endswith("skill")}
+        return {**skills, SKILL_ERROR: skill_error(model, self.data)}
 
 
 def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> keras.Model:

@@ -21,6 +21,7 @@ from components.training.settings import (
     TrainingSettings,
     TunerSettings,
 )
+from components.training.skill_error import SKILL_ERROR
 from components.training.tuner import (
     apply_hyperparameters,
     build_candidate,
@@ -95,7 +96,7 @@ def test_the_first_trial_is_what_is_configured_and_the_others_differ(algorithm, 
 
         def fit(self, hp, model, *args, **kwargs):
             tried.append(dict(hp.values))
-            return {OBJECTIVE: 0.5 if len(tried) == 1 else 0.1}
+            return {OBJECTIVE: 0.5 if len(tried) == 1 else 0.1, SKILL_ERROR: 0.01}
 
     tuner = make_tuner(Recorded(), TunerSettings(algorithm=algorithm, trials=3), 1, tmp_path)
     tuner.search(verbose=0)
@@ -104,6 +105,29 @@ def test_the_first_trial_is_what_is_configured_and_the_others_differ(algorithm, 
     assert len(tried) == 3
     assert configured not in tried[1:]
     assert tuner.get_best_hyperparameters()[0].values == configured
+
+
+@pytest.mark.parametrize(
+    ("error", "is_kept"), [(0.1, True), (0.04, False)], ids=["within", "beyond"]
+)
+def test_another_trial_is_chosen_only_if_better_by_more_than_its_standard_error(
+    error, is_kept, tmp_path
+):
+    scores = iter([0.30, 0.35, 0.20])
+
+    class Scored(keras_tuner.HyperModel):
+        def build(self, hp):
+            hp.Float("x", 0.0, 1.0, default=0.5)
+            return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+        def fit(self, hp, model, *args, **kwargs):
+            return {OBJECTIVE: next(scores), SKILL_ERROR: error}
+
+    tuner = make_tuner(Scored(), TunerSettings(algorithm="random", trials=3), 1, tmp_path)
+    tuner.search(verbose=0)
+    best = [trial.score for trial in tuner.oracle.get_best_trials(3)]
+    assert best == pytest.approx([0.30, 0.35, 0.20] if is_kept else [0.35, 0.30, 0.20])
+    assert (tuner.get_best_hyperparameters()[0].values["x"] == 0.5) == is_kept
 
 
 def test_an_empty_list_or_a_range_of_one_value_is_not_searched():
