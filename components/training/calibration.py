@@ -28,6 +28,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.training.dataset import make_batches
@@ -104,8 +105,13 @@ def answer_known(
     """Labels and the network's answers on `eval`, where known: {head: `[known, units]`} each."""
     labels: dict[str, list[Array]] = {head.name: [] for head in data.heads}
     answers: dict[str, list[Array]] = {head.name: [] for head in data.heads}
+    # One graph for batches of every length, which `predict` would build for each.
+    answer = tf.function(
+        lambda tokens: model(tokens, training=False),
+        input_signature=[tf.TensorSpec((None, None), tf.int32)],
+    )
     for tokens, targets, weights in make_batches(data.eval_rows, data.batch_size, data.max_tokens):
-        outputs = model.predict_on_batch(tokens)
+        outputs = answer(tokens)
         for head in data.heads:
             known = weights[head.name].numpy() > 0
             labels[head.name].append(targets[head.name].numpy()[known].astype("float64"))
