@@ -93,15 +93,15 @@ class TrainingSettings(BaseModel):
     weight_decay: float = Field(
         0.0,
         ge=0,
-        description="what a step takes off the trunk's embedding and kernels, times the step size "
-        "(AdamW); biases are free, the linear model has `ridge`",
+        description="what a step takes off each weight of the trunk's embedding and kernels: this "
+        "times the step size times the weight (AdamW); the linear model has `ridge`",
     )
     label_smoothing: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="share of a class's or binary label spread over all values in the loss trained "
-        "by; numbers, what `eval` chooses by and what is judged have none",
+        description="share of a class's or binary label spread over all its values in the loss of "
+        "training alone; numbers, in steps too, and what `eval` or judging measure have none",
     )
     loss_weights: dict[str, float] = Field(
         default_factory=dict,

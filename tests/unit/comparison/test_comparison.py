@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
 from components.comparison.judging import score_over_runs
-from components.comparison.networks import comparison_rows
+from components.comparison.networks import comparison_rows, with_learned_weights
 from components.comparison.weighting import UncertaintyWeighted
 from components.features.settings import TextSettings
 from components.heads import DEFAULT_HEADS, parse_heads
@@ -15,6 +18,7 @@ from components.judging.scores import head_scores
 from components.judging.settings import JudgingSettings
 from components.training.hooks import HookSettings
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
+from components.training.words import WordFacts
 
 HEADS = parse_heads(DEFAULT_HEADS)
 AGE, INCOME, GENDER = HEADS
@@ -68,6 +72,16 @@ def test_a_learned_weight_multiplies_a_loss_and_pays_for_its_smallness():
     # age: 0.5 * (1/4) * 4 + ln(4)/2; gender: (1/0.5) * ln 2 + ln(0.5)/2
     expected = 0.5 + np.log(4) / 2 + 2 * np.log(2) - np.log(2) / 2
     assert total == pytest.approx(expected, abs=1e-6)
+
+
+def test_learned_weights_are_learned_by_the_whole_recipe():
+    counts = np.full(20, 3)
+    train = SimpleNamespace(document_frequencies=counts, steps=4, constants={}, numbers={})
+    data = SimpleNamespace(train=train, words=WordFacts(9, counts), vocabulary_size=20)
+    recipe = TrainingSettings(weight_decay=0.01, label_smoothing=0.05)
+    model = with_learned_weights(replace(settings_of(GENDER), training=recipe), data, 1)
+    assert model.head_losses["gender"].label_smoothing == 0.05
+    assert model.optimizer.weight_decay == 0.01
 
 
 def test_a_score_is_of_the_terms_meaned_over_runs():
