@@ -42,8 +42,8 @@ def search(record: RunRecord) -> Html:
                 parallel_figure(record.trials, names if comparable else ()),
                 "Each line is a trial: what it chose on the left, what it reached on the right; "
                 "the stronger the line, the better the trial; the thick orange one is the best. "
-                "The configured settings, tried first, are chosen unless another trial is better "
-                "by more than one standard error.",
+                "The configured settings, where tried first (not by Hyperband), are chosen unless "
+                "another trial is better by more than one standard error.",
             ),
             _tradeoff(comparable, names),
             _picker(record),
