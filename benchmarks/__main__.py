@@ -26,7 +26,7 @@ FEW = ["--contenders", "Keras float32,PyTorch float32,Ludwig,authorprofile"]
 # What a part measures at a size; `full` takes about an hour on two idle cores, `small` minutes.
 SIZES: dict[str, dict[str, list[str]]] = {
     "full": {
-        "training": ["--authors", "500", "--steps", "2", "--epochs", "2"],
+        "training": ["--authors", "500", "--steps", "2", "--epochs", "6"],
         "inference": ["--authors", "500", "--bulk", "64", "--times", "3"],
         "data": ["--sizes", "10,100"],
         "whole_run": ["--authors", "1000"],

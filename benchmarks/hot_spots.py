@@ -1,10 +1,11 @@
 """The data path where data is uneven: very many files, one author of very many posts, many words.
 
-Enters: how many of each. Leaves: a table on the console and `hot_spots.json`: processor seconds of
-each stage and the most memory that the process held. Each shape runs in a process of its own, since
-memory that was once taken counts to the end of a process. docs/scale.md tells what was seen.
+Enters: the share of `SHAPES`' numbers that is made. Leaves: a table on the console and
+`hot_spots.json`: processor seconds of each stage and the most memory that the process held. Each
+shape runs in a process of its own, since memory that was once taken counts to the end of a process.
+docs/scale.md tells what was seen, and at what cost.
 
-    python -m benchmarks.hot_spots --out runs/hot_spots
+    python -m benchmarks.hot_spots --share 0.1 --out runs/hot_spots
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.machine import peak_megabytes
 from benchmarks.scale import ProcessorSeconds, data_path
 from pipeline.config import load_config
 from pipeline.local import ObservedDagRunner
@@ -52,9 +53,9 @@ def many_words(folder: Path, words: int) -> None:
 
 
 SHAPES: dict[str, tuple[Callable[[Path, int], None], int]] = {
-    "files": (many_files, 10_000),
-    "posts of one author": (one_author, 200_000),
-    "distinct words": (many_words, 1_000_000),
+    "files": (many_files, 100_000),
+    "posts of one author": (one_author, 1_000_000),
+    "distinct words": (many_words, 10_000_000),
 }
 _NEXT = itertools.count()
 
@@ -67,9 +68,10 @@ def _posts(*words: str, authors: int = AUTHORS) -> Iterator[str]:
         yield json.dumps({"author_id": f"author{number % authors}", "text": text}) + "\n"
 
 
-def measure(shape: str, folder: Path) -> dict[str, Any]:
-    """Writes the data of a shape, runs the data path over it."""
-    make, number = SHAPES[shape]
+def measure(shape: str, share: float, folder: Path) -> dict[str, Any]:
+    """Writes a share of the data of a shape, runs the data path over it."""
+    make, most = SHAPES[shape]
+    number = round(share * most)
     folder.mkdir(parents=True, exist_ok=True)
     make(folder, number)
     labels = [
@@ -86,7 +88,7 @@ def measure(shape: str, folder: Path) -> dict[str, Any]:
         "number": number,
         "megabytes": sum(file.stat().st_size for file in folder.glob("posts*")) / 1e6,
         "processor_seconds": observer.seconds,
-        "peak_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "peak_megabytes": peak_megabytes(),
     }
 
 
@@ -94,16 +96,19 @@ def main() -> None:
     """Measures each shape in its process, prints, writes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=SHAPES, help="this one, in this process")
+    parser.add_argument("--share", type=float, default=1.0, help="of the numbers of each shape")
     parser.add_argument("--out", type=Path, default=Path("runs/hot_spots"))
     given = parser.parse_args()
     if given.shape:
         (given.out / f"{given.shape}.json").write_text(
-            json.dumps(measure(given.shape, given.out / given.shape), indent=1), encoding="utf-8"
+            json.dumps(measure(given.shape, given.share, given.out / given.shape), indent=1),
+            encoding="utf-8",
         )
         return
     given.out.mkdir(parents=True, exist_ok=True)
     for shape in SHAPES:
-        command = [sys.executable, "-m", __spec__.name, "--shape", shape, "--out", str(given.out)]
+        command = [sys.executable, "-m", __spec__.name, "--shape", shape]
+        command += ["--share", str(given.share), "--out", str(given.out)]
         subprocess.run(command, check=True)
     show([json.loads((given.out / f"{shape}.json").read_text()) for shape in SHAPES])
 

@@ -35,6 +35,16 @@ def measure_machine() -> dict[str, Any]:
     }
 
 
+def peak_megabytes(status: Path = Path("/proc/self/status")) -> float:
+    """The most memory that this process has held at once, in MB of a million bytes.
+
+    `getrusage` would count what the process held that started this one.
+    """
+    lines = status.read_text(encoding="utf-8").splitlines()
+    kibibytes = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+    return kibibytes * 1024 / 1e6
+
+
 def processor_name(information: Path = Path("/proc/cpuinfo")) -> str:
     """The processor's name as the kernel tells it."""
     lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []

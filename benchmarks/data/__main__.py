@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -80,7 +79,7 @@ def _measure(name: str, corpus: Path, runs: list[dict[str, Any]]) -> Callable[[]
 
 
 def run_path(name: str, corpus: Path) -> dict[str, Any]:
-    """One contender once, in a fresh process: seconds of its stages, and `peak_mb`.
+    """One contender once, in a fresh process: what `paths` tells.
 
     Raises:
         RuntimeError: it failed; what it said is in the message.
@@ -91,14 +90,12 @@ def run_path(name: str, corpus: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.data.paths", name, str(corpus), str(out)]
     log = out / "log"
     with log.open("w") as errors, (out / "stages.json").open("w") as stages:
-        child = subprocess.Popen(command, stdout=stages, stderr=errors)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+        child = subprocess.run(command, stdout=stages, stderr=errors, check=False)
     if child.returncode:
         raise RuntimeError(f"{name} failed:\n{log.read_text()[-2000:]}")
     measured: dict[str, Any] = json.loads((out / "stages.json").read_text())
     shutil.rmtree(out)
-    return {**measured, "peak_mb": usage.ru_maxrss / 1000}
+    return measured
 
 
 def _parser() -> argparse.ArgumentParser:

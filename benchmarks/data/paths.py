@@ -1,7 +1,8 @@
 """One contender's whole work in a process of its own: `python -m benchmarks.data.paths NAME ...`.
 
 Enters: a contender's name, a corpus's folder, a folder for what is made. Leaves: a line of JSON on
-standard output, the seconds of each stage. Called by the benchmark.
+standard output: `seconds` and `processor_seconds` of each stage, `peak_mb`, the most memory that
+the process held. Called by the benchmark.
 
 | contender | what runs |
 |---|---|
@@ -18,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import peak_megabytes
 from benchmarks.whole_run.stages import StageTimes
 
 OWN, STOCK, BARE = "authorprofile", "stock TFX", "bare count"
@@ -47,8 +49,12 @@ def main(name: str, corpus: str, out: str) -> None:
         times.stage_finished("count")
     else:
         run_pipeline({OWN: make_own, STOCK: make_stock}[name], Path(corpus), Path(out), times)
-    stages = {"seconds": times.seconds, "processor_seconds": times.processor_seconds}
-    sys.stdout.write(json.dumps(stages) + "\n")
+    told = {
+        "seconds": times.seconds,
+        "processor_seconds": times.processor_seconds,
+        "peak_mb": peak_megabytes(),
+    }
+    sys.stdout.write(json.dumps(told) + "\n")
 
 
 def run_pipeline(make: Any, corpus: Path, out: Path, times: StageTimes) -> None:

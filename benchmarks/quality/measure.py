@@ -17,6 +17,7 @@ on where it was. `table` reads them.
 | `hidden:<head>` | `equal`, half of the head's labels hidden in `train` and `eval` |
 | `absent:<head>` | `equal`, the authors whose labels `hidden` hides left out altogether |
 | `fewer:<n>` | `equal`, learned from n authors in all, `eval` among them |
+| `sklearn:<name>` | another model without a network, of those that `shallow` lists |
 
 Where another head is better in `hidden` than in `absent`, authors without a label help.
 """
@@ -26,6 +27,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -48,20 +50,19 @@ from benchmarks.quality.corpus import (
     without_labels,
 )
 from benchmarks.quality.judge import Terms, author_terms, constant_answers
-from benchmarks.quality.linear import linear_answers
 from benchmarks.quality.networks import (
     Outcome,
     by_fit,
     by_search,
     by_uncertainty,
 )
+from benchmarks.quality.shallow import SHALLOW, shallow_answers
 from components.comparison.networks import HAND_SET
 from components.training.hooks import HookSettings
 
 LOGGER = logging.getLogger("authorprofile.quality")
-WITHOUT_SEED = ("constant", "linear")
 KINDS = ("reference", "wide", "words")
-ROWS = (*WITHOUT_SEED, "tuner", "equal", "hand", "uncertainty", "single")
+ROWS = ("constant", "linear", "tuner", "equal", "hand", "uncertainty", "single")
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,15 @@ class Measurement:
     out: Path
 
 
+def check_row(row: str, heads: tuple[Any, ...]) -> None:
+    """Raises ValueError unless it is a row of the table above."""
+    names = [head.name for head in heads]
+    rows = [*ROWS, *KINDS, *(f"{kind}:{name}" for kind in ("hidden", "absent") for name in names)]
+    rows += [f"sklearn:{name}" for name in SHALLOW]
+    if row not in rows and not re.fullmatch(r"fewer:[1-9][0-9]*", row):
+        raise ValueError(f"A row is fewer:<n> or one of {', '.join(rows)}. Received: {row}")
+
+
 def measure(
     measurement: Measurement, rows: Sequence[str], judged: Sequence[int], seeds: Sequence[int]
 ) -> None:
@@ -99,7 +109,7 @@ def measure(
         for row in rows:
             for number in judged:
                 path = measurement.out / f"{row.replace(':', '-')}-fold{number}-seed{seed}.json"
-                if path.exists() or (row in WITHOUT_SEED and place):
+                if path.exists() or (_without_seed(row) and place):
                     continue
                 result = measure_row(measurement, corpus, row, number, seed)
                 _write(path, result)
@@ -114,13 +124,15 @@ def measure_row(
     training = settings.training.model_copy(update={"seed": seed, "loss_weights": {}})
     settings = replace(settings, training=training)
     kind, _, what = row.partition(":")
-    if what:
+    if what and kind != "sklearn":
         corpus = _change(corpus, kind, what, number, measurement.folds, seed)
     started = time.monotonic()
     fold = _fold(corpus, settings, number, measurement.folds)
-    if row in WITHOUT_SEED:
-        answer = constant_answers if row == "constant" else linear_answers
-        answers = answer(corpus, settings.heads, fold)
+    if _without_seed(row):
+        if row == "constant":
+            answers = constant_answers(corpus, settings.heads, fold)
+        else:
+            answers = shallow_answers(corpus, settings.heads, fold, what or row)
         outcome = Outcome(answers, time.monotonic() - started, {}, [], 0)
         outcomes = [(settings.heads, fold, outcome)]
     else:
@@ -145,6 +157,10 @@ def measure_row(
         "certainty": certainty,
         "terms": terms,
     }
+
+
+def _without_seed(row: str) -> bool:
+    return row in ("constant", "linear") or row.startswith("sklearn:")
 
 
 def _networks(

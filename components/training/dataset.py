@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from components.training.layers import PADDING_ID
 from components.training.pairs import used_pairs
 from components.training.settings import MINIMUM_TOKENS
 from components.training.skill import ClassCounts, NumberSums
@@ -39,6 +40,7 @@ class SplitSummary:
         constants: mean target of each head `[units]`, NaN where nothing is known.
         numbers: labels of each regression head, `NUMBERS` of them at the most, drawn at random.
         document_frequencies: int64 `[vocabulary + pairs]`, authors who use each id, then each pair.
+        longest: tokens of the longest author.
     """
 
     authors: int
@@ -48,6 +50,7 @@ class SplitSummary:
     constants: dict[str, list[float]]
     numbers: dict[str, np.ndarray]
     document_frequencies: np.ndarray
+    longest: int
 
 
 def bucket_bounds(max_tokens: int) -> list[int]:
@@ -139,13 +142,14 @@ def summarise(
     pair_keys: np.ndarray = NO_PAIRS,
 ) -> SplitSummary:
     """Counts a split in one pass: authors, steps, labels, constants, words and pairs."""
-    steps = authors = 0
+    steps = authors = longest = 0
     users = np.zeros(vocabulary_size + len(pair_keys), dtype="int64")
     samples = {head.name: NumberSample() for head in heads if head.kind == "regression"}
     known = {head.name: 0.0 for head in heads}
     sums = {head.name: np.zeros(2 if head.kind == "regression" else head.units) for head in heads}
     for tokens, targets, weights in make_batches(rows, batch_size, max_tokens).as_numpy_iterator():
         steps += 1
+        longest = max(longest, int((tokens != PADDING_ID).sum(axis=1).max()))
         for author in tokens:
             users[np.unique(author)] += 1
             users[vocabulary_size + used_pairs(author, pair_keys)] += 1
@@ -170,6 +174,7 @@ def summarise(
         },
         numbers={name: sample.values() for name, sample in samples.items()},
         document_frequencies=users,
+        longest=longest,
     )
 
 

@@ -17,6 +17,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from components.training.convolution import add_bias
+
 
 @keras.saving.register_keras_serializable("authorprofile")
 class DistinctEmbedding(keras.layers.Embedding):
@@ -62,8 +64,9 @@ class DistinctConv1D(keras.layers.Conv1D):
 
     def call(self, rows: Any, places: Any) -> Any:
         kernel = ops.cast(self.kernel, self.compute_dtype)
-        total = sum_of_products(rows, kernel, places) + ops.cast(self.bias, "float32")
-        return ops.cast(self.activation(total), self.compute_dtype)
+        total = sum_of_products(rows, kernel, places)
+        biased = add_bias(total, ops.cast(self.bias, "float32"))
+        return ops.cast(self.activation(biased), self.compute_dtype)
 
     def compute_output_spec(self, rows: Any, places: Any) -> keras.KerasTensor:
         tokens = places.shape[1]

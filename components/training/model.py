@@ -21,11 +21,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.training.convolution import TrunkConv1D
 from components.training.first_convolution import DistinctConv1D, DistinctEmbedding
 from components.training.layers import OwnGlobalMaxPooling1D, PadTokens, TokenDropout
 from components.training.linear import ACTIVATIONS, LabelFacts, answer_by_words
 from components.training.optimizer import OnePassAdam
-from components.training.settings import MINIMUM_TOKENS, NetworkSettings
+from components.training.settings import MINIMUM_TOKENS, WINDOW_TOKENS, NetworkSettings
 from components.training.steps import MeanOfSteps, steps_name
 from components.training.windows import (
     NO_SEPARATOR,
@@ -93,13 +94,15 @@ def build_model(
     if network.kind != "reference":
         words = _of_vocabulary(words, vocabulary_size)
     tokens = keras.Input((None,), dtype="int32", name="tokens")
-    padded = PadTokens(network.window_tokens, name="padded")(tokens)
+    window_tokens = network.window_tokens or WINDOW_TOKENS
+    padded = PadTokens(window_tokens, name="padded")(tokens)
     features = None
     if network.kind != "words":
         features = _trunk(
             padded,
             vocabulary_size,
             network,
+            window_tokens,
             words.separator_id if words else NO_SEPARATOR,
             dropout=dropout,
             token_dropout=token_dropout,
@@ -126,6 +129,7 @@ def _trunk(
     padded: Any,
     vocabulary_size: int,
     network: NetworkSettings,
+    window_tokens: int,
     separator_id: int,
     *,
     dropout: float,
@@ -135,9 +139,9 @@ def _trunk(
     policy: str,
 ) -> Any:
     """Token ids int `[batch, tokens]` to the features under the heads `[batch, dense_width]`."""
-    windows = CutWindows(
-        network.window_tokens, network.windows, separator_id, seed=seed, name="windows"
-    )(padded)
+    windows = CutWindows(window_tokens, network.windows, separator_id, seed=seed, name="windows")(
+        padded
+    )
     ids = FlattenWindows(name="window_ids")(windows)
     kept = TokenDropout(token_dropout, seed=seed, name="token_dropout")(ids)
     x = _read_windows(kept, ids, vocabulary_size, network, policy, spatial_dropout, seed)
@@ -197,7 +201,7 @@ def _of_vocabulary(words: WordFacts | None, vocabulary_size: int) -> WordFacts:
 
 
 def _convolution(filters: int, number: int, policy: str) -> keras.layers.Layer:
-    return keras.layers.Conv1D(filters, 5, activation="relu", dtype=policy, name=f"conv_{number}")
+    return TrunkConv1D(filters, 5, activation="relu", dtype=policy, name=f"conv_{number}")
 
 
 def compile_model(

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-MINIMUM_TOKENS = 269
+MINIMUM_TOKENS, WINDOW_TOKENS = 269, 300
+"""The least that the trunk can read, and what it reads at once of longer authors."""
 NetworkKind = Literal["words", "wide", "reference"]
 
 
@@ -21,11 +22,11 @@ class NetworkSettings(BaseModel):
         description="'words': a linear model of the author's distinct words and pairs of words; "
         "'reference': the convolutional trunk; 'wide': both, their answers added",
     )
-    window_tokens: int = Field(
-        300,
+    window_tokens: int | None = Field(
+        None,
         ge=MINIMUM_TOKENS,
         description="tokens the trunk reads at once; the answer for a longer author is made of "
-        "the mean over windows",
+        "the mean over windows; null: 300, and of shorter authors no more than the longest has",
     )
     windows: int = Field(
         2, ge=1, description="windows cut anew from each longer author in an epoch of training"
@@ -47,6 +48,18 @@ class NetworkSettings(BaseModel):
     first_filters: int = Field(128, ge=1, description="filters of the first convolution")
     filters: int = Field(256, ge=1, description="filters of the four other convolutions")
     dense_width: int = Field(128, ge=1, description="width of the layer under the heads")
+
+    def for_authors(self, longest: int) -> NetworkSettings:
+        """With `window_tokens` as it follows from the data, where it is not given.
+
+        Args:
+            longest: tokens of the longest author.
+
+        >>> NetworkSettings().for_authors(280).window_tokens
+        280
+        """
+        following = min(max(longest, MINIMUM_TOKENS), WINDOW_TOKENS)
+        return self.model_copy(update={"window_tokens": self.window_tokens or following})
 
 
 PASSES, PATIENCE = 10, 6

@@ -254,7 +254,7 @@ def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> 
     The reference network has a row for each id of the configured vocabulary, used or not; the
     others a row for each id that the training split uses.
     """
-    training, network = settings.training, settings.network
+    training, network = settings.training, settings.network.for_authors(data.train.longest)
     of_reference = network.kind == "reference"
     model = build_model(
         settings.heads,

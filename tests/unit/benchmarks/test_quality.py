@@ -21,6 +21,14 @@ from benchmarks.quality.corpus import (
     without_labels,
 )
 from benchmarks.quality.judge import constant_answers
+from benchmarks.quality.measure import check_row
+from benchmarks.quality.shallow import (
+    SHALLOW,
+    commonest,
+    phrases_of,
+    shallow_answers,
+    weigh,
+)
 from benchmarks.quality.table import make_table
 from components.comparison.judging import difference_over_runs, score_over_runs
 from components.features.settings import TextSettings
@@ -29,7 +37,11 @@ from components.training.calibration import Calibration
 
 HEADS = parse_heads({name: DEFAULT_HEADS[name] for name in ("age", "gender")})
 AUTHORS = 200
-ROWS = ("constant", "linear", "tuner", "uncertainty", "single", "wide", "hidden:gender")
+ROWS = (
+    *("constant", "linear", "tuner", "uncertainty", "single", "wide", "hidden:gender"),
+    "sklearn:triples",
+)
+WITHOUT_NETWORK = {"constant", "linear", "sklearn:triples"}
 
 
 def run_quality(arguments):
@@ -105,6 +117,56 @@ def test_the_tuners_network_learns_what_a_linear_model_learns(measured):
     for place in range(2):
         assert skills["constant"][place] < 0.1 < skills["tuner"][place]
         assert skills["linear"][place] > 0.3
+        assert skills["sklearn:triples"][place] > 0.3
+
+
+@pytest.mark.parametrize("row", ["tunr", "hidden:income", "sklearn:forest", "fewer:0"])
+def test_a_row_that_is_none_is_refused(row):
+    check_row("fewer:100", HEADS)
+    with pytest.raises(ValueError, match=f"hidden:age.* Received: {row}"):
+        check_row(row, HEADS)
+
+
+WORDS = [[b"a", b"b", b"a"], [b"a", b"b", b"c"], [b"c", b"a"]]
+
+
+def test_of_phrases_the_commonest_that_two_authors_have_are_features():
+    # ab twice, ca once; ba has one author. A gap is a phrase of its own.
+    assert commonest((phrases_of(words, (1,)) for words in WORDS), 9) == {b"a b"}
+    assert phrases_of(WORDS[0], (1, 2)) == [b"a b a"]
+    assert phrases_of(WORDS[0], (2,)) == [b"a  a"]
+    # b and c twice each: the last in the order of bytes.
+    assert commonest((list(words) for words in WORDS), 2) == {b"a", b"c"}
+
+
+def test_what_is_tried_reads_what_its_name_says():
+    features = {name: weigh(SHALLOW[name], WORDS, WORDS)[0].shape[1] for name in ("words", "pairs")}
+    assert features == {"words": 3, "pairs": 4}
+    twice_and_once = [[b"a", b"a", b"b"], [b"a", b"b"]]
+    twice, once = weigh(SHALLOW["presence"], twice_and_once, WORDS)[0].toarray()
+    assert twice.tolist() == once.tolist()
+
+
+@pytest.mark.parametrize("name", sorted(SHALLOW))
+def test_what_is_tried_learns_numbers_classes_and_binary_labels(name):
+    random = np.random.default_rng(3)
+    kinds, noise = random.integers(3, size=300), [b"w%d" % number for number in range(330)]
+    words = [[b"mnp"[kind : kind + 1], *random.choice(noise, 9).tolist()] for kind in kinds]
+    heads = parse_heads({name: DEFAULT_HEADS[name] for name in ("age", "income", "gender")})
+    labels = {
+        "age": [20.0 + 10 * kind for kind in kinds],
+        "income": [int(kind) for kind in kinds],
+        "gender": [b"female" if kind else b"male" for kind in kinds],
+    }
+    whole = Corpus([f"a{number}" for number in range(300)], words, labels)
+    fold = make_fold(whole, heads, TextSettings(), 8, 0, 5)
+    answers = shallow_answers(whole, heads, fold, name)
+    numbers, shares, certain = (answers[head.name] for head in heads)
+    assert shares.shape == (len(fold.test), 10) and certain.shape == (len(fold.test), 1)
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)
+    own = kinds[fold.test]
+    assert np.corrcoef(numbers[:, 0], own)[0, 1] > 0.8
+    assert ((certain[:, 0] > 0.5) == (own > 0)).mean() > 0.9
 
 
 def test_pairs_are_counted_as_the_transform_counts_them():
@@ -125,7 +187,7 @@ def test_the_table_has_a_line_a_row(measured):
     assert rows(lines[2:first]) == set(ROWS)
     assert lines[first + 1].startswith("| less `tuner` | age, mae in years | age skill |")
     assert rows(lines[first + 3 : second]) == set(ROWS) - {"tuner"}
-    assert rows(lines[second + 3 :]) == set(ROWS) - {"constant", "linear"}
+    assert rows(lines[second + 3 :]) == set(ROWS) - WITHOUT_NETWORK
 
 
 def test_a_row_of_other_folds_than_the_tuners_has_no_difference(tmp_path):
@@ -145,7 +207,7 @@ def test_a_row_of_other_folds_than_the_tuners_has_no_difference(tmp_path):
 def test_certainty_is_counted_before_and_after_the_fit_on_both_splits(measured):
     found = results(measured[0])
     assert found["constant"]["certainty"] == {}
-    for row in set(ROWS) - {"constant", "linear"}:
+    for row in set(ROWS) - WITHOUT_NETWORK:
         certainty = found[row]["certainty"]
         assert set(certainty) == {"selected", "served"}
         authors = len(found[row]["terms"]["age"])

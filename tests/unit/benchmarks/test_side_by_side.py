@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,13 @@ def test_the_machine_is_named_and_measured(tmp_path: Path) -> None:
     rates = [value for name, value in machine.items() if name.endswith(("gflops", "second"))]
     assert len(rates) == 3
     assert min(rates) > 0
+
+
+def test_memory_is_what_the_process_itself_has_held_at_most() -> None:
+    told = "from benchmarks.machine import peak_megabytes; print(peak_megabytes())"
+    ballast = bytearray(300_000_000)
+    peaks = []
+    for taken in ("", "held = bytearray(200_000_000); del held; "):
+        done = subprocess.run([sys.executable, "-c", taken + told], stdout=subprocess.PIPE)
+        peaks.append(float(done.stdout))
+    assert peaks[0] < 200 < peaks[1] < len(ballast) / 1e6

@@ -76,7 +76,9 @@ def test_a_learned_weight_multiplies_a_loss_and_pays_for_its_smallness():
 
 def test_learned_weights_are_learned_by_the_whole_recipe():
     counts = np.full(20, 3)
-    train = SimpleNamespace(document_frequencies=counts, steps=4, constants={}, numbers={})
+    train = SimpleNamespace(
+        document_frequencies=counts, steps=4, constants={}, numbers={}, longest=300
+    )
     data = SimpleNamespace(train=train, words=WordFacts(9, counts), vocabulary_size=20)
     recipe = TrainingSettings(weight_decay=0.01, label_smoothing=0.05)
     model = with_learned_weights(replace(settings_of(GENDER), training=recipe), data, 1)

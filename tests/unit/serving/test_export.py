@@ -36,7 +36,9 @@ HEADS = parse_heads(
         "gender": {"kind": "binary"},
     }
 )
-NETWORK = NetworkSettings(embedding_width=6, first_filters=5, filters=7, dense_width=4)
+NETWORK = NetworkSettings(
+    window_tokens=300, embedding_width=6, first_filters=5, filters=7, dense_width=4
+)
 SEPARATOR = "\x1e"
 POSTS = [
     ("Don't @bob! http://a.io", "你好 3.5 👍🏽👨‍👩‍👧 don’t"),

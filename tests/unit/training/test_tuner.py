@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import keras
@@ -156,6 +157,27 @@ def test_what_was_chosen_takes_the_place_of_what_was_configured():
     assert apply_hyperparameters(SETTINGS, {}) == SETTINGS
 
 
+def data_of(longest):
+    counts = np.full(USED_IDS, 3)
+    train = SimpleNamespace(
+        document_frequencies=counts, steps=4, constants={}, numbers={}, longest=longest
+    )
+    return SimpleNamespace(train=train, words=WordFacts(10, counts), vocabulary_size=USED_IDS)
+
+
+@pytest.mark.parametrize(
+    ("configured", "longest", "expected"),
+    [(None, 12, 269), (None, 290, 290), (None, 1500, 300), (400, 290, 400)],
+)
+def test_a_window_is_as_long_as_its_authors_need_where_it_is_not_configured(
+    configured, longest, expected
+):
+    network = SETTINGS.network.model_copy(update={"kind": "wide", "window_tokens": configured})
+    model = build_candidate(replace(SETTINGS, network=network), data_of(longest), epochs=2)
+    assert model.get_layer("windows").window_tokens == expected
+    assert model.get_layer("padded").minimum == expected
+
+
 @pytest.mark.parametrize(
     ("kind", "rows", "has_words"),
     [("reference", 80, False), ("wide", USED_IDS, True), ("words", None, True)],
@@ -163,11 +185,7 @@ def test_what_was_chosen_takes_the_place_of_what_was_configured():
 def test_each_kind_has_its_parts_and_the_reference_a_row_for_each_configured_id(
     kind, rows, has_words
 ):
-    train = SimpleNamespace(
-        document_frequencies=np.full(USED_IDS, 3), steps=4, constants={}, numbers={}
-    )
-    words = WordFacts(10, train.document_frequencies)
-    data = SimpleNamespace(train=train, words=words, vocabulary_size=USED_IDS)
+    data = data_of(longest=290)
     model = build_candidate(apply_hyperparameters(SETTINGS, {"network": kind}), data, epochs=2)
     layers = {layer.name: layer for layer in model.layers}
     assert ("age_words" in layers) == has_words
@@ -177,11 +195,7 @@ def test_each_kind_has_its_parts_and_the_reference_a_row_for_each_configured_id(
 
 
 def test_a_candidate_is_built_with_its_whole_recipe():
-    train = SimpleNamespace(
-        document_frequencies=np.full(USED_IDS, 3), steps=4, constants={}, numbers={}
-    )
-    words = WordFacts(10, train.document_frequencies)
-    data = SimpleNamespace(train=train, words=words, vocabulary_size=USED_IDS)
+    data = data_of(longest=290)
     recipe = {"spatial_dropout": 0.2, "weight_decay": 0.01, "label_smoothing": 0.05}
     chosen = apply_hyperparameters(SETTINGS, {"network": "wide", **recipe})
     model = build_candidate(chosen, data, epochs=2)
