@@ -27,7 +27,9 @@ from benchmarks.scale import ProcessorSeconds, data_path
 from pipeline.config import load_config
 from pipeline.local import ObservedDagRunner
 
-AUTHORS = 1000
+AUTHORS, POSTS = 1000, 5
+AUTHOR_WORDS = 1000
+"""Fewer than `text.max_tokens`, so that every one is counted."""
 SENTENCE = "we had such a fine day by the sea and the night was warm too"
 
 
@@ -40,16 +42,17 @@ def many_files(folder: Path, files: int) -> None:
 def one_author(folder: Path, posts: int) -> None:
     """One author has all posts but a few of each other."""
     with (folder / "posts.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(itertools.islice(_posts(), 5 * AUTHORS))
+        file.writelines(itertools.islice(_posts(), POSTS * AUTHORS))
         file.writelines(itertools.islice(_posts(authors=1), posts))
 
 
 def many_words(folder: Path, words: int) -> None:
-    """No word comes twice but a few that fill the vocabulary."""
+    """No word comes twice but a few that fill the vocabulary; an author has `AUTHOR_WORDS`."""
     fresh = (f"word{number}" for number in range(words))
+    authors = max(words // AUTHOR_WORDS, 1)
     with (folder / "posts.jsonl").open("w", encoding="utf-8") as file:
-        while batch := list(itertools.islice(fresh, words // AUTHORS // 5)):
-            file.writelines(itertools.islice(_posts(*batch), 1))
+        while batch := list(itertools.islice(fresh, AUTHOR_WORDS // POSTS)):
+            file.writelines(itertools.islice(_posts(*batch, authors=authors), 1))
 
 
 SHAPES: dict[str, tuple[Callable[[Path, int], None], int]] = {
@@ -75,7 +78,8 @@ def measure(shape: str, share: float, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     make(folder, number)
     labels = [
-        f"author{n},{20 + n % 40},{n % 10},{('female', 'male')[n % 2]}\n" for n in range(AUTHORS)
+        f"author{n},{20 + n % 40},{n % 10},{('female', 'male')[n % 2]}\n"
+        for n in range(max(AUTHORS, number // AUTHOR_WORDS))
     ]
     (folder / "labels.csv").write_text(
         "author_id,age,income,gender\n" + "".join(labels), encoding="utf-8"

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 
 from benchmarks.hot_spots import many_files, many_words, one_author
+from components.features.settings import TextSettings
 
 
 def posts_in(folder):
@@ -25,7 +26,13 @@ def test_one_author_has_almost_all_posts(tmp_path):
     assert counts[1][1] == 5
 
 
-def test_many_words_come_once_each(tmp_path):
+def test_many_words_come_once_each_and_no_author_has_more_than_are_read(tmp_path):
     many_words(tmp_path, 10_000)
-    words = Counter(word for post in posts_in(tmp_path) for word in post["text"].split())
+    posts = posts_in(tmp_path)
+    words = Counter(word for post in posts for word in post["text"].split())
     assert sum(word.startswith("word") and count == 1 for word, count in words.items()) == 10_000
+    of_authors = Counter()
+    for post in posts:
+        of_authors[post["author_id"]] += len(post["text"].split()) + 1
+    assert len(of_authors) == 10
+    assert max(of_authors.values()) < TextSettings().max_tokens
