@@ -23,10 +23,10 @@ from rich.table import Table
 from benchmarks.side_by_side import Comparison, add_rows, make_console
 
 FEW = ["--contenders", "Keras float32,PyTorch float32,Ludwig,authorprofile"]
-# What a part measures at a size; `full` takes about an hour on two idle cores, `small` minutes.
+# What a part measures at a size; `full` takes half an hour on two idle cores, `small` minutes.
 SIZES: dict[str, dict[str, list[str]]] = {
     "full": {
-        "training": ["--authors", "500", "--steps", "2", "--epochs", "6"],
+        "training": ["--authors", "500", "--steps", "2", "--epochs", "6", "--skill", "0.3"],
         "inference": ["--authors", "500", "--bulk", "64", "--times", "3"],
         "data": ["--sizes", "10,100"],
         "whole_run": ["--authors", "1000"],

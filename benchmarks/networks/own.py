@@ -2,7 +2,9 @@
 
     python -m benchmarks.networks.own CORPUS reference|words float32|bfloat16 whole|windows
 
-`whole` reads each author as one sequence, which is the peers' function; `windows` is the default.
+`whole` reads each author as one sequence, which is the peers' function; `windows` is what the
+reference network does by default. `words` is the linear model of the words alone, without the pairs
+and the steps of the pipeline's default.
 """
 
 from __future__ import annotations

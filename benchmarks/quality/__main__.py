@@ -31,17 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("authorprofile").setLevel(logging.INFO)
     import tensorflow as tf
 
-    from benchmarks.quality.measure import ROWS, Measurement, check_row, measure
+    from benchmarks.quality.measure import ROWS, Measurement, check_folder, check_row, measure
     from benchmarks.quality.table import make_table
     from components.training.hooks import HookSettings
 
-    rows = options.rows.split(",") if options.rows else list(ROWS)
-    try:
-        for row in rows:
-            check_row(row, config.head_list)
-    except ValueError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     settings = HookSettings(
@@ -50,6 +43,14 @@ def main(arguments: list[str] | None = None) -> int:
     measurement = Measurement(
         config.posts, config.labels, settings, options.folds, Path(options.out)
     )
+    rows = options.rows.split(",") if options.rows else list(ROWS)
+    try:
+        for row in rows:
+            check_row(row, config.head_list)
+        check_folder(measurement)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     judged = [int(n) for n in options.only.split(",")] if options.only else range(options.folds)
     measure(measurement, rows, judged, [int(seed) for seed in options.seeds.split(",")])
     table = make_table(measurement.out, config.head_list)

@@ -92,6 +92,32 @@ def check_row(row: str, heads: tuple[Any, ...]) -> None:
         raise ValueError(f"A row is fewer:<n> or one of {', '.join(rows)}. Received: {row}")
 
 
+def check_folder(measurement: Measurement) -> None:
+    """Keeps the results of one corpus and one configuration in a folder.
+
+    Raises:
+        ValueError: the folder holds results of another.
+    """
+    told = {
+        "posts": list(measurement.posts),
+        "labels": list(measurement.labels),
+        "folds": measurement.folds,
+        "settings": measurement.settings.to_custom_config(),
+    }
+    path = measurement.out / "measured.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, told)
+        return
+    earlier = json.loads(path.read_text(encoding="utf-8"))
+    if differing := [name for name in told if told[name] != earlier.get(name)]:
+        raise ValueError(
+            "A folder holds the results of one corpus, one number of folds and one configuration. "
+            f"{measurement.out} has those of other {' and '.join(differing)}: name another folder "
+            "(--out, QUALITY=)."
+        )
+
+
 def measure(
     measurement: Measurement, rows: Sequence[str], judged: Sequence[int], seeds: Sequence[int]
 ) -> None:

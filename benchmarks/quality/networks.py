@@ -1,8 +1,8 @@
 """The rows of the table: how each chooses its settings and learns, and what it answers.
 
-Enters: a fold, the heads, the settings, a seed. Leaves: answers of each `test` author, in each
-head's own unit. `search` is the pipeline's own Tuner and fit; the others are its fit with weights
-that are given. Called by `measure`.
+Enters: a fold and the settings. Leaves: answers of each `test` author, as the network gives them.
+`by_search` is the pipeline's own Tuner and fit; the others are its fit with weights that are given.
+Called by `measure`.
 """
 
 from __future__ import annotations

@@ -190,7 +190,8 @@ class SearchSpace(BaseModel):
         FloatRange(minimum=3e-4, maximum=3e-3), description="Adam's peak step size"
     )
     dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
-        [0.2, 0.4], description="values tried; empty: not searched"
+        [0.2, 0.3, 0.4],
+        description="values tried, where a network with a trunk is; empty: not searched",
     )
     spatial_dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
         [], description="values tried; empty: not searched"

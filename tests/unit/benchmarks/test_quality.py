@@ -264,6 +264,14 @@ def test_what_is_measured_is_not_measured_again(measured):
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.json")} == before
 
 
+def test_results_of_another_configuration_are_not_mixed_in(measured):
+    folder, arguments = measured
+    command = [sys.executable, "-m", "benchmarks.quality", *arguments, "--set", "tuner.trials=3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"{folder} has those of other settings: name another folder" in done.stderr
+
+
 def corpus(authors=40):
     names = [f"a{number}" for number in range(authors)]
     genders = [[b"female", b"male", None][number % 3] for number in range(authors)]

@@ -60,7 +60,7 @@ def test_every_weight_but_the_first_is_searched_and_the_configured_ones_are_trie
         "loss_weight/income": 1.0,
         "loss_weight/gender": 3.0,
         "learning_rate": 1e-3,
-        "dropout": 0.2,
+        "dropout": 0.3,
         "network": "words",
         "ridge/age": 0.03,
         "ridge/income": 0.2,
@@ -101,7 +101,8 @@ def test_the_first_trial_is_what_is_configured_and_the_others_differ(algorithm, 
 
     tuner = make_tuner(Recorded(), TunerSettings(algorithm=algorithm, trials=3), 1, tmp_path)
     tuner.search(verbose=0)
-    configured = declared(SearchSpace(), network=NetworkSettings(ridge=0.2)).values
+    configured = declared(SearchSpace(), TrainingSettings(), NetworkSettings(ridge=0.2)).values
+    assert configured["dropout"] == TrainingSettings().dropout
     assert tried[0] == configured
     assert len(tried) == 3
     assert configured not in tried[1:]
