@@ -4,8 +4,8 @@
 
 Every contender trains the reference network of 14,146,316 parameters on the same authors in batches
 of 32; `authorprofile words` is a linear model of the words alone (`benchmarks.networks.own`).
-Tokens are those that were read; padding does not count. Cost: some 10 minutes on two cores, and once 5 GB
-of packages for PyTorch, in `.cache/peers`.
+Tokens are those that were read; padding does not count. Cost: some 10 minutes on two cores, and
+once 5 GB of packages for PyTorch, in `.cache/peers`.
 """
 
 from __future__ import annotations
