@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ import tensorflow_data_validation as tfdv
 import tensorflow_transform as tft
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
 from flink_cluster import running_flink
+from tensorflow.core.framework import types_pb2
+from tensorflow.core.protobuf import saved_model_pb2
 from tfx import v1 as tfx
 
 from components.features.schema import HeadsSchema
@@ -29,6 +32,9 @@ from components.ingest.example_gen import PostsExampleGen
 from pipeline.beam import beam_arguments
 from pipeline.config import load_config
 from pipeline.lineage import read_last_run
+
+# Attributes that name things of a run, not what is computed.
+OF_A_RUN = {"shared_name", "container", "config", "config_proto", "executor_type"}
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +114,38 @@ def read_data_path(run):
         "counts": json.loads((audit / "audit.json").read_text()),
         "set aside": sorted(aside),
         "statistics": known_values(run.path("StatisticsGen", "statistics")),
+        "graph": operations_of(graph),
         "vocabularies": [vocabularies.vocabulary_by_name(name) for name in ("tokens", "pairs")],
         "transformed": {
             author_of(record): tf.train.Example.FromString(record).features.feature
             for record in records_of(run.path("Transform", "transformed_examples") / "Split-train")
         },
     }
+
+
+def operations_of(graph):
+    """How often the transform graph has each operation with its attributes.
+
+    Names are those of a run, and a number among the constants is a sum over labels, whose last
+    digits are free; `assert_same` compares what is computed with them.
+    """
+    saved = saved_model_pb2.SavedModel.FromString(
+        (graph / "transform_fn" / "saved_model.pb").read_bytes()
+    )
+    (meta_graph,) = saved.meta_graphs
+    functions = meta_graph.graph_def.library.function
+    nodes = [*meta_graph.graph_def.node, *(node for one in functions for node in one.node_def)]
+    return Counter((node.op, *attributes_of(node)) for node in nodes)
+
+
+def attributes_of(node):
+    is_number = node.op == "Const" and node.attr["dtype"].type == types_pb2.DT_FLOAT
+    left_out = OF_A_RUN | ({"value"} if is_number else set())
+    return [
+        (name, value.SerializeToString(deterministic=True))
+        for name, value in sorted(node.attr.items())
+        if name not in left_out and not name.startswith("_") and not value.HasField("func")
+    ]
 
 
 def records_of(folder):
