@@ -1,9 +1,10 @@
-"""The data path where data is uneven: very many files, one author of very many posts, many words.
+"""The data path where data is uneven: many files, many posts of one author, many words, a big file.
 
 Enters: the share of `SHAPES`' numbers that is made. Leaves: a table on the console and
 `hot_spots.json`: processor seconds of each stage and the most memory that the process held. Each
 shape runs in a process of its own, since memory that was once taken counts to the end of a process.
-docs/scale.md tells what was seen, and at what cost.
+Of the large file each record is read, parsed and counted, and no more: Beam's direct runner would
+hold the join in memory. docs/scale.md tells what was seen, and at what cost.
 
     python -m benchmarks.hot_spots --share 0.1 --out runs/hot_spots
 """
@@ -15,16 +16,22 @@ import itertools
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import peak_megabytes
 from benchmarks.scale import ProcessorSeconds, data_path
-from pipeline.config import load_config
+from components.ingest.reading import POSTS as POSTS_READ
+from components.ingest.reading import ReadSources, is_cut, write_manifest
+from components.ingest.sources import find_sources
+from pipeline.beam import beam_arguments
+from pipeline.config import Config, load_config
 from pipeline.local import ObservedDagRunner
 
 AUTHORS, POSTS = 1000, 5
@@ -55,11 +62,21 @@ def many_words(folder: Path, words: int) -> None:
             file.writelines(itertools.islice(_posts(*batch, authors=authors), 1))
 
 
+def one_file(folder: Path, size: int) -> None:
+    """One file of so many bytes, or a post more."""
+    words = [SENTENCE] * 16
+    with (folder / "posts.jsonl").open("w", encoding="utf-8") as file:
+        while file.tell() < size:
+            file.writelines(itertools.islice(_posts(*words), 10_000))
+
+
 SHAPES: dict[str, tuple[Callable[[Path, int], None], int]] = {
     "files": (many_files, 100_000),
     "posts of one author": (one_author, 1_000_000),
     "distinct words": (many_words, 10_000_000),
+    "bytes of one file": (one_file, 10_000_000_000),
 }
+READ_ALONE = ("bytes of one file",)
 _NEXT = itertools.count()
 
 
@@ -79,21 +96,39 @@ def measure(shape: str, share: float, folder: Path) -> dict[str, Any]:
     make(folder, number)
     labels = [
         f"author{n},{20 + n % 40},{n % 10},{('female', 'male')[n % 2]}\n"
-        for n in range(max(AUTHORS, number // AUTHOR_WORDS))
+        for n in range(number // AUTHOR_WORDS if make is many_words else AUTHORS)
     ]
     (folder / "labels.csv").write_text(
         "author_id,age,income,gender\n" + "".join(labels), encoding="utf-8"
     )
     config = load_config(None, (), posts=[f"{folder}/posts*"], labels=[f"{folder}/labels.csv"])
-    observer = ProcessorSeconds()
-    ObservedDagRunner(observer).run(data_path(config, folder / "run"))
+    if shape in READ_ALONE:
+        seconds = read_alone(config, folder)
+    else:
+        observer = ProcessorSeconds()
+        ObservedDagRunner(observer).run(data_path(config, folder / "run"))
+        seconds = observer.seconds
     return {
         "shape": shape,
         "number": number,
         "megabytes": sum(file.stat().st_size for file in folder.glob("posts*")) / 1e6,
-        "processor_seconds": observer.seconds,
+        "processor_seconds": seconds,
         "peak_megabytes": peak_megabytes(),
     }
+
+
+def read_alone(config: Config, folder: Path) -> dict[str, float]:
+    """Processor seconds of reading posts as ingest does; `posts_read.json` gets their number."""
+    sources = find_sources(config.posts, config.labels)
+    manifest = write_manifest(sources, str(folder / "run"))
+    started = time.process_time()
+    with beam.Pipeline(argv=beam_arguments(config.beam)) as pipeline:
+        cuts = any(map(is_cut, sources))
+        records = pipeline | ReadSources(manifest, cuts, config.head_list, config.ingest)
+        counts = records[POSTS_READ] | beam.combiners.Count.Globally() | beam.Map(json.dumps)
+        name = str(folder / "posts_read")
+        _ = counts | beam.io.WriteToText(name, ".json", shard_name_template="")
+    return {"read": time.process_time() - started}
 
 
 def main() -> None:
@@ -120,10 +155,12 @@ def main() -> None:
 def show(figures: list[dict[str, Any]]) -> None:
     """The figures for people."""
     table = Table(title="Processor seconds")
-    for column in ("data", "MB", *figures[0]["processor_seconds"], "peak MB"):
+    stages = list(dict.fromkeys(stage for one in figures for stage in one["processor_seconds"]))
+    for column in ("data", "MB", *stages, "peak MB"):
         table.add_column(column, justify="right")
     for figure in figures:
-        seconds = [f"{value:.1f}" for value in figure["processor_seconds"].values()]
+        found = figure["processor_seconds"]
+        seconds = [f"{found[stage]:.1f}" if stage in found else "" for stage in stages]
         size, peak = (f"{figure[name]:.0f}" for name in ("megabytes", "peak_megabytes"))
         table.add_row(f"{figure['number']:,} {figure['shape']}", size, *seconds, peak)
     Console().print(table)
