@@ -1,7 +1,7 @@
 """The data path where data is uneven: many files, many posts of one author, many words, a big file.
 
 Enters: the share of `SHAPES`' numbers that is made. Leaves: a table on the console and
-`hot_spots.json`: processor seconds of each stage and the most memory that the process held. Each
+a JSON file a shape: processor seconds of each stage and the most memory that the process held. Each
 shape runs in a process of its own, since memory that was once taken counts to the end of a process.
 Of the large file each record is read, parsed and counted, and no more: Beam's direct runner would
 hold the join in memory. docs/scale.md tells what was seen, and at what cost.
