@@ -23,12 +23,12 @@ from rich.table import Table
 from benchmarks.side_by_side import Comparison, add_rows, make_console
 
 FEW = ["--contenders", "Keras float32,PyTorch float32,Ludwig,authorprofile"]
-# What a part measures at a size; `full` takes half an hour on two idle cores, `small` minutes.
+# What a part measures at a size; `full` takes an hour on two idle cores, `small` minutes.
 SIZES: dict[str, dict[str, list[str]]] = {
     "full": {
-        "training": ["--authors", "500", "--steps", "2", "--epochs", "6", "--skill", "0.3"],
-        "inference": ["--authors", "500", "--bulk", "64", "--times", "3"],
-        "data": ["--sizes", "10,100"],
+        "training": ["--authors", "1000", "--steps", "4", "--epochs", "6", "--skill", "0.3"],
+        "inference": ["--authors", "1000", "--bulk", "64", "--times", "3"],
+        "data": ["--sizes", "10,100,1000"],
         "whole_run": ["--authors", "1000"],
     },
     "small": {

@@ -4,7 +4,7 @@
 
 Enters: sizes of `posts.jsonl` in MB. Leaves: tables, `data.json`, `data.html`. Each measurement is
 a process of its own; its speed is that of the stages, without imports, its memory that of the whole
-process. A size above 100 MB gets one round. `make bench` calls it.
+process. `make bench` calls it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ from typing import Any
 from benchmarks.data.paths import BARE, OWN, STOCK
 from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
 
-FULL_ROUNDS_MB = 100
-SHORTER_ROUNDS = 1
-
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; returns its exit code."""
@@ -36,9 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     notes: list[str] = []
     for megabytes in map(float, options.sizes.split(",")):
         corpus = write_corpus(options.out, megabytes)
-        rounds = options.rounds if megabytes <= FULL_ROUNDS_MB else SHORTER_ROUNDS
         names = options.contenders.split(",")
-        comparisons += compare(corpus, megabytes, rounds, names, notes)
+        comparisons += compare(corpus, megabytes, options.rounds, names, notes)
     write_results("data", comparisons, machine, options.out, notes)
     return 0
 
@@ -101,7 +97,7 @@ def run_path(name: str, corpus: Path) -> dict[str, Any]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="data", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--sizes", default="10,100", help="MB of posts, with commas")
-    parser.add_argument("--rounds", type=int, default=5, help="of sizes up to 100 MB; else one")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each contender")
     parser.add_argument("--contenders", default=f"{STOCK},{OWN},{BARE}", help="with commas")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of results")
     return parser

@@ -22,6 +22,7 @@ import tensorflow as tf
 from benchmarks.networks.arrays import BATCH, VOCABULARY, Arrays, mean_skill, read_arrays
 from benchmarks.networks.contenders import serve
 from benchmarks.networks.corpus import HEADS, MAX_TOKENS
+from benchmarks.networks.keras_start import remember_start
 from components.features.tokens import SEPARATOR
 from components.heads import parse_heads
 from components.serving.answering import answer_batches
@@ -60,6 +61,7 @@ class Own:
             self.heads, VOCABULARY, network, words=words, seed=1, precision=precision
         )
         compile_model(self.model, self.heads, {}, 1e-3)
+        self.restart = remember_start(self.model)
         batches = for_outputs(training_batches(rows, BATCH, MAX_TOKENS, 1, 0), self.model)
         # The same batches twice: the second time to say what was read, outside the clock.
         self.batches, self.told = iter(batches), iter(batches)
@@ -172,7 +174,16 @@ class Own:
 def main(*arguments: str) -> None:
     """Serves the benchmark's requests."""
     own = Own(*arguments)
-    names = ("train", "skill", "padding", "distinct", "answer", "answer_ids", "answer_one")
+    names = (
+        "restart",
+        "train",
+        "skill",
+        "padding",
+        "distinct",
+        "answer",
+        "answer_ids",
+        "answer_one",
+    )
     handlers = {name: getattr(own, name) for name in names}
     serve({**handlers, "parameters": own.model.count_params})
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.networks.arrays import BATCH, UNITS, VOCABULARY, mean_skill, read_arrays
 from benchmarks.networks.contenders import serve
+from benchmarks.networks.keras_start import remember_start
 
 LOSSES = {"age": "mse", "income": "categorical_crossentropy", "gender": "binary_crossentropy"}
 ACTIVATIONS = {"age": "linear", "income": "softmax", "gender": "sigmoid"}
@@ -57,6 +58,7 @@ def main(path: str, policy: str) -> None:
     keras.utils.set_random_seed(1)
     train, selecting = read_arrays(path)
     model, place = make_model(), 0
+    restart = remember_start(model)
     stored = json.loads(Path(path).with_name("texts.json").read_text(encoding="utf-8"))
     texts = [" ".join(posts) for posts in stored]
     vectorize: Any = None
@@ -113,6 +115,7 @@ def main(path: str, policy: str) -> None:
     serve(
         {
             "parameters": model.count_params,
+            "restart": restart,
             "train": train_steps,
             "skill": skill,
             "answer": answer,

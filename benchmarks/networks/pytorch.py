@@ -7,6 +7,7 @@ Runs in an environment of its own, which `requirements/pytorch.txt` pins.
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
 from typing import Any
@@ -57,12 +58,17 @@ def main(path: str, way: str, precision: str) -> None:
     train, selecting = read_arrays(path)
     network, place = Network(), 0
     optimizer = torch.optim.Adam(network.parameters(), 1e-3, eps=1e-7)
+    start = copy.deepcopy((network.state_dict(), optimizer.state_dict()))
     run: Any = torch.compile(network) if way == "compiled" else network
     in_bfloat16 = precision == "bfloat16"
 
     def forward(tokens: Any) -> dict[str, Any]:
         with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16):
             return dict(run(tokens))
+
+    def restart() -> None:
+        network.load_state_dict(start[0])
+        optimizer.load_state_dict(start[1])
 
     def train_steps(steps: int) -> dict[str, float]:
         nonlocal place
@@ -107,6 +113,7 @@ def main(path: str, way: str, precision: str) -> None:
     serve(
         {
             "parameters": lambda: sum(weight.numel() for weight in network.parameters()),
+            "restart": restart,
             "train": train_steps,
             "skill": lambda: mean_skill(predict(selecting.tokens), selecting.targets),
             "answer": answer,

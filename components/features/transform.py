@@ -92,8 +92,10 @@ def token_ids(posts: tf.SparseTensor, text: TextSettings) -> tf.SparseTensor:
 
 def _regression_target(head: RegressionHead, labels: tf.SparseTensor) -> dict[str, tf.Tensor]:
     known = _known(labels)
-    mean = tft.mean(labels.values)
-    deviation = tf.maximum(tf.sqrt(tft.var(labels.values)), 1e-6)
+    # Summed in float64, so that the order in which Beam adds up parts does not show in float32.
+    values = tf.cast(labels.values, tf.float64)
+    mean = tf.cast(tft.mean(values), tf.float32)
+    deviation = tf.maximum(tf.cast(tf.sqrt(tft.var(values)), tf.float32), 1e-6)
     return {
         head.name: (_dense(labels, 0.0) - mean) / deviation * known,
         head.known_name: known,

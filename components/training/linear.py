@@ -106,17 +106,22 @@ def _weigh(padded: Any, words: WordFacts) -> Any:
 
 
 def _curvature(head: Any, units: int, steps: StepFacts | None) -> float:
-    """Second derivative of a head's loss by its output, at the share of an even split.
+    """What a head's penalty is in proportion to, so that one `ridge` suits every kind of head.
 
-    A penalty in proportion to it weighs the same against each kind of loss: 1 for a standardised
-    number makes ridge regression of that strength, and an eighth of it, for a binary head, the
-    logistic regression that corresponds. The loss of steps is the mean over thresholds.
+    It is the second derivative of the loss by the output, at the share of an even split: a penalty
+    in proportion to it weighs the same against each kind of loss. 1 for a standardised number makes
+    ridge regression of that strength, and an eighth of it, for a binary head, the logistic
+    regression that corresponds. The loss of steps is the mean over thresholds.
+
+    Of K groups it is K - 1 times that. Where words tell of one number that the groups are cut from,
+    what they explain of its variance is spread over the K - 1 dimensions of the groups' shares, and
+    the best ridge is in proportion to what is not explained over what is.
     """
     if steps:
         return 0.25 / units
     if head.kind == "regression":
         return 2.0
-    return 0.25 if head.kind == "binary" else float(1 / units)
+    return 0.25 if head.kind == "binary" else (units - 1) / units
 
 
 def steps_start(steps: StepFacts) -> list[float]:

@@ -1,7 +1,7 @@
-"""How uncertain a network's mean skill on `eval` is, by which a search knows luck from gain.
+"""How uncertain a network's skill on `eval` is, by which a search knows luck from gain.
 
-Enters: a fitted network, the rows of `eval`. Leaves: a standard error over authors. Called by
-`tuner`. Knows nothing of TFX.
+Enters: a fitted network, the rows of `eval`. Leaves: standard errors over authors. Called by
+`tuner`, read by `oracles`. Knows nothing of TFX.
 """
 
 from __future__ import annotations
@@ -19,20 +19,35 @@ SKILL_ERROR = "val_skill_error"
 Array = NDArray[np.float64]
 
 
-def skill_error(model: keras.Model, data: TrainingData) -> float:
-    """Standard error of the mean over heads of the skill on `eval`, heads taken as independent.
+def skill_errors(model: keras.Model, data: TrainingData) -> dict[str, float]:
+    """Standard errors of the skills on `eval`.
 
     Args:
         model: token ids -> {head: float32 `[batch, units]`}.
         data: of `load_data`.
+
+    Returns:
+        That of each head by `error_name`, and `SKILL_ERROR`: that of the mean over heads, which are
+        taken as independent.
     """
     labels, answers = answer_known(model, data)
-    errors = [
-        gain_error(answers[head.name], labels[head.name], is_number=head.kind == "regression")
+    errors = {
+        error_name(head.name): gain_error(
+            answers[head.name], labels[head.name], is_number=head.kind == "regression"
+        )
         / data.eval.constant_losses[head.name]
         for head in data.heads
-    ]
-    return math.hypot(*errors) / len(errors)
+    }
+    return {**errors, SKILL_ERROR: math.hypot(*errors.values()) / len(errors)}
+
+
+def error_name(head: str) -> str:
+    """Under which a trial keeps the standard error of a head's skill.
+
+    >>> error_name("age")
+    'val_age_skill_error'
+    """
+    return f"val_{head}_skill_error"
 
 
 def gain_error(answers: Array, labels: Array, *, is_number: bool) -> float:

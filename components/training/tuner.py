@@ -21,7 +21,6 @@ import keras
 import keras_tuner
 import tensorflow as tf
 import tensorflow_transform as tft
-from keras_tuner.engine.trial import Trial, TrialStatus
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
@@ -29,6 +28,7 @@ from components.training.fitting import OBJECTIVE, TrainingData, fit, take_fract
 from components.training.hooks import HookSettings
 from components.training.linear import LabelFacts
 from components.training.model import build_model, choose_precision, compile_model
+from components.training.oracles import RIDGE_PREFIX, BayesianOracle, RandomOracle
 from components.training.pruning import MedianStopping
 from components.training.settings import (
     FloatRange,
@@ -38,12 +38,11 @@ from components.training.settings import (
     TunerSettings,
     passes_of,
 )
-from components.training.skill_error import SKILL_ERROR, skill_error
+from components.training.skill_error import skill_errors
 from components.training.steps import find_steps
 
 LOGGER = logging.getLogger("authorprofile.tuner")
 WEIGHT_PREFIX = "loss_weight/"
-RIDGE_PREFIX = "ridge/"
 CHOICES = ("dropout", "spatial_dropout", "weight_decay", "label_smoothing")
 """Settings of a training of which a search tries listed values."""
 
@@ -89,40 +88,6 @@ def make_tuner(
     return keras_tuner.Tuner(chooser, hypermodel, **place)
 
 
-class ConfiguredFirst(keras_tuner.Oracle):
-    """An oracle whose first trial is what is configured, and is best unless another is surely so.
-
-    The best of several trials is in part the luckiest. So one counts as better than what is
-    configured where its mean skill on `eval` is by more than one standard error of it: the rule of
-    Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3.
-    """
-
-    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
-        best: list[Trial] = super().get_best_trials(len(self.trials))
-        first = self.trials[self.start_order[0]] if best else None
-        if first and first.status == TrialStatus.COMPLETED:
-            lead = best[0].score - first.score
-            if lead <= best[0].metrics.get_last_value(SKILL_ERROR):
-                best.remove(first)
-                best.insert(0, first)
-        return best[:num_trials]
-
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        if self.trials:
-            further: dict[str, Any] = super().populate_space(trial_id)
-            return further
-        values = {parameter.name: parameter.default for parameter in self.hyperparameters.space}
-        return {"status": TrialStatus.RUNNING, "values": values}
-
-
-class RandomOracle(ConfiguredFirst, keras_tuner.oracles.RandomSearchOracle):
-    """Draws the further trials at random."""
-
-
-class BayesianOracle(ConfiguredFirst, keras_tuner.oracles.BayesianOptimizationOracle):
-    """Draws some, then follows a Gaussian process."""
-
-
 def declare_space(
     hp: keras_tuner.HyperParameters,
     heads: tuple[Any, ...],
@@ -144,7 +109,7 @@ def declare_space(
             _declare_choice(hp, name, values, getattr(training, name))
     if space.network:
         _declare_choice(hp, "network", space.network, network.kind)
-    if space.ridge:
+    if space.ridge and set(space.network or [network.kind]) != {"reference"}:
         for head in heads:
             wanted = network.ridges.get(head.name, network.ridge)
             _declare_log(hp, RIDGE_PREFIX + head.name, space.ridge, wanted)
@@ -245,7 +210,7 @@ class ProfileHyperModel(keras_tuner.HyperModel):
             state.best_epoch + 1,
         )
         skills = {key: value for key, value in best.items() if key.endswith("skill")}
-        return {**skills, SKILL_ERROR: skill_error(model, self.data)}
+        return {**skills, **skill_errors(model, self.data)}
 
 
 def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> keras.Model:

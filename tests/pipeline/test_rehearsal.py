@@ -129,8 +129,7 @@ def test_the_pushed_model_answers_as_the_local_runs(folder, target):
     found = answers(pushed)
     assert set(found) == set(local) and "age" in found
     for name, value in local.items():
-        # Beam adds up in no fixed order, so the labels' mean differs in its last digit.
-        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-7, err_msg=name)
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
 @pytest.mark.parametrize("target", ["kubeflow", "vertex"])

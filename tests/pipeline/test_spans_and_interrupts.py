@@ -24,7 +24,7 @@ SETTINGS = [
     "training.epochs=1",
     "tuner={algorithm: random, trials: 2, epochs: 1}",
     # 35 authors of `test` tell one model from another no better than a coin.
-    "judging={accept: [age, gender], tolerated_drop: 0.99}",
+    "judging={accept: [age, gender], tolerated_drop: 0.3}",
 ]
 HYPERBAND = "tuner={algorithm: hyperband, trials: 4, epochs: 3}"
 """One bracket: three candidates of one epoch, of which the best goes on to its third."""
@@ -69,15 +69,6 @@ def interrupt_when(words, pattern):
 def outputs(out, pattern):
     """Files of a stage's outputs, those of its first run first."""
     return sorted((out / "artifacts").glob(pattern), key=lambda path: int(path.parent.name))
-
-
-def about(value):
-    """What equals a value whose numbers, however deep, differ in their last digits alone."""
-    if isinstance(value, dict):
-        return {key: about(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [about(item) for item in value]
-    return pytest.approx(value, rel=1e-6) if isinstance(value, float) else value
 
 
 def is_gone(group):
@@ -221,9 +212,8 @@ def test_a_run_interrupted_twice_ends_with_the_very_model_of_an_uninterrupted_on
         assert resumed[key] == whole[key], key
     # Keras adds up an epoch's figures in an order that it does not promise.
     (ours,), (theirs,) = resumed["training"]["epochs"], whole["training"]["epochs"]
-    assert ours == pytest.approx(theirs, rel=1e-5)
-    # So does Beam, with its bundles.
-    assert resumed["verdict"]["heads"] == about(whole["verdict"]["heads"])
+    assert ours == pytest.approx(theirs, rel=1e-6)
+    assert resumed["verdict"]["heads"] == whole["verdict"]["heads"]
     # The answers of 32 authors, to the last bit.
     (of_resumed, *_), (of_whole, *_) = (
         outputs(root, "Trainer/model_run/*/answers.json") for root in (out, folder / "out")

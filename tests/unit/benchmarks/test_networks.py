@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 
 import numpy as np
@@ -17,6 +18,7 @@ from benchmarks.networks.corpus import (
     draw_posts_and_labels,
     read_posts_and_labels,
 )
+from benchmarks.networks.roster import start_contenders
 from benchmarks.training.__main__ import main as measure_training
 from benchmarks.training.__main__ import seconds_to_skill
 
@@ -100,28 +102,46 @@ def test_what_a_library_prints_while_it_is_imported_is_no_answer(tmp_path, monke
 
 
 def test_training_measures_each_contender_and_writes_table_and_plot(corpus, capsys):
-    sizes = ["--authors", "10", "--rounds", "2", "--steps", "1", "--epochs", "0"]
+    sizes = ["--authors", "10", "--rounds", "2", "--steps", "1"]
+    sizes += ["--epochs", "1", "--skill=-1e12"]
     names = ["--contenders", f"Keras float32,{SMALL}"]
     assert measure_training(["--out", str(corpus), *sizes, *names]) == 0
     results = json.loads((corpus / "training.json").read_text())
-    [speed] = results["comparisons"]
-    assert {name: len(rounds) for name, rounds in speed["figures"].items()} == {
-        "Keras float32": 2,
-        SMALL: 2,
-    }
-    assert all(min(rounds) > 0 for rounds in speed["figures"].values())
+    speed, seconds = results["comparisons"]
+    for comparison in (speed, seconds):
+        assert {name: len(rounds) for name, rounds in comparison["figures"].items()} == {
+            "Keras float32": 2,
+            SMALL: 2,
+        }
+        assert all(min(rounds) > 0 for rounds in comparison["figures"].values())
     assert "Keras float32 14,146,316" in results["notes"][0]
+    assert sum(note.startswith(f"{SMALL}: skill ") for note in results["notes"]) == 2
     assert "tokens a second" in capsys.readouterr().out
     assert "plotly" in (corpus / "training.html").read_text().lower()
+
+
+def test_a_contender_that_starts_anew_has_learned_nothing(corpus):
+    path = corpus_folder(corpus, 10) / "corpus.npz"
+    with start_contenders(["Keras float32", SMALL], path) as (contenders, notes):
+        assert notes == []
+        for contender in contenders.values():
+            before = contender.ask("skill")
+            contender.ask("train", steps=1)
+            assert contender.ask("skill") != before
+            contender.ask("restart")
+            assert contender.ask("skill") == pytest.approx(before, rel=1e-5)
 
 
 class Learner:
     """Learns 0.25 of skill in each epoch of 3 seconds."""
 
     def __init__(self):
-        self.epochs = 0
+        self.epochs = 7
 
     def ask(self, request, steps=0):
+        if request == "restart":
+            self.epochs = 0
+            return None
         if request == "skill":
             return 0.25 * self.epochs
         self.epochs += 1
@@ -129,10 +149,10 @@ class Learner:
 
 
 def test_seconds_are_counted_until_the_skill_is_reached_or_the_epochs_end():
-    assert seconds_to_skill(Learner(), 0.5, 4, 10) == (6.0, "skill 0.500 after 6 s")
+    assert seconds_to_skill(Learner(), 0.5, 4, 10) == (6.0, "skill 0.500 after 6.0 s")
     seconds, note = seconds_to_skill(Learner(), 2.0, 4, 10)
-    assert seconds is None
-    assert note == "skill 1.000 after 4 epochs and 12 s"
+    assert seconds == math.inf
+    assert note == "skill 1.000 after 4 epochs and 12.0 s"
 
 
 def test_inference_measures_bulk_and_one_author(corpus):

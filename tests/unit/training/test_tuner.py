@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from types import SimpleNamespace
 
-import keras
 import keras_tuner
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from components.features.settings import TextSettings
 from components.heads import DEFAULT_HEADS, parse_heads
 from components.judging.settings import JudgingSettings
-from components.training.fitting import OBJECTIVE
 from components.training.hooks import HookSettings
 from components.training.settings import (
     FloatRange,
@@ -22,13 +20,11 @@ from components.training.settings import (
     TrainingSettings,
     TunerSettings,
 )
-from components.training.skill_error import SKILL_ERROR
 from components.training.tuner import (
     apply_hyperparameters,
     build_candidate,
     declare_space,
     facts_of_labels,
-    make_tuner,
 )
 from components.training.words import WordFacts
 
@@ -86,57 +82,18 @@ def test_the_rest_of_the_recipe_is_searched_where_the_space_names_it():
     assert (chosen.spatial_dropout, chosen.weight_decay, chosen.label_smoothing) == (0.2, 0.01, 0)
 
 
-@pytest.mark.parametrize("algorithm", ["random", "bayesian"])
-def test_the_first_trial_is_what_is_configured_and_the_others_differ(algorithm, tmp_path):
-    tried = []
-
-    class Recorded(keras_tuner.HyperModel):
-        def build(self, hp):
-            declare_space(hp, HEADS, SearchSpace(), TrainingSettings(), NetworkSettings(ridge=0.2))
-            return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-
-        def fit(self, hp, model, *args, **kwargs):
-            tried.append(dict(hp.values))
-            return {OBJECTIVE: 0.5 if len(tried) == 1 else 0.1, SKILL_ERROR: 0.01}
-
-    tuner = make_tuner(Recorded(), TunerSettings(algorithm=algorithm, trials=3), 1, tmp_path)
-    tuner.search(verbose=0)
-    configured = declared(SearchSpace(), TrainingSettings(), NetworkSettings(ridge=0.2)).values
-    assert configured["dropout"] == TrainingSettings().dropout
-    assert tried[0] == configured
-    assert len(tried) == 3
-    assert configured not in tried[1:]
-    assert tuner.get_best_hyperparameters()[0].values == configured
-
-
-@pytest.mark.parametrize(
-    ("error", "is_kept"), [(0.1, True), (0.04, False)], ids=["within", "beyond"]
-)
-def test_another_trial_is_chosen_only_if_better_by_more_than_its_standard_error(
-    error, is_kept, tmp_path
-):
-    scores = iter([0.30, 0.35, 0.20])
-
-    class Scored(keras_tuner.HyperModel):
-        def build(self, hp):
-            hp.Float("x", 0.0, 1.0, default=0.5)
-            return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-
-        def fit(self, hp, model, *args, **kwargs):
-            return {OBJECTIVE: next(scores), SKILL_ERROR: error}
-
-    tuner = make_tuner(Scored(), TunerSettings(algorithm="random", trials=3), 1, tmp_path)
-    tuner.search(verbose=0)
-    best = [trial.score for trial in tuner.oracle.get_best_trials(3)]
-    assert best == pytest.approx([0.30, 0.35, 0.20] if is_kept else [0.35, 0.30, 0.20])
-    assert (tuner.get_best_hyperparameters()[0].values["x"] == 0.5) == is_kept
-
-
 def test_an_empty_list_or_a_range_of_one_value_is_not_searched():
     one = FloatRange(minimum=0.002, maximum=0.002)
     hp = declared(SearchSpace(dropout=[], network=[], ridge=None, learning_rate=one))
     assert set(hp.values) == {"loss_weight/income", "loss_weight/gender", "learning_rate"}
     assert hp.values["learning_rate"] == 0.002
+
+
+def test_a_penalty_is_searched_only_where_a_kind_that_has_one_is_tried():
+    reference = NetworkSettings(kind="reference")
+    for kinds, is_searched in (([], False), (["reference"], False), (["reference", "wide"], True)):
+        hp = declared(SearchSpace(network=kinds), network=reference)
+        assert ("ridge/age" in hp.values) == is_searched
 
 
 def test_what_was_chosen_takes_the_place_of_what_was_configured():

@@ -93,14 +93,15 @@ def penalties(loss_weights=None, authors=10):
 
 
 def test_the_penalty_is_ridge_of_strength_one_and_the_logistic_that_corresponds():
-    # Mean loss + penalty: 1/N for a number (alpha = 1), 1/(8 N) for two classes (C = 4).
-    assert penalties() == pytest.approx({"age": 0.1, "income": 0.005, "gender": 0.0125}, rel=1e-5)
+    # Mean loss + penalty: 1/N for a number (alpha = 1), 1/(8 N) for two classes (C = 4). Of ten
+    # groups, each of a tenth of the authors, it is nine times what the curvature 1/10 asks for.
+    assert penalties() == pytest.approx({"age": 0.1, "income": 0.045, "gender": 0.0125}, rel=1e-5)
 
 
 def test_the_penalty_falls_with_authors_and_follows_the_loss_weights():
     assert penalties(authors=1000)["age"] == pytest.approx(0.001, rel=1e-5)
     assert penalties({"age": 5.0}) == pytest.approx(
-        {"age": 0.5, "income": 0.005, "gender": 0.0125}, rel=1e-5
+        {"age": 0.5, "income": 0.045, "gender": 0.0125}, rel=1e-5
     )
 
 
