@@ -6,7 +6,7 @@
 #
 # Settings: PYTHON (3.11 to 3.13), AUTHORS (size of the sample), TESTS (what pytest gets),
 # WORKERS (processes that test side by side, each a file at a time; 0: one after the other).
-# Of `bench`, half an hour: ROUNDS; SIZE=small, with ROUNDS=1 ten minutes; CONFIG (a run of your
+# Of `bench`, an hour: ROUNDS; SIZE=small, with ROUNDS=1 ten minutes; CONFIG (a run of your
 # own to measure too); PARTS (training,inference,data,whole_run); BENCH (folder of the results).
 # Of `quality`: DATA (folder of posts and labels; POSTS and LABELS name them otherwise), HEADS, ROWS,
 # FOLDS, SEEDS, BUDGET (trials of a search), QUALITY (folder of the results), FLAGS (--set ...).
