@@ -374,6 +374,10 @@ def fit(
     """
 
     def report(state: FitState) -> None:
+        if not selects:
+            # A skill on authors that were trained on would look like one of authors that were not.
+            logger.debug("train and eval together: epoch %d of %d", state.next_epoch, epochs)
+            return
         logger.debug(
             "epoch %d of %d: skill on eval %.3f, best %.3f",
             state.next_epoch,

@@ -116,3 +116,12 @@ def test_a_training_called_again_after_its_end_gives_the_same_networks(learned):
         weights = [getattr(which, name).get_weights() for which in (found, again)]
         for ours, theirs in zip(*weights, strict=True):
             np.testing.assert_array_equal(ours, theirs)
+
+
+def test_no_skill_is_told_of_authors_that_were_trained_on(tmp_path, caplog):
+    with caplog.at_level(logging.DEBUG, LOGGER.name):
+        found = learn(build, DATA, TRAINING, tmp_path, logger=LOGGER)
+    told = caplog.messages[-found.state.best_epoch - 1 :]
+    assert told[0] == f"train and eval together: epoch 1 of {len(told)}"
+    assert not any("skill" in line for line in told)
+    assert sum("skill on eval" in line for line in caplog.messages) == TRAINING.epochs
