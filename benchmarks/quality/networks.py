@@ -105,7 +105,8 @@ def _learn(
     )
     deviations = {name: deviation for name, (_, deviation) in fold.scales.items()}
     coverage = settings.training.interval_coverage
-    calibrations = calibrate(learned.selected, fold.data, deviations, coverage)
+    refitted = learned.final is not learned.selected
+    calibrations = calibrate(learned.selected, fold.data, deviations, coverage, refitted=refitted)
     skills = [epoch["val_skill"] for epoch in learned.state.history]
     parameters = learned.final.count_params()
     return Outcome(final, seconds, {}, skills, parameters, learned.shares, calibrations, selected)

@@ -11,7 +11,8 @@ bakes into the served answers and writes into `assets/heads.json`. Called by the
 `eval` has also chosen the epoch and the settings, so what is fitted on it is a little too sure of
 itself; the report judges it on `test`. Where fewer than `MINIMUM_LABELS` labels are known, or the
 known ones cannot tell the temperature from 1, it stays 1: chance would move it, on a few hundred
-authors by a tenth, and answers about others would get worse as often as better. Where too few
+authors by a tenth, and answers about others would get worse as often as better. Nor is it below 1
+where the network that serves has learned from `eval` since, and is surer by that. Where too few
 residuals are known for the coverage asked for, there is no interval. Memory: `eval`'s answers, a
 few numbers an author.
 
@@ -76,7 +77,12 @@ class Calibration:
 
 
 def calibrate(
-    model: keras.Model, data: TrainingData, deviations: Mapping[str, float], coverage: float
+    model: keras.Model,
+    data: TrainingData,
+    deviations: Mapping[str, float],
+    coverage: float,
+    *,
+    refitted: bool = False,
 ) -> dict[str, Calibration]:
     """Fits every head's calibration in one pass over `eval`.
 
@@ -85,7 +91,10 @@ def calibrate(
         data: of `load_data`.
         deviations: of each regression head, its unit a standardised one.
         coverage: share of authors that an interval is to hold.
+        refitted: whether a network that has learned from `eval` too will state what is fitted
+            here. It is surer by itself, so a temperature may not make it surer still.
     """
+    lowest = 1.0 if refitted else 0.0
     labels, answers = answer_known(model, data)
     fitted = {}
     for head in data.heads:
@@ -95,7 +104,8 @@ def calibrate(
             half_width = fit_half_width(residuals, coverage)
             fitted[head.name] = Calibration(len(label), coverage=coverage, half_width=half_width)
         else:
-            fitted[head.name] = Calibration(len(label), temperature=fit_temperature(answer, label))
+            temperature = max(fit_temperature(answer, label), lowest)
+            fitted[head.name] = Calibration(len(label), temperature=temperature)
     return fitted
 
 

@@ -149,7 +149,13 @@ def calibrated_model(
         for head in heads
         if head.kind == "regression"
     }
-    fitted = calibrate(learned.selected, data, deviations, settings.training.interval_coverage)
+    fitted = calibrate(
+        learned.selected,
+        data,
+        deviations,
+        settings.training.interval_coverage,
+        refitted=learned.final is not learned.selected,
+    )
     for name, calibration in fitted.items():
         LOGGER.debug("calibrated %s on %d labels of eval", name, calibration.labels)
     certainty = {name: calibration.description() for name, calibration in fitted.items()}

@@ -189,6 +189,18 @@ def test_one_pass_over_eval_fits_every_head_on_its_known_labels(trained) -> None
     assert fitted["age"].coverage == 0.5
 
 
+@pytest.mark.parametrize(("found", "stated"), [(0.8, 1.0), (1.3, 1.3)])
+def test_a_network_fitted_anew_on_eval_too_is_made_no_surer(
+    trained, monkeypatch, found, stated
+) -> None:
+    model, data, *_ = trained
+    monkeypatch.setattr("components.training.calibration.fit_temperature", lambda *_: found)
+    assert calibrate(model, data, {"age": 1.0}, 0.8)["income"].temperature == found
+    refitted = calibrate(model, data, {"age": 1.0}, 0.8, refitted=True)
+    assert refitted["income"].temperature == refitted["gender"].temperature == stated
+    assert refitted["age"].half_width is not None
+
+
 def test_the_interval_is_in_the_heads_own_unit(trained) -> None:
     model, data, transform, settings, _ = trained
     other = build_model(HEADS, 30, NETWORK, seed=4)
