@@ -105,8 +105,9 @@ def _learn(
     )
     deviations = {name: deviation for name, (_, deviation) in fold.scales.items()}
     coverage = settings.training.interval_coverage
-    refitted = learned.final is not learned.selected
-    calibrations = calibrate(learned.selected, fold.data, deviations, coverage, refitted=refitted)
+    calibrations = calibrate(
+        learned.selected, fold.data, deviations, coverage, refitted=learned.refitted
+    )
     skills = [epoch["val_skill"] for epoch in learned.state.history]
     parameters = learned.final.count_params()
     return Outcome(final, seconds, {}, skills, parameters, learned.shares, calibrations, selected)

@@ -51,6 +51,11 @@ class Learned:
     shares: dict[str, float]
     authors: int
 
+    @property
+    def refitted(self) -> bool:
+        """Whether `final` has learned from `eval` too."""
+        return self.final is not self.selected
+
 
 def learn(
     build: Callable[[TrainingData, int], keras.Model],

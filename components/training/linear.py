@@ -67,7 +67,7 @@ def answer_by_words(
         units = len(steps.thresholds) if steps else head.units
         penalty = (
             network.ridges.get(head.name, network.ridge)
-            * _curvature(head, units, steps)
+            * _penalty_scale(head, units, steps)
             * float(loss_weights.get(head.name, 1.0))
             / max(words.authors, 1)
         )
@@ -105,7 +105,7 @@ def _weigh(padded: Any, words: WordFacts) -> Any:
     return weighed
 
 
-def _curvature(head: Any, units: int, steps: StepFacts | None) -> float:
+def _penalty_scale(head: Any, units: int, steps: StepFacts | None) -> float:
     """What a head's penalty is in proportion to, so that one `ridge` suits every kind of head.
 
     It is the second derivative of the loss by the output, at the share of an even split: a penalty

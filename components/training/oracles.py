@@ -9,7 +9,8 @@ oracles:
   penalty gives way to that of the trial that this head did best in. The heads of the linear model
   share nothing that a penalty would change, so none need pay for what another gains.
 - What is configured is preferred unless another trial is surely better. The best of several is in
-  part the luckiest, so it counts as better by more than one standard error alone: the rule of
+  part the luckiest, so it counts as better by more than one standard error alone, and never where
+  that is no number, as of a head without labels in `eval`: the rule of
   Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3. The same holds of each
   head's penalty in the last trial.
 
@@ -36,7 +37,7 @@ class ConfiguredFirst(keras_tuner.Oracle):
         first = self._configured()
         if first:
             lead = best[0].score - first.score
-            if lead <= best[0].metrics.get_last_value(SKILL_ERROR):
+            if not lead > best[0].metrics.get_last_value(SKILL_ERROR):
                 best.remove(first)
                 best.insert(0, first)
         return best[:num_trials]
@@ -78,7 +79,7 @@ class ConfiguredFirst(keras_tuner.Oracle):
             return float(trial.metrics.get_last_value(f"val_{head}_skill"))
 
         best, first = max(self._ended(), key=skill), self._configured()
-        if first and skill(best) - skill(first) <= best.metrics.get_last_value(error_name(head)):
+        if first and not skill(best) - skill(first) > best.metrics.get_last_value(error_name(head)):
             return first
         return best
 

@@ -154,7 +154,7 @@ def calibrated_model(
         data,
         deviations,
         settings.training.interval_coverage,
-        refitted=learned.final is not learned.selected,
+        refitted=learned.refitted,
     )
     for name, calibration in fitted.items():
         LOGGER.debug("calibrated %s on %d labels of eval", name, calibration.labels)

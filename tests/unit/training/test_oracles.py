@@ -120,3 +120,10 @@ def test_a_failed_configured_trial_leaves_the_choice_to_the_others(tmp_path):
     tuner, tried = search(tmp_path, [[nan] * 3, [0.2] * 3, [0.3, 0.1, 0.3], [0.3, 0.2, 0.3]])
     assert tuner.get_best_hyperparameters()[0].values == tried[3]
     assert tried[3] == {**tried[2], "ridge/income": tried[1]["ridge/income"]}
+
+
+def test_a_lead_whose_error_cannot_be_told_counts_as_none(tmp_path):
+    skills = [[0.5, 0.2, 0.3], [0.5, 0.6, 0.4], [0.1, 0.1, 0.1], [0.1, 0.1, 0.1]]
+    tuner, tried = search(tmp_path, skills, error=float("nan"))
+    assert tuner.get_best_hyperparameters()[0].values == tried[0]
+    assert tried[3]["ridge/income"] != tried[1]["ridge/income"]
