@@ -95,7 +95,8 @@ def build_model(
         words = _of_vocabulary(words, vocabulary_size)
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     window_tokens = network.window_tokens or WINDOW_TOKENS
-    padded = PadTokens(window_tokens, name="padded")(tokens)
+    shortest = min(window_tokens, WINDOW_TOKENS)
+    padded = PadTokens(shortest, name="padded")(tokens)
     features = None
     if network.kind != "words":
         features = _trunk(
@@ -103,6 +104,7 @@ def build_model(
             vocabulary_size,
             network,
             window_tokens,
+            shortest,
             words.separator_id if words else NO_SEPARATOR,
             dropout=dropout,
             token_dropout=token_dropout,
@@ -130,6 +132,7 @@ def _trunk(
     vocabulary_size: int,
     network: NetworkSettings,
     window_tokens: int,
+    shortest: int,
     separator_id: int,
     *,
     dropout: float,
@@ -139,9 +142,9 @@ def _trunk(
     policy: str,
 ) -> Any:
     """Token ids int `[batch, tokens]` to the features under the heads `[batch, dense_width]`."""
-    windows = CutWindows(window_tokens, network.windows, separator_id, seed=seed, name="windows")(
-        padded
-    )
+    windows = CutWindows(
+        window_tokens, network.windows, separator_id, seed=seed, shortest=shortest, name="windows"
+    )(padded)
     ids = FlattenWindows(name="window_ids")(windows)
     kept = TokenDropout(token_dropout, seed=seed, name="token_dropout")(ids)
     x = _read_windows(kept, ids, vocabulary_size, network, policy, spatial_dropout, seed)

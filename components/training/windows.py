@@ -32,14 +32,16 @@ class CutWindows(keras.layers.Layer):
     one follows within a quarter of a window.
 
     Args:
-        window_tokens: length of a window.
+        window_tokens: length of a window, at the most: where no author of a batch has as many, its
+            windows are as long as the batch, which changes nothing but the work.
         windows: windows drawn of an author in training, at the most.
         separator_id: id of the token between posts; `NO_SEPARATOR` where there is none.
         seed: of the draws.
+        shortest: tokens that a batch has at the least; None: `window_tokens`.
 
-    Input shape: int `[batch, tokens]`, `tokens >= window_tokens`.
-    Output shape: int `[batch, windows, window_tokens]`; windows that an author does not have are
-    all padding.
+    Input shape: int `[batch, tokens]`, `tokens >= shortest`.
+    Output shape: int `[batch, windows, min(tokens, window_tokens)]`; windows that an author does
+    not have are all padding.
     """
 
     def __init__(
@@ -48,9 +50,11 @@ class CutWindows(keras.layers.Layer):
         windows: int,
         separator_id: int = NO_SEPARATOR,
         seed: int | None = None,
+        shortest: int | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
+        self.shortest = shortest
         self.window_tokens = window_tokens
         self.windows = windows
         self.separator_id = separator_id
@@ -67,8 +71,17 @@ class CutWindows(keras.layers.Layer):
             starts = self._draw_starts(ids, room, widest)
         else:
             starts = ops.arange(widest)[None, :] * room // ops.maximum(own - 1, 1)
-        cut = _gather(ids, ops.minimum(starts, room), self.window_tokens)
+        cut = _gather(ids, ops.minimum(starts, room), self._width(ids))
         return ops.where((ops.arange(widest)[None, :] < own)[:, :, None], cut, PADDING_ID)
+
+    def _width(self, ids: Any) -> Any:
+        if self._is_always_whole:
+            return self.window_tokens
+        return ops.minimum(ops.shape(ids)[1], self.window_tokens)
+
+    @property
+    def _is_always_whole(self) -> bool:
+        return self.shortest is None or self.shortest >= self.window_tokens
 
     def _draw_starts(self, ids: Any, room: Any, count: Any) -> Any:
         shape = (ops.shape(ids)[0], count)
@@ -82,7 +95,7 @@ class CutWindows(keras.layers.Layer):
         return starts + ops.where(ops.any(borders, axis=2), first, 0)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (input_shape[0], None, self.window_tokens)
+        return (input_shape[0], None, self.window_tokens if self._is_always_whole else None)
 
     def compute_output_spec(self, ids: Any, training: bool = False) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(ids.shape), dtype=ids.dtype)
@@ -94,10 +107,11 @@ class CutWindows(keras.layers.Layer):
             "windows": self.windows,
             "separator_id": self.separator_id,
             "seed": self.seed,
+            "shortest": self.shortest,
         }
 
 
-def _gather(ids: Any, starts: Any, length: int) -> Any:
+def _gather(ids: Any, starts: Any, length: Any) -> Any:
     """Slices of `length` from each start of each row.
 
     int `[batch, tokens]`, int `[batch, windows]` -> int `[batch, windows, length]`.
@@ -117,7 +131,7 @@ class FlattenWindows(keras.layers.Layer):
     """
 
     def call(self, windows: Any) -> Any:
-        return ops.reshape(windows, (-1, windows.shape[2]))
+        return ops.reshape(windows, (-1, ops.shape(windows)[2]))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (None, input_shape[2])

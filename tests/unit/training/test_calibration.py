@@ -138,7 +138,9 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("calibration")
     metadata = dataset_metadata.DatasetMetadata(build_schema(HEADS, ValidationSettings()))
     config = {"heads": heads_to_json(HEADS), "text": TEXT.model_dump_json()}
-    options = PipelineOptions(["--runner=DirectRunner", "--direct_running_mode=in_memory"])
+    options = PipelineOptions(
+        ["--runner=components.local_runner.LocalRunner", "--direct_running_mode=in_memory"]
+    )
     with tft_beam.Context(temp_dir=f"{folder}/temporary"), Pipeline(options=options) as pipeline:
         train = (pipeline | Create(write_authors("train", 80)), metadata)
         (rows, out), graph = train | tft_beam.AnalyzeAndTransformDataset(

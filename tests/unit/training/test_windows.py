@@ -113,3 +113,36 @@ def test_an_author_of_several_windows_is_answered_alike_in_every_batch(wide):
             together = wide(batch, training=False)
             for name in alone:
                 np.testing.assert_allclose(together[name][1], alone[name][0], atol=1e-5)
+
+
+def test_windows_are_no_longer_than_the_batch_where_no_author_fills_one():
+    layer = CutWindows(1500, windows=2, shortest=300)
+    assert layer(ids_of(700, 310), training=False).shape == (2, 1, 700)
+    assert layer(ids_of(700, 310), training=True).shape == (2, 1, 700)
+    assert layer(ids_of(1700, 310), training=False).shape == (2, 2, 1500)
+    fixed = CutWindows(1500, windows=2)
+    assert fixed(ids_of(700, 310, width=1500), training=False).shape == (2, 1, 1500)
+
+
+def answers_and_gradients(model, ids):
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        answers = model(ids, training=True)
+        loss = sum(tf.reduce_sum(values**2) for values in answers.values())
+    return answers, tape.gradient(loss, model.trainable_variables)
+
+
+@pytest.mark.parametrize("lengths", [(20,), (310, 269), (700, 40, 299), (1500, 800)])
+def test_short_windows_are_the_function_of_whole_ones_gradients_included(lengths):
+    network = NETWORK.model_copy(update={"kind": "reference", "window_tokens": 1500})
+    model = build_model(HEADS, 50, network, seed=3)
+    random = np.random.default_rng(1)
+    ids = np.where(ids_of(*lengths) > 0, random.integers(1, 50, (len(lengths), max(lengths))), 0)
+    whole = np.pad(ids, [(0, 0), (0, 1500 - ids.shape[1])])
+    found, expected = (answers_and_gradients(model, one) for one in (ids, whole))
+    for head in HEADS:
+        np.testing.assert_allclose(found[0][head.name], expected[0][head.name], atol=1e-5)
+    for one, other in zip(found[1], expected[1], strict=True):
+        one, other = (keras.ops.convert_to_numpy(gradient) for gradient in (one, other))
+        np.testing.assert_allclose(one, other, atol=1e-5 * max(1, np.abs(other).max()))
