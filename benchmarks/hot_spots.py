@@ -3,8 +3,8 @@
 Enters: the share of `SHAPES`' numbers that is made. Leaves: a table on the console and
 a JSON file a shape: processor seconds of each stage and the most memory that the process held. Each
 shape runs in a process of its own, since memory that was once taken counts to the end of a process.
-Of the large file each record is read, parsed and counted, and no more: Beam's direct runner would
-hold the join in memory. docs/scale.md tells what was seen, and at what cost.
+The large file needs 25 GB of the disk, itself among it. docs/scale.md tells what was seen, and at
+what cost.
 
     python -m benchmarks.hot_spots --share 0.1 --out runs/hot_spots
 """
@@ -16,22 +16,16 @@ import itertools
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.machine import peak_megabytes
 from benchmarks.scale import ProcessorSeconds, data_path
-from components.ingest.reading import POSTS as POSTS_READ
-from components.ingest.reading import ReadSources, is_cut, write_manifest
-from components.ingest.sources import find_sources
-from pipeline.beam import beam_arguments
-from pipeline.config import Config, load_config
+from pipeline.config import load_config
 from pipeline.local import ObservedDagRunner
 
 AUTHORS, POSTS = 1000, 5
@@ -76,7 +70,6 @@ SHAPES: dict[str, tuple[Callable[[Path, int], None], int]] = {
     "distinct words": (many_words, 10_000_000),
     "bytes of one file": (one_file, 10_000_000_000),
 }
-READ_ALONE = ("bytes of one file",)
 _NEXT = itertools.count()
 
 
@@ -102,33 +95,15 @@ def measure(shape: str, share: float, folder: Path) -> dict[str, Any]:
         "author_id,age,income,gender\n" + "".join(labels), encoding="utf-8"
     )
     config = load_config(None, (), posts=[f"{folder}/posts*"], labels=[f"{folder}/labels.csv"])
-    if shape in READ_ALONE:
-        seconds = read_alone(config, folder)
-    else:
-        observer = ProcessorSeconds()
-        ObservedDagRunner(observer).run(data_path(config, folder / "run"))
-        seconds = observer.seconds
+    observer = ProcessorSeconds()
+    ObservedDagRunner(observer).run(data_path(config, folder / "run"))
     return {
         "shape": shape,
         "number": number,
         "megabytes": sum(file.stat().st_size for file in folder.glob("posts*")) / 1e6,
-        "processor_seconds": seconds,
+        "processor_seconds": observer.seconds,
         "peak_megabytes": peak_megabytes(),
     }
-
-
-def read_alone(config: Config, folder: Path) -> dict[str, float]:
-    """Processor seconds of reading posts as ingest does; `posts_read.json` gets their number."""
-    sources = find_sources(config.posts, config.labels)
-    manifest = write_manifest(sources, str(folder / "run"))
-    started = time.process_time()
-    with beam.Pipeline(argv=beam_arguments(config.beam)) as pipeline:
-        cuts = any(map(is_cut, sources))
-        records = pipeline | ReadSources(manifest, cuts, config.head_list, config.ingest)
-        counts = records[POSTS_READ] | beam.combiners.Count.Globally() | beam.Map(json.dumps)
-        name = str(folder / "posts_read")
-        _ = counts | beam.io.WriteToText(name, ".json", shard_name_template="")
-    return {"read": time.process_time() - started}
 
 
 def main() -> None:

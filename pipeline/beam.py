@@ -86,8 +86,8 @@ class BeamSettings(_Section):
 
     runner: Runner = Field(
         "direct",
-        description="who runs the data stages: direct, flink, spark or dataflow; the direct one "
-        "holds its shuffle in memory, so large data wants another (docs/scale.md)",
+        description="who runs the data stages: direct, on this machine and its disk, or flink, "
+        "spark or dataflow (docs/scale.md)",
     )
     parallelism: int = Field(
         0, ge=0, description="tasks side by side; 0: one with direct, else as the cluster is set"
@@ -182,10 +182,9 @@ def dataflow_elsewhere() -> str:
 
 
 def _direct(parallelism: int) -> list[str]:
-    # Without a named mode the DirectRunner first tries to download another runner.
     mode = "multi_processing" if parallelism > 1 else "in_memory"
     return [
-        "--runner=DirectRunner",
+        "--runner=components.local_runner.LocalRunner",
         f"--direct_running_mode={mode}",
         f"--direct_num_workers={max(1, parallelism)}",
     ]

@@ -39,6 +39,7 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable.launcher import Launcher
 from tfx.orchestration.portable.runtime_parameter_utils import substitute_runtime_parameter
 
+from components.disk_shuffle import SHUFFLE_PREFIX
 from components.report.run_report import FAILURE
 from pipeline.causes import StageFailed, quotable_cause
 from pipeline.config import Config
@@ -52,6 +53,8 @@ from pipeline.store import Handle, connect_metadata
 # What is in service may have been taken away since; pushing the same model again adds nothing. A
 # report tells of its own run.
 REPORT = "RunReport"
+# TFX's own, in the folder of the transform graph; it is left where a stage does not end.
+TRANSFORM_TEMPORARY = ".temp_path"
 NEVER_REUSED = ("VersionedPusher", REPORT)
 
 _log = logging.getLogger(__name__)
@@ -203,6 +206,7 @@ def run_folder(config: Config) -> Iterator[tuple[Path, Any]]:
     out.mkdir(parents=True, exist_ok=True)
     connection = connect_metadata(config, out)
     with _only_run_in(out):
+        _delete_left(out / "artifacts")
         yield out, connection
 
 
@@ -280,6 +284,13 @@ def write_summary(outcome: Outcome, path: Path) -> None:
 def _read_json(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
+
+
+def _delete_left(artifacts: Path) -> None:
+    """Deletes the rows and counts that stages of a killed run have left on the disk."""
+    for name in (f"{SHUFFLE_PREFIX}*", TRANSFORM_TEMPORARY):
+        for left in artifacts.glob(f"*/*/*/{name}"):
+            shutil.rmtree(left)
 
 
 @contextmanager

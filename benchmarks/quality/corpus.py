@@ -23,6 +23,7 @@ import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 
+from components.disk_shuffle import disk_for
 from components.features.settings import TextSettings
 from components.features.tokens import POST, join_posts, tokenize
 from components.features.transform import FEWEST_USES, RESERVED_IDS
@@ -30,7 +31,8 @@ from components.ingest.examples import WriteExamples
 from components.ingest.join import IngestSources
 from components.ingest.records import SPLITS
 from components.ingest.settings import IngestSettings
-from components.ingest.sources import find_sources
+from components.ingest.sources import find_sources, plain_bytes
+from components.local_runner import LocalRunner
 from components.training.dataset import summarise
 from components.training.fitting import TrainingData
 from components.training.pairs import pair_keys
@@ -80,11 +82,12 @@ def read_corpus(
 ) -> Corpus:
     """Reads, joins and tokenises; `work` gets the examples and the audit of the join."""
     sources = find_sources(posts, labels)
-    with beam.Pipeline(runner="DirectRunner", argv=["--direct_running_mode=in_memory"]) as pipeline:
-        joined = pipeline | IngestSources(sources, heads, IngestSettings(), str(work / "audit"))
+    pipeline, audit = beam.Pipeline(runner=LocalRunner()), str(work / "audit")
+    with disk_for(pipeline, audit, plain_bytes(sources)) as disk, pipeline:
+        joined = pipeline | IngestSources(sources, heads, IngestSettings(), audit, disk)
         for split in SPLITS:
             folder = str(work / "examples" / split)
-            _ = joined[split] | f"Write {split}" >> WriteExamples(folder, 1, heads)
+            _ = joined[split] | f"Write {split}" >> WriteExamples(folder, 1, heads, disk)
     spec: dict[str, Any] = {
         "author_id": tf.io.FixedLenFeature([], tf.string),
         "posts": tf.io.RaggedFeature(tf.string),

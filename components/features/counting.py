@@ -7,7 +7,8 @@ bytes. Called by `transform`.
 `tft.vocabulary` sends each occurrence through Beam by itself. Here a bundle adds up in memory,
 about `MOST_ROWS` distinct tokens at most, and shuffles columns of tokens and counts, one
 for each of `SHARDS` parts that a token's hash chooses. A part holds its own share of the distinct
-tokens in memory, and gives no more than are wanted; the last step holds those of all parts.
+tokens in memory, and gives no more than are wanted; the last step holds those of all parts. On
+this machine the columns lie on its disk until then (`disk_shuffle`), unless results are elsewhere.
 
     "a b a", "b c"  ->  (a, 2), (b, 1); (b, 1), (c, 1)  ->  b, a, c
 """
@@ -15,7 +16,7 @@ tokens in memory, and gives no more than are wanted; the last step holds those o
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -25,13 +26,19 @@ import pyarrow.compute as pc
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
+from apache_beam.coders import BytesCoder, TupleCoder, VarIntCoder
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms.window import GlobalWindows
+
+from components.disk_shuffle import Disk, GroupRows, holds_shuffle
 
 SHARDS = 32
 MOST_ROWS = 1 << 20
 NOTHING_COUNTED = b"49d0cd50-04bb-48c0-bc6f-5b575dce351a"
 """The one line of a vocabulary without any token, as tf.Transform writes it: no file is empty."""
+
+_COLUMNS = "columns"
+_CODER = TupleCoder((VarIntCoder(), BytesCoder()))
 
 Batch = tuple[Any, Any, Any]
 """Distinct tokens, their counts, the part of each: arrays `[distinct]`."""
@@ -106,10 +113,10 @@ class CommonestTokens(tft_beam.experimental.PTransformAnalyzer):
 
     def expand(self, batches: PCollection) -> PCollection:
         """Builds the transform; see the module."""
+        added_up = batches | "AddUpInBundle" >> beam.ParDo(_AddUpInBundle())
         parts = (
-            batches
-            | "AddUpInBundle" >> beam.ParDo(_AddUpInBundle())
-            | "GroupByPart" >> beam.GroupByKey()
+            {_COLUMNS: added_up}
+            | "GroupByPart" >> GroupRows(self._disk(batches.pipeline), {_COLUMNS: _CODER})
             | "CommonestOfPart" >> beam.MapTuple(self._commonest_of_part)
         )
         return (
@@ -118,9 +125,15 @@ class CommonestTokens(tft_beam.experimental.PTransformAnalyzer):
             | "Write" >> beam.Map(self._write, beam.pvalue.AsIter(parts))
         )
 
-    def _commonest_of_part(self, part: int, columns: Iterable[bytes]) -> bytes:
+    def _disk(self, pipeline: beam.Pipeline) -> Disk | None:
+        # TFX deletes the folder with the stage's temporary files.
+        if not holds_shuffle(pipeline) or "://" in self.base_temp_dir:
+            return None
+        return Disk(os.path.join(self.base_temp_dir, f"{self._name}-parts"), SHARDS)
+
+    def _commonest_of_part(self, _: int, found: Mapping[str, Iterable[bytes]]) -> bytes:
         total = _Total()
-        for column in columns:
+        for column in found[_COLUMNS]:
             total.add(_read(column))
         table = total.table()
         return _dump(_sort(table.filter(pc.field("count") >= self._fewest_uses), self._most))

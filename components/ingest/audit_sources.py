@@ -16,15 +16,15 @@ import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from components.disk_shuffle import disk_for
 from components.ingest.join import AUDIT_FILE, SET_ASIDE_PREFIX, IngestSources
 from components.ingest.settings import IngestSettings
-from components.ingest.sources import SourceFile, absolute_pattern, find_sources
+from components.ingest.sources import SourceFile, absolute_pattern, find_sources, plain_bytes
 from components.ingest.summary import JoinSummary
 
-# Without a named mode the DirectRunner first tries to download another runner.
 # Without a named image TFX makes a package of itself for the workers, which have it here.
 LOCAL_BEAM_ARGUMENTS = (
-    "--runner=DirectRunner",
+    "--runner=components.local_runner.LocalRunner",
     "--direct_running_mode=in_memory",
     "--sdk_container_image=installed",
 )
@@ -55,8 +55,9 @@ def audit_sources(
     _delete_unfinished(folder)
     partial = f"{folder}/{PARTIAL_PREFIX}{uuid.uuid4().hex}"
     try:
-        with beam.Pipeline(options=PipelineOptions(list(beam_arguments))) as pipeline:
-            _ = pipeline | IngestSources(sources, heads, settings, partial)
+        pipeline = beam.Pipeline(options=PipelineOptions(list(beam_arguments)))
+        with disk_for(pipeline, partial, plain_bytes(sources)) as disk, pipeline:
+            _ = pipeline | IngestSources(sources, heads, settings, partial, disk)
         _replace_audit(partial, folder)
     finally:
         if FileSystems.exists(partial):

@@ -16,7 +16,8 @@ the join's result is the same with this step and without it, which the tests hol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -29,6 +30,8 @@ _OTHERS = "others"
 _ROWS = "rows"
 _READ = "read"
 
+Keyed = tuple[str, Any]
+"""An author's id and a `PostRow`."""
 # Author, source, line: the key of one post.
 Place = tuple[str, int, int]
 
@@ -101,3 +104,25 @@ def _drop_text(element: tuple[Place, Mapping[str, Iterable[Any]]]) -> Iterator[t
     is_read = any(True for _ in found[_READ])
     for row in found[_ROWS]:
         yield author_id, row if is_read else (*row[:4], NO_TEXT)
+
+
+def drop_unread(rows: Callable[[], Iterator[Keyed]], most: int) -> Iterator[Keyed]:
+    """`DropUnreadTexts` of rows that can be read twice, as those on a disk can.
+
+    Args:
+        rows: (author_id, PostRow) of some authors, of each of them all.
+        most: posts of an author that are read.
+    """
+    places: dict[str, list[Any]] = defaultdict(list)
+    for post in rows():
+        author_id, place = _without_text(post)
+        places[author_id].append(place)
+    crowded = [author_id for author_id, found in places.items() if len(found) > most]
+    read = {
+        author_id: {row[:2] for row in read_posts_of(places[author_id], most)}
+        for author_id in crowded
+    }
+    places.clear()
+    for post in rows():
+        author_id, row = post
+        yield _without_text(post) if row[:2] not in read.get(author_id, (row[:2],)) else post

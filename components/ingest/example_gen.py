@@ -25,6 +25,7 @@ from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import proto_utils
 
 from components.beam_graphs import answers_kept
+from components.disk_shuffle import disk_for
 from components.heads import heads_from_json
 from components.ingest.audit import JoinAudit
 from components.ingest.audit_sources import load_summary, log_summary
@@ -33,7 +34,7 @@ from components.ingest.examples import WriteExamples
 from components.ingest.join import IngestSources
 from components.ingest.records import SPLITS
 from components.ingest.settings import IngestSettings
-from components.ingest.sources import KINDS, SourceFile, count_shards, find_sources
+from components.ingest.sources import KINDS, SourceFile, count_shards, find_sources, plain_bytes
 from components.ingest.spans import (
     WINDOW,
     PostsDriver,
@@ -90,14 +91,17 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples.set_string_custom_property(SPANS, json.dumps(spans or [span]))
         examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
         examples_utils.set_file_format(examples, "tfrecords_gzip")
-        with answers_kept(), self._make_beam_pipeline() as pipeline:
-            authors = pipeline | IngestSources(sources, heads, settings, audit.uri)
-            for split in SPLITS:
-                _ = authors[split] | f"Write {split}" >> WriteExamples(
-                    artifact_utils.get_split_uri([examples], split),
-                    count_shards(sources, getattr(settings.splits, split)),
-                    heads,
-                )
+        with answers_kept():
+            pipeline = self._make_beam_pipeline()
+            with disk_for(pipeline, audit.uri, plain_bytes(sources)) as disk, pipeline:
+                authors = pipeline | IngestSources(sources, heads, settings, audit.uri, disk)
+                for split in SPLITS:
+                    _ = authors[split] | f"Write {split}" >> WriteExamples(
+                        artifact_utils.get_split_uri([examples], split),
+                        count_shards(sources, getattr(settings.splits, split)),
+                        heads,
+                        disk,
+                    )
         _check_audit(audit.uri, heads, settings)
 
 

@@ -12,20 +12,26 @@ for the same authors in every run, whatever order Beam brings them in. Called by
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import apache_beam as beam
 import tensorflow as tf
+from apache_beam.coders import BytesCoder, TupleCoder, VarIntCoder
 from apache_beam.pvalue import PCollection
 
+from components.disk_shuffle import Disk, GroupRows
 from components.ingest.matching import Values
 
 FILE_PREFIX = "data_tfrecord"
 COMPRESSION_LEVEL = 1
 """The fastest: zlib's usual level was half of the whole ingest, for a fifth fewer bytes."""
+
+_EXAMPLES = "examples"
+_CODERS = {_EXAMPLES: TupleCoder((VarIntCoder(), TupleCoder((BytesCoder(), BytesCoder()))))}
 
 JoinedAuthor = tuple[str, tuple[str, ...], Values]
 """author_id, texts in order, a value or None for each head."""
@@ -56,20 +62,31 @@ class WriteExamples(beam.PTransform):
 
     An author's file and place in it follow from the hash of the id: the order is as good as
     shuffled, and a run over the same records writes the same files. Holds one file's Examples.
+
+    Args:
+        folder: gets the files.
+        shards: number of files; one that no author falls to is not written.
+        heads: of the authors' values.
+        disk: of `disk_for`, where the runner would hold the Examples of all files.
     """
 
-    def __init__(self, folder: str, shards: int, heads: tuple[Any, ...]) -> None:
+    def __init__(
+        self, folder: str, shards: int, heads: tuple[Any, ...], disk: Disk | None = None
+    ) -> None:
         super().__init__()
         self._folder = folder
         self._shards = shards
         self._heads = heads
+        self._disk = dataclasses.replace(disk, parts=shards) if disk else None
 
     def expand(self, authors: PCollection) -> PCollection:
         """Builds the transform; gives the paths written."""
+        placed = authors | "Encode" >> beam.Map(
+            _place_example, heads=self._heads, shards=self._shards
+        )
         return (
-            authors
-            | "Encode" >> beam.Map(_place_example, heads=self._heads, shards=self._shards)
-            | "GroupByFile" >> beam.GroupByKey()
+            {_EXAMPLES: placed}
+            | "GroupByFile" >> GroupRows(self._disk, _CODERS)
             | "WriteFile" >> beam.Map(_write_file, folder=self._folder, shards=self._shards)
         )
 
@@ -82,15 +99,17 @@ def _place_example(
     return int.from_bytes(order, "big") % shards, (order, encode_example(author, heads))
 
 
-def _write_file(group: tuple[int, Iterable[tuple[bytes, bytes]]], folder: str, shards: int) -> str:
-    shard, examples = group
+def _write_file(
+    group: tuple[int, Mapping[str, Iterable[tuple[bytes, bytes]]]], folder: str, shards: int
+) -> str:
+    shard, found = group
     path = f"{folder}/{FILE_PREFIX}-{shard:05d}-of-{shards:05d}.gz"
     # A worker that is tried again may run beside the first one: each writes its own, then renames.
     partial = f"{folder}/.{uuid.uuid4().hex}"
     tf.io.gfile.makedirs(folder)
     options = tf.io.TFRecordOptions("GZIP", compression_level=COMPRESSION_LEVEL)
     with tf.io.TFRecordWriter(partial, options) as writer:
-        for _, example in sorted(examples):
+        for _, example in sorted(found[_EXAMPLES]):
             writer.write(example)
     tf.io.gfile.rename(partial, path, overwrite=True)
     return path

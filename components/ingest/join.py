@@ -12,6 +12,7 @@ Called by `example_gen` and by `audit_sources`. Imports Beam, not TFX.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,10 +21,13 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
 
-from components.ingest.crowds import DropUnreadTexts
+from components.disk_shuffle import Disk, GroupRows
+from components.ingest.crowds import DropUnreadTexts, drop_unread
 from components.ingest.matching import match_author
 from components.ingest.reading import (
+    LABEL_CODER,
     LABELS,
+    POST_CODER,
     POSTS,
     SET_ASIDE,
     TALLY,
@@ -40,7 +44,8 @@ from components.ingest.tally import AddUp, tally_author, tally_set_aside
 
 AUDIT_FILE = "audit.json"
 SET_ASIDE_PREFIX = "set_aside"
-# Below it a worker can hold the posts of one author, whoever wrote them all.
+# Below it a worker can hold the posts of one author, whoever wrote them all. On a disk
+# `disk_shuffle` sees to it.
 CROWD_BYTES = 1 << 30
 
 
@@ -50,7 +55,7 @@ class JoinAuthors(beam.PTransform):
     In: {"posts": (author_id, PostRow), "labels": (author_id, LabelRow)}, see `matching`.
     Out, by tag: "train", "eval", "test": (author_id, texts, values); "set_aside": (source, line,
     cause); "tally": lists of TallyEntry. `spans`: of each source, where several are read.
-    `most`: posts of an author that are used.
+    `most`: posts of an author that are used. `disk`: where posts lie that the runner would hold.
     """
 
     def __init__(
@@ -59,18 +64,25 @@ class JoinAuthors(beam.PTransform):
         splits: SplitSettings,
         spans: Sequence[int] = (),
         most: int = sys.maxsize,
+        disk: Disk | None = None,
     ) -> None:
         super().__init__()
         self._heads = heads
         self._splits = splits
         self._spans = tuple(spans)
         self._most = most
+        self._disk = disk
 
     def expand(self, records: Mapping[str, PCollection]) -> Any:
         """Builds the transform; see the class."""
         return (
             {POSTS: records[POSTS], LABELS: records[LABELS]}
-            | "GroupByAuthor" >> beam.CoGroupByKey()
+            | "GroupByAuthor"
+            >> GroupRows(
+                self._disk,
+                {POSTS: POST_CODER, LABELS: LABEL_CODER},
+                {POSTS: functools.partial(drop_unread, most=self._most)},
+            )
             | "MatchAuthor"
             >> beam.ParDo(
                 _MatchAuthor(self._heads, self._splits, self._spans, self._most)
@@ -84,6 +96,13 @@ class IngestSources(beam.PTransform):
     Out: {split: PCollection of (author_id, texts, values)}. When the pipeline has run, the folder
     holds `audit.json` (see `summary`) and `set_aside-*.jsonl.gz`, one JSON object a record:
     {"kind": "posts", "file": "/data/posts.jsonl", "line": 17, "cause": "empty text"}.
+
+    Args:
+        sources: the files.
+        heads: of which label records hold values.
+        settings: of the join.
+        audit_folder: gets the audit.
+        disk: of `disk_for`, where the runner would hold the posts of all authors.
     """
 
     def __init__(
@@ -92,12 +111,14 @@ class IngestSources(beam.PTransform):
         heads: tuple[Any, ...],
         settings: IngestSettings,
         audit_folder: str,
+        disk: Disk | None = None,
     ) -> None:
         super().__init__()
         self._sources = tuple(sources)
         self._heads = heads
         self._settings = settings
         self._audit_folder = audit_folder
+        self._disk = disk
 
     def expand(self, pipeline: beam.Pipeline) -> dict[str, PCollection]:
         """Builds the transform; see the class."""
@@ -108,16 +129,25 @@ class IngestSources(beam.PTransform):
         spans = [source.span for source in self._sources]
         most = self._settings.maximum_posts
         posts = records[POSTS]
-        if sum(source.size_bytes for source in self._sources) > CROWD_BYTES:
+        size_bytes = sum(source.size_bytes for source in self._sources)
+        if self._disk is None and size_bytes > CROWD_BYTES:
             posts = posts | "DropUnread" >> DropUnreadTexts(most)
         joined = {POSTS: posts, LABELS: records[LABELS]} | "Join" >> JoinAuthors(
-            self._heads, self._settings.splits, spans if len(set(spans)) > 1 else (), most
+            self._heads,
+            self._settings.splits,
+            spans if len(set(spans)) > 1 else (),
+            most,
+            self._disk,
         )
         set_aside = (records[SET_ASIDE], joined[SET_ASIDE]) | "AllSetAside" >> beam.Flatten()
-        counted = set_aside | "CountSetAside" >> beam.Map(tally_set_aside)
-        tally = (records[TALLY], joined[TALLY], counted) | "AllCounts" >> beam.Flatten()
         self._write_set_aside(set_aside, manifest)
-        self._write_summary(tally, manifest)
+        counts = {}
+        for name, one in {"read": records, "joined": joined}.items():
+            counts[name] = one[TALLY]
+            counts[f"set aside {name}"] = one[SET_ASIDE] | f"Count {name}" >> beam.Map(
+                tally_set_aside
+            )
+        self._write_summary(counts, manifest)
         return {split: joined[split] for split in SPLITS}
 
     def _write_set_aside(self, set_aside: PCollection, manifest: str) -> None:
@@ -132,7 +162,7 @@ class IngestSources(beam.PTransform):
             )
         )
 
-    def _write_summary(self, tally: PCollection, manifest: str) -> None:
+    def _write_summary(self, tally: Mapping[str, PCollection], manifest: str) -> None:
         _ = (
             tally
             | "AddUp" >> AddUp()

@@ -19,6 +19,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import apache_beam as beam
+from apache_beam.coders import (
+    Coder,
+    NullableCoder,
+    StrUtf8Coder,
+    TupleCoder,
+    VarIntCoder,
+)
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import TaggedOutput
@@ -41,6 +48,40 @@ _WHOLE = "whole"
 _CUT = "cut"
 _RECORDS_A_MESSAGE = 100_000
 _log = logging.getLogger("authorprofile.ingest")
+
+
+class _ValuesCoder(Coder):
+    """Label values as JSON, which keeps numbers to the bit; Beam has no coder of mixed kinds."""
+
+    def encode(self, value: Sequence[Any]) -> bytes:
+        return json.dumps(value).encode()
+
+    def decode(self, encoded: bytes) -> tuple[Any, ...]:
+        return tuple(json.loads(encoded))
+
+    def is_deterministic(self) -> bool:
+        return True
+
+
+POST_CODER = TupleCoder(
+    (
+        StrUtf8Coder(),
+        TupleCoder(
+            (
+                VarIntCoder(),
+                VarIntCoder(),
+                NullableCoder(VarIntCoder()),
+                NullableCoder(StrUtf8Coder()),
+                StrUtf8Coder(),
+            )
+        ),
+    )
+)
+"""Of `post_row`."""
+LABEL_CODER = TupleCoder(
+    (StrUtf8Coder(), TupleCoder((VarIntCoder(), VarIntCoder(), _ValuesCoder())))
+)
+"""Of `label_row`."""
 
 
 class Piece(NamedTuple):

@@ -104,11 +104,15 @@ def count_shards(sources: Sequence[SourceFile], share: float = 1.0) -> int:
         sources: the input files.
         share: the part of the input that goes into this output.
     """
-    size_bytes = sum(
+    return max(1, math.ceil(share * plain_bytes(sources) / _SHARD_BYTES))
+
+
+def plain_bytes(sources: Sequence[SourceFile]) -> int:
+    """Size of the files together, about what it would be if none were compressed."""
+    return sum(
         file.size_bytes * (_COMPRESSION_FACTOR if _is_compressed(file.path) else 1)
         for file in sources
     )
-    return max(1, math.ceil(share * size_bytes / _SHARD_BYTES))
 
 
 def absolute_pattern(pattern: str) -> str:

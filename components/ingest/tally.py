@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import apache_beam as beam
@@ -51,15 +51,19 @@ def tally_author(split: str, outcome: Outcome, heads: tuple[Any, ...]) -> list[T
 class AddUp(beam.PTransform):
     """Adds up lists of tally entries to one mapping: the counts, the smallest and largest number.
 
-    Each worker adds up what it meets, and each key is added up on its own: with 100,000 files no
-    one worker holds more than the finished totals.
+    In: {name: PCollection of such lists}. Each worker adds up what it meets of each, and each key
+    is added up on its own: with 100,000 files no one worker holds more than the finished totals.
     """
 
-    def expand(self, entries: PCollection) -> PCollection:
+    def expand(self, entries: Mapping[str, PCollection]) -> PCollection:
         """Builds the transform; see the class."""
+        # Added up before they are flattened: a runner may hold what it flattens.
+        here = [
+            one | f"AddUpHere {name}" >> beam.ParDo(_AddUpBundle()) for name, one in entries.items()
+        ]
         return (
-            entries
-            | "AddUpHere" >> beam.ParDo(_AddUpBundle())
+            here
+            | "All" >> beam.Flatten()
             | "AddUpEach" >> beam.CombinePerKey(_AddCounts())
             | "AllTotals" >> beam.combiners.ToDict()
         )

@@ -43,7 +43,7 @@ def options_of(*assignments: str) -> PipelineOptions:
 
 def test_the_direct_runner_works_in_this_process_and_with_parallelism_in_others() -> None:
     assert beam_arguments(BeamSettings()) == [
-        "--runner=DirectRunner",
+        "--runner=components.local_runner.LocalRunner",
         "--direct_running_mode=in_memory",
         "--direct_num_workers=1",
         "--sdk_container_image=installed",

@@ -8,7 +8,8 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
-from pipeline.local import raise_where_failed
+from pipeline.config import load_config
+from pipeline.local import raise_where_failed, run_folder
 from pipeline.store import Handle
 
 Execution = metadata_store_pb2.Execution
@@ -39,3 +40,19 @@ def test_a_stage_that_is_done_or_reused_does_not(handle, state):
 
 def test_a_resolver_that_had_nothing_to_do_does_not(handle):
     raise_where_failed(handle, None)
+
+
+def test_what_a_killed_run_left_on_the_disk_is_deleted_by_the_next(tmp_path):
+    left = [
+        tmp_path / "artifacts" / "PostsExampleGen" / "audit" / "2" / ".shuffle-abc" / "7",
+        tmp_path / "artifacts" / "Transform" / "transform_graph" / "5" / ".temp_path" / "parts",
+    ]
+    kept = [folder.parent.with_name("audit.json") for folder in left]
+    for folder, file in zip(left, kept, strict=True):
+        folder.mkdir(parents=True)
+        (folder / "rows").write_text("text")
+        file.write_text("{}")
+    config = load_config(None, [f"out={tmp_path}"], posts=["p"], labels=["l"])
+    with run_folder(config):
+        assert not any(folder.parent.exists() for folder in left)
+        assert all(file.exists() for file in kept)

@@ -18,7 +18,7 @@ from components.features import counting
 from components.features.counting import count_pairs, count_tokens, make_vocabulary
 from components.features.tokens import neighbours
 
-OPTIONS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
+OPTIONS = ["--runner=components.local_runner.LocalRunner", "--direct_running_mode=in_memory"]
 WORDS = ["the", "cat", "кот", "你", "好", "👍🏽", "<post>", "é", "e\u0301", "'", "x" * 300]
 # Row n has n % 7 words; many pairs are tied, some stand once.
 ROWS = [[WORDS[(n * n + 3 * k) % len(WORDS)] for k in range(n % 7)] for n in range(120)]
@@ -71,14 +71,19 @@ def vocabularies_of(rows, folder):
     return lambda name: output.vocabulary_by_name(name)
 
 
+@pytest.mark.parametrize("on_disk", [True, False])
 @pytest.mark.parametrize("most_rows", [counting.MOST_ROWS, 8])
-def test_the_commonest_are_those_of_tf_transform_in_its_order(tmp_path, monkeypatch, most_rows):
+def test_the_commonest_are_those_of_tf_transform_in_its_order(
+    tmp_path, monkeypatch, most_rows, on_disk
+):
     # With eight rows a bundle hands on what it has many times, and totals are added up again.
     monkeypatch.setattr(counting, "MOST_ROWS", most_rows)
+    monkeypatch.setattr(counting, "holds_shuffle", lambda _: on_disk)
     vocabulary = vocabularies_of(ROWS, str(tmp_path))
     assert vocabulary("own_tokens") == vocabulary("stock_tokens")
     assert vocabulary("own_pairs") == vocabulary("stock_pairs")
     assert len(vocabulary("own_pairs")) == MOST
+    assert bool(list(tmp_path.rglob("own_pairs-parts"))) == on_disk
 
 
 def test_nothing_to_count_leaves_the_line_of_tf_transform(tmp_path):

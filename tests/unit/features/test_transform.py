@@ -19,7 +19,7 @@ from components.features.transform import preprocessing_fn, token_ids
 from components.heads import DEFAULT_HEADS, heads_to_json, parse_heads
 
 HEADS = parse_heads(DEFAULT_HEADS)
-OPTIONS = ["--runner=DirectRunner", "--direct_running_mode=in_memory"]
+OPTIONS = ["--runner=components.local_runner.LocalRunner", "--direct_running_mode=in_memory"]
 POSTS = ["Don't @bob! http://a.io", "你好 3.5 👍🏽 don’t"]
 AUTHORS = [
     {

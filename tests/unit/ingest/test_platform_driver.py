@@ -42,7 +42,7 @@ def drive(given, output_file):
             json.dumps(invocation),
             "--json_serialized_inputs_spec_args",
             json.dumps({"parameters": DECLARED}),
-            "--runner=DirectRunner",
+            "--runner=components.local_runner.LocalRunner",
         ]
     )
     return json.loads(output_file.read_text())["parameterValues"]

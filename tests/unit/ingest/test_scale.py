@@ -15,6 +15,7 @@ from apache_beam.testing.util import assert_that
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components import disk_shuffle
 from components.heads import parse_heads
 from components.ingest import crowds, join, reading
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, audit_sources
@@ -127,14 +128,29 @@ CROWD = [
 ]  # fmt: skip
 
 
-def test_texts_that_no_one_will_read_are_dropped_to_the_same_join(tmp_path, monkeypatch):
+def watch_dropping(monkeypatch, way, told):
+    """Tells a file whenever texts are dropped this way; Beam may work on a copy of it."""
+
+    def watched(*given, **named):
+        told.write_text(way.__name__)
+        return way(*given, **named)
+
+    monkeypatch.setattr(join, way.__name__, watched)
+
+
+@pytest.mark.parametrize("way", [crowds.drop_unread, crowds.DropUnreadTexts])
+def test_texts_that_no_one_will_read_are_dropped_to_the_same_join(tmp_path, monkeypatch, way):
     posts = [*CROWD[::2], *CROWD[1::2]]
     write_posts(tmp_path / "posts-1.jsonl", [json.dumps(post) for post in posts[:250]])
     write_posts(tmp_path / "posts-2.jsonl", [json.dumps(post) for post in posts[250:]])
     write_labels(tmp_path, ["crowd", "few"])
     plain = audit(tmp_path, tmp_path / "plain", maximum_posts=60)
     monkeypatch.setattr(join, "CROWD_BYTES", 0)
+    monkeypatch.setattr(disk_shuffle, "CROWDED_BYTES", 0)
+    monkeypatch.setattr(disk_shuffle, "holds_shuffle", lambda _: way is crowds.drop_unread)
+    watch_dropping(monkeypatch, way, tmp_path / "told")
     assert audit(tmp_path, tmp_path / "trimmed", maximum_posts=60) == plain
+    assert (tmp_path / "told").read_text() == way.__name__
     causes = {total.cause: total.records for total in plain[0].causes("posts")}
     assert causes == {"beyond maximum_posts": 280, "no label record": 90, "duplicate post": 80}
 

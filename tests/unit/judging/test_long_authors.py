@@ -110,6 +110,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory, write_examples: Callable[..
     from components.judging.evaluation import CANDIDATE, evaluate, make_eval_config
     from components.judging.results import read_evaluation
     from components.judging.settings import JudgingSettings
+    from components.local_runner import LocalRunner
     from components.serving.export import ServedModel, export
 
     root, authors = tmp_path_factory.mktemp("windows"), make_authors()
@@ -118,7 +119,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory, write_examples: Callable[..
     network = make_network(len(vocabulary) + 2)
     export(ServedModel(network, transform, HEADS, [35.0]), str(root / "model"))
     examples, found = write_examples(root / "examples", authors), str(root / "found")
-    with beam.Pipeline(argv=["--direct_running_mode=in_memory"]) as pipeline:
+    with beam.Pipeline(runner=LocalRunner()) as pipeline:
         evaluate(
             pipeline,
             [str(examples / "Split-test" / "*.gz")],

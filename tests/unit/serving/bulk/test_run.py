@@ -159,7 +159,10 @@ def test_another_runner_gives_the_same_output_several_shards_at_once(
     given = write_jsonl(tmp_path / "1.jsonl", [*posts, {"text": "of nobody"}])
     here, steps = predict(toy_model, [given], tmp_path / "here.jsonl")
     assert steps == [("reading", 1, 0), ("answering", 40, 0, 0), "writing"]
-    threads = ["--runner=DirectRunner", "--direct_running_mode=multi_threading"]
+    threads = [
+        "--runner=components.local_runner.LocalRunner",
+        "--direct_running_mode=multi_threading",
+    ]
     threads += ["--direct_num_workers=2"]
     there, steps = predict(toy_model, [given], tmp_path / "there.jsonl", beam=threads)
     assert there == here
