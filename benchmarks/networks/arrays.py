@@ -1,17 +1,22 @@
-"""The corpus as a plain script would hold it: one array, padded to the longest author.
+"""The corpus as a plain script would hold it: one array, padded to the longest author; its texts.
 
 Called by the contenders; needs NumPy alone.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 BATCH = 32
 VOCABULARY = 50_000
 UNITS = {"age": 1, "income": 10, "gender": 1}
+AUTHORS_FILE = "authors.jsonl"
+"""Beside the arrays, the authors as they were before they were cut into tokens."""
 EVAL_SHARE = 5
 """One author of so many is in `eval`."""
 
@@ -44,6 +49,12 @@ def read_arrays(path: str) -> tuple[Arrays, Arrays]:
         for part in (~selects, selects)
     )
     return train, selecting
+
+
+def read_posts(path: str, most: int | None = None) -> list[list[str]]:
+    """The posts of a corpus's authors, of the first `most` alone."""
+    with Path(path).with_name(AUTHORS_FILE).open(encoding="utf-8") as lines:
+        return [json.loads(line)["posts"] for line in itertools.islice(lines, most)]
 
 
 def mean_skill(answers: dict[str, np.ndarray], targets: dict[str, np.ndarray]) -> float:

@@ -1,8 +1,9 @@
 """Authors as text, ids and targets: made up as long and as rich as a real corpus, or real ones.
 
-Enters: how many, or a folder of real posts. Leaves in a folder: `graph/`, the pipeline's own
-transform graph of them; `texts.json`; `corpus.npz`, token ids end to end, lengths and targets, that
-every contender reads. Labels are all known, so that a peer needs no masks. Called by
+Enters: how many, or a folder of real posts. Leaves in a folder: `authors.jsonl`, an author's posts
+and labels a line; `graph/`, the pipeline's own transform graph of them; `corpus.npz`, token ids end
+to end, lengths and targets, that every contender reads. Labels are all known, so that a peer needs
+no masks. Memory: token ids, some 30 kB an author, and with real posts all of them. Called by
 `benchmarks.training` and `benchmarks.inference`.
 """
 
@@ -14,7 +15,7 @@ import json
 import math
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.networks.arrays import EVAL_SHARE, VOCABULARY
+from benchmarks.networks.arrays import AUTHORS_FILE, EVAL_SHARE, VOCABULARY
 from benchmarks.networks.contenders import REPOSITORY
 
 WORDS_MEDIAN = 2_117
@@ -45,7 +46,11 @@ HEADS: dict[str, dict[str, Any]] = {
 }
 
 
-Labels = list[dict[str, list[Any]]]
+BLOCK_AUTHORS = 1_000
+"""Made up at once."""
+
+Author = dict[str, Any]
+"""`posts`, a list of texts, and a label for each of `HEADS`."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -73,17 +78,14 @@ def write_corpus(out: Path, authors: int, essays: Path | None = None) -> Path:
 
 def _make_corpus(path: Path, authors: int, essays: Path | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    posts, labels = read_posts_and_labels(essays) if essays else draw_posts_and_labels(authors)
-    rows = _transform(path.parent, posts, labels)
-    texts = json.dumps(posts, ensure_ascii=False)
-    (path.parent / "texts.json").write_text(texts, encoding="utf-8")
-    lengths = [len(row["tokens"]) for row in rows]
-    arrays: dict[str, Any] = {
-        head: np.stack([row[head] for row in rows]).astype("float32") for head in HEADS
-    }
-    arrays["tokens"] = np.concatenate([row["tokens"] for row in rows]).astype("int32")
-    np.savez(path.with_name("corpus.partial.npz"), lengths=np.array(lengths), **arrays)
-    path.with_name("corpus.partial.npz").rename(path)
+    stored = path.with_name(AUTHORS_FILE)
+    with stored.open("w", encoding="utf-8") as file:
+        for author in read_essays(essays) if essays else draw_authors(authors):
+            file.write(json.dumps(author, ensure_ascii=False) + "\n")
+    _transform(path.parent, stored)
+    beside = path.with_name("corpus.partial.npz")
+    np.savez(beside, **_gather_rows(path.parent))
+    beside.rename(path)
 
 
 def corpus_folder(out: Path, authors: int, essays: Path | None = None) -> Path:
@@ -101,8 +103,8 @@ def count_training_authors(path: Path) -> int:
     return authors - math.ceil(authors / EVAL_SHARE)
 
 
-def read_posts_and_labels(folder: Path) -> tuple[list[list[str]], Labels]:
-    """Posts and labels of the authors whose gender is one of the two that most have."""
+def read_essays(folder: Path) -> Iterator[Author]:
+    """The authors whose gender is one of the two that most have, by their ids."""
     with (folder / "labels.csv").open(encoding="utf-8", newline="") as lines:
         known = {row["author_id"]: row for row in csv.DictReader(lines) if all(row.values())}
     posts = defaultdict(list)
@@ -110,38 +112,40 @@ def read_posts_and_labels(folder: Path) -> tuple[list[list[str]], Labels]:
         for record in map(json.loads, records):
             posts[record["author_id"]].append(record["text"])
     genders = Counter(row["gender"] for row in known.values()).most_common(2)
-    names = {genders[0][0]: b"female", genders[1][0]: b"male"}
-    chosen = sorted(a for a in posts if a in known and known[a]["gender"] in names)
-    return [posts[author] for author in chosen], [
-        {
-            "age": [float(known[author]["age"])],
-            "income": [float(known[author]["income"])],
-            "gender": [names[known[author]["gender"]]],
+    names = {genders[0][0]: "female", genders[1][0]: "male"}
+    for author in sorted(a for a in posts if a in known and known[a]["gender"] in names):
+        yield {
+            "posts": posts[author],
+            "age": float(known[author]["age"]),
+            "income": float(known[author]["income"]),
+            "gender": names[known[author]["gender"]],
         }
-        for author in chosen
-    ]
 
 
-def draw_posts_and_labels(authors: int) -> tuple[list[list[str]], Labels]:
+def draw_authors(authors: int) -> Iterator[Author]:
     """Made-up authors; lengths, words and labels are the same in every call."""
+    random = np.random.default_rng(SEED)
+    for start in range(0, authors, BLOCK_AUTHORS):
+        yield from _draw_block(random, min(BLOCK_AUTHORS, authors - start))
+
+
+def _draw_block(random: np.random.Generator, authors: int) -> Iterator[Author]:
     from pipeline.sample.people import draw_labels, draw_traits
     from pipeline.sample.texts import draw_posts, draw_scripts
 
-    random = np.random.default_rng(SEED)
     logs = math.log(WORDS_MEDIAN) + WORDS_LOG_DEVIATION * random.standard_normal(authors)
     words = np.clip(np.rint(np.exp(logs)), *WORDS_RANGE).astype("int64")
     traits = draw_traits(random, authors)
     labels = draw_labels(random, traits)
     counts = np.maximum(words // WORDS_A_POST, 1)
     posts = draw_posts(random, traits, draw_scripts(random, authors), words, counts)
-    return [[_enrich(random, post) for post in of_author] for of_author in posts], [
-        {
-            "age": [float(labels.age[number])],
-            "income": [float(labels.income[number])],
-            "gender": [b"female" if labels.female[number] else b"male"],
+    for number, of_author in enumerate(posts):
+        yield {
+            "posts": [_enrich(random, post) for post in of_author],
+            "age": float(labels.age[number]),
+            "income": float(labels.income[number]),
+            "gender": "female" if labels.female[number] else "male",
         }
-        for number in range(authors)
-    ]
 
 
 def _enrich(random: np.random.Generator, post: str) -> str:
@@ -170,12 +174,9 @@ def _spell(number: int) -> str:
     return word
 
 
-def _transform(
-    folder: Path, posts: Sequence[Sequence[str]], labels: Labels
-) -> list[dict[str, np.ndarray]]:
-    """The transformed rows in their authors' order; the graph goes to `folder/graph`."""
+def _transform(folder: Path, stored: Path) -> None:
+    """Writes the graph to `folder/graph` and the transformed rows to `folder/rows*`."""
     import apache_beam as beam
-    import tensorflow as tf
     import tensorflow_transform as tft
     import tensorflow_transform.beam as tft_beam
     from tensorflow_transform.tf_metadata import dataset_metadata
@@ -184,34 +185,56 @@ def _transform(
     from components.features.settings import TextSettings, ValidationSettings
     from components.features.transform import preprocessing_fn
     from components.heads import heads_to_json, parse_heads
+    from components.local_runner import LocalRunner
 
     heads = parse_heads(HEADS)
     metadata = dataset_metadata.DatasetMetadata(build_schema(heads, ValidationSettings()))
     text = TextSettings(max_tokens=MAX_TOKENS, vocabulary_size=VOCABULARY, pairs=0)
     config = {"heads": heads_to_json(heads), "text": text.model_dump_json()}
-    inputs = [
-        {"author_id": [f"{number:07}"], "posts": posts[number], **known}
-        for number, known in enumerate(labels)
-    ]
     with (
         tft_beam.Context(temp_dir=str(folder / "temporary")),
-        beam.Pipeline(runner="DirectRunner", argv=["--direct_running_mode=in_memory"]) as pipeline,
+        beam.Pipeline(runner=LocalRunner()) as pipeline,
     ):
-        data = (pipeline | beam.Create(inputs), metadata)
-        (out, out_metadata), graph = data | tft_beam.AnalyzeAndTransformDataset(
+        # Read twice: the runner would hold what analysis and transformation had in common.
+        analyzed, transformed = (
+            pipeline | what >> beam.Create([str(stored)]) | f"Read {what}" >> beam.FlatMap(_read)
+            for what in ("Analyzed", "Transformed")
+        )
+        graph = (analyzed, metadata) | tft_beam.AnalyzeDataset(
             lambda features: preprocessing_fn(features, config)
         )
+        out, out_metadata = ((transformed, metadata), graph) | tft_beam.TransformDataset()
         _ = graph | tft_beam.WriteTransformFn(str(folder / "graph"))
         _ = metadata | tft_beam.WriteMetadata(str(folder / "graph" / "metadata"), pipeline)
         encode = tft.coders.ExampleProtoCoder(out_metadata.schema).encode
         _ = out | beam.Map(encode) | beam.io.WriteToTFRecord(str(folder / "rows"))
+
+
+def _read(stored: str) -> Iterator[dict[str, Any]]:
+    with open(stored, encoding="utf-8") as lines:
+        for number, author in enumerate(map(json.loads, lines)):
+            labels = {head: [author[head]] for head in ("age", "income")}
+            labels["gender"] = [author["gender"].encode()]
+            yield {"author_id": [f"{number:09}"], "posts": author["posts"], **labels}
+
+
+def _gather_rows(folder: Path) -> dict[str, Any]:
+    """The arrays of `corpus.npz`, in the authors' order."""
+    import tensorflow as tf
+    import tensorflow_transform as tft
+
     spec = tft.TFTransformOutput(str(folder / "graph")).transformed_feature_spec()
     found = {}
     for record in tf.data.TFRecordDataset(tf.io.gfile.glob(str(folder / "rows*"))):
         row = tf.io.parse_single_example(record, spec)
-        tokens = row["tokens"].values.numpy()
-        found[row["author_id"].numpy()[0]] = {
-            "tokens": tokens,
-            **{head: row[head].numpy() for head in HEADS},
-        }
-    return [found[author] for author in sorted(found)]
+        tokens = row["tokens"].values.numpy().astype("int32")
+        found[row["author_id"].numpy()[0]] = tokens, {head: row[head].numpy() for head in HEADS}
+    rows = [found[author] for author in sorted(found)]
+    return {
+        "tokens": np.concatenate([tokens for tokens, _ in rows]),
+        "lengths": np.array([len(tokens) for tokens, _ in rows]),
+        **{
+            head: np.stack([targets[head] for _, targets in rows]).astype("float32")
+            for head in HEADS
+        },
+    }

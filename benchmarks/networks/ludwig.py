@@ -11,7 +11,6 @@ and, of texts already cut, its own batch prediction. Runs in an environment of i
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import re
 import sys
@@ -34,6 +33,7 @@ from benchmarks.networks.arrays import (
     Arrays,
     mean_skill,
     read_arrays,
+    read_posts,
 )
 from benchmarks.networks.contenders import serve
 
@@ -111,8 +111,7 @@ class Ludwig:
     def __init__(self, path: str):
         folder = Path(path).parent
         self.train_arrays, self.eval_arrays = read_arrays(path)
-        stored = json.loads((folder / "texts.json").read_text(encoding="utf-8"))
-        texts = ["\n".join(posts) for posts in stored]
+        texts = ["\n".join(posts) for posts in read_posts(path)]
         eval_texts = texts[::EVAL_SHARE]
         self.texts = [text for number, text in enumerate(texts) if number % EVAL_SHARE]
         write_vocabulary(folder / "ludwig-words.txt", self.texts)

@@ -1,15 +1,14 @@
 """The network as this project trains and serves it.
 
-    python -m benchmarks.networks.own CORPUS reference|words float32|bfloat16 whole|windows
+    python -m benchmarks.networks.own CORPUS reference|words float32|bfloat16 whole|windows [STEP]
 
 `whole` reads each author as one sequence, which is the peers' function; `windows` is what the
 reference network does by default. `words` is the linear model of the words alone, without the pairs
-and the steps of the pipeline's default.
+and the steps of the pipeline's default. STEP is that of the length classes.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 import time
@@ -19,20 +18,28 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.networks.arrays import BATCH, VOCABULARY, Arrays, mean_skill, read_arrays
+from benchmarks.networks.arrays import (
+    BATCH,
+    VOCABULARY,
+    Arrays,
+    mean_skill,
+    read_arrays,
+    read_posts,
+)
 from benchmarks.networks.contenders import serve
 from benchmarks.networks.corpus import HEADS, MAX_TOKENS
 from benchmarks.networks.keras_start import remember_start
 from components.features.tokens import SEPARATOR
 from components.heads import parse_heads
 from components.serving.answering import answer_batches
+from components.training import dataset
 from components.training.dataset import make_batches, summarise, training_batches
 from components.training.model import build_model, compile_model, for_outputs
 from components.training.settings import NetworkSettings
 from components.training.words import WordFacts
 
 LONG_TEXT = 400
-"""Posts of one author that are enough for 2,000 tokens."""
+"""Authors whose texts together are enough for 2,000 tokens."""
 
 
 def open_rows(arrays: Arrays) -> tf.data.Dataset:
@@ -46,8 +53,10 @@ def open_rows(arrays: Arrays) -> tf.data.Dataset:
 class Own:
     """Answers of the benchmark's requests; figures are those of `plain_keras`."""
 
-    def __init__(self, path: str, kind: str, precision: str, reading: str):
-        self.folder = Path(path).parent
+    def __init__(self, path: str, kind: str, precision: str, reading: str, step: str = ""):
+        if step:
+            dataset.BUCKET_GROWTH = float(step)
+        self.path = path
         self.heads = parse_heads(HEADS)
         self.train_arrays, self.eval_arrays = read_arrays(path)
         rows = open_rows(self.train_arrays)
@@ -116,7 +125,7 @@ class Own:
     def answer(self, authors: int) -> float:
         """Seconds for authors' raw texts, answered as `authorprofile predict` does."""
         posts = self._serve()
-        texts = sorted((text.encode() for text in self._texts()[:authors]), key=len)
+        texts = sorted((text.encode() for text in self._texts(authors)), key=len)
         batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
         started = time.perf_counter()
         for _ in answer_batches(lambda batch: posts(posts=tf.constant(batch)), batches):
@@ -138,15 +147,14 @@ class Own:
     def answer_one(self, tokens: int, times: int) -> float:
         """Mean seconds for one author's raw text of so many tokens."""
         posts = self._serve()
-        text = tf.constant([" ".join(" ".join(self._texts()[:LONG_TEXT]).split(" ")[:tokens])])
+        text = tf.constant([" ".join(" ".join(self._texts(LONG_TEXT)).split(" ")[:tokens])])
         started = time.perf_counter()
         for _ in range(times):
             posts(text)
         return (time.perf_counter() - started) / times
 
-    def _texts(self) -> list[str]:
-        stored = json.loads((self.folder / "texts.json").read_text(encoding="utf-8"))
-        return [SEPARATOR.join(posts) for posts in stored]
+    def _texts(self, authors: int) -> list[str]:
+        return [SEPARATOR.join(posts) for posts in read_posts(self.path, authors)]
 
     def _serve(self) -> Any:
         """The signature `posts` of the exported and loaded model."""
@@ -155,7 +163,7 @@ class Own:
 
             from components.serving.export import ServedModel, export
 
-            transform = tft.TFTransformOutput(str(self.folder / "graph"))
+            transform = tft.TFTransformOutput(str(Path(self.path).with_name("graph")))
             served = ServedModel(self.model, transform, self.heads, [])
             self._exported = tempfile.TemporaryDirectory()
             export(served, self._exported.name)

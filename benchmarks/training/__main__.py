@@ -19,7 +19,7 @@ from collections.abc import Callable
 from benchmarks.machine import measure_machine
 from benchmarks.networks.contenders import Contender
 from benchmarks.networks.corpus import add_options, count_training_authors, write_corpus
-from benchmarks.networks.roster import KERAS, OWN, ask_each, make_parser, start_contenders
+from benchmarks.networks.roster import FINER, KERAS, OWN, ask_each, make_parser, start_contenders
 from benchmarks.side_by_side import Comparison, measure_in_turn, write_results
 
 WARM_UP_STEPS = 3
@@ -64,9 +64,9 @@ def warm_up(contenders: dict[str, Contender], notes: list[str]) -> None:
     notes.append(
         "parameters: " + ", ".join(f"{name} {count:,}" for name, count in parameters.items())
     )
-    if OWN in contenders:
-        padding, distinct = (contenders[OWN].ask(what) for what in ("padding", "distinct"))
-        notes.append(f"padding {padding:.1%} of a batch; distinct tokens {distinct:.1%} of it")
+    for name in filter(contenders.get, (OWN, FINER)):
+        padding, distinct = (contenders[name].ask(what) for what in ("padding", "distinct"))
+        notes.append(f"{name}: padding {padding:.1%} of a batch; distinct tokens {distinct:.1%}")
 
 
 def seconds_to_skill(

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from benchmarks.inference.__main__ import main as measure_inference
+from benchmarks.networks import corpus as corpus_module
 from benchmarks.networks.arrays import mean_skill, read_arrays
 from benchmarks.networks.contenders import Contender, ContenderError
 from benchmarks.networks.corpus import (
     corpus_folder,
     count_training_authors,
-    draw_posts_and_labels,
-    read_posts_and_labels,
+    draw_authors,
+    read_essays,
 )
 from benchmarks.networks.roster import start_contenders
 from benchmarks.training.__main__ import main as measure_training
@@ -33,7 +34,7 @@ def corpus(tmp_path_factory):
     random = np.random.default_rng(0)
     own = corpus_folder(folder, 10)
     own.mkdir()
-    (own / "texts.json").write_text(json.dumps([["one", "two"]] * 10))
+    (own / "authors.jsonl").write_text('{"posts": ["one", "two"]}\n' * 10)
     np.savez(
         own / "corpus.npz",
         tokens=random.integers(2, 50, lengths.sum()).astype("int32"),
@@ -55,12 +56,20 @@ def test_arrays_are_padded_to_the_longest_and_one_in_five_selects(corpus):
 
 
 def test_a_made_up_authors_words_are_as_rich_as_a_languages():
-    posts, labels = draw_posts_and_labels(40)
-    words = [word for of_author in posts for post in of_author for word in post.split(" ")]
+    authors = list(draw_authors(40))
+    words = [word for author in authors for post in author["posts"] for word in post.split(" ")]
     # The generator alone knows about a thousand.
     assert len(set(words)) > 8_000
-    assert len(posts) == len(labels) == 40
-    assert set(labels[0]) == {"age", "income", "gender"}
+    assert len(authors) == 40
+    assert set(authors[0]) == {"posts", "age", "income", "gender"}
+
+
+def test_made_up_authors_come_in_blocks_as_many_as_asked_for(monkeypatch):
+    monkeypatch.setattr(corpus_module, "BLOCK_AUTHORS", 15)
+    authors = list(draw_authors(40))
+    assert len(authors) == 40
+    assert len({author["posts"][0] for author in authors}) == 40
+    assert authors[:15] == list(draw_authors(15))
 
 
 def test_real_posts_are_those_of_authors_with_one_of_the_two_commonest_genders(tmp_path):
@@ -69,10 +78,10 @@ def test_real_posts_are_those_of_authors_with_one_of_the_two_commonest_genders(t
     )
     lines = [json.dumps({"author_id": a, "text": a * 2}) for a in "cabdeac"]
     (tmp_path / "posts.jsonl").write_text("\n".join(lines))
-    posts, labels = read_posts_and_labels(tmp_path)
-    assert posts == [["aa", "aa"], ["bb"], ["cc", "cc"]]
-    assert labels[1] == {"age": [40.0], "income": [2000.0], "gender": [b"male"]}
-    assert labels[2]["gender"] == [b"female"]
+    authors = list(read_essays(tmp_path))
+    assert [author["posts"] for author in authors] == [["aa", "aa"], ["bb"], ["cc", "cc"]]
+    assert authors[1] == {"posts": ["bb"], "age": 40.0, "income": 2000.0, "gender": "male"}
+    assert authors[2]["gender"] == "female"
 
 
 def test_the_best_constant_answers_have_skill_0_and_perfect_ones_1(corpus):
