@@ -8,8 +8,8 @@ reference, gives them. Called by the join (`ingest.join`, `ingest.examples`) and
 
 The direct runner holds every row that it groups, some five times over: 5.5 GB for 1 GB of posts.
 Here the hash of a key chooses its part (a number chooses by itself), and what is in memory at once
-is one part's rows and `HELD_BYTES` of each writer; on the disk lie all rows, @FACTOR@ bytes a
-byte of posts, until their part has been read. Any other runner has a shuffle of its own.
+is one part's rows and `HELD_BYTES` of each writer; on the disk lie all rows, some 0.96 bytes a byte
+of the posts' files, until their part has been read. Any other runner has a shuffle of its own.
 `python -m benchmarks.data` tells the memory and the speed.
 """
 
