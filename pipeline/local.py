@@ -53,9 +53,9 @@ from pipeline.store import Handle, connect_metadata
 # What is in service may have been taken away since; pushing the same model again adds nothing. A
 # report tells of its own run.
 REPORT = "RunReport"
+NEVER_REUSED = ("VersionedPusher", REPORT)
 # TFX's own, in the folder of the transform graph; it is left where a stage does not end.
 TRANSFORM_TEMPORARY = ".temp_path"
-NEVER_REUSED = ("VersionedPusher", REPORT)
 
 _log = logging.getLogger(__name__)
 
