@@ -24,6 +24,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.features.counting import count_pairs, count_tokens, make_vocabulary
+from components.features.moments import mean_and_variance
 from components.features.settings import TextSettings
 from components.features.tokens import tokenize_posts
 from components.heads import BinaryHead, ClassesHead, RegressionHead, heads_from_json
@@ -92,10 +93,9 @@ def token_ids(posts: tf.SparseTensor, text: TextSettings) -> tf.SparseTensor:
 
 def _regression_target(head: RegressionHead, labels: tf.SparseTensor) -> dict[str, tf.Tensor]:
     known = _known(labels)
-    # Summed in float64, so that the order in which Beam adds up parts does not show in float32.
-    values = tf.cast(labels.values, tf.float64)
-    mean = tf.cast(tft.mean(values), tf.float32)
-    deviation = tf.maximum(tf.cast(tf.sqrt(tft.var(values)), tf.float32), 1e-6)
+    mean, variance = mean_and_variance(labels.values)
+    mean = tf.cast(mean, tf.float32)
+    deviation = tf.maximum(tf.cast(tf.sqrt(variance), tf.float32), 1e-6)
     return {
         head.name: (_dense(labels, 0.0) - mean) / deviation * known,
         head.known_name: known,
