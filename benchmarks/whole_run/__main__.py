@@ -1,12 +1,13 @@
-"""Seconds of a whole run: the first, and a second with nothing changed, split by stage.
+"""Seconds of a whole run: cold, warm, and again with nothing changed, split by stage.
 
     python -m benchmarks.whole_run --authors 3000 --rounds 5 --before ../earlier
 
 Enters: a size of the sample; with `--config` another run too, such as that of real essays; with
 `--before` the working tree of another state of this package, measured in turn. Leaves: tables,
-`whole_run.json`, `whole_run.html`. Each run is a process of its own; `imports` are in `whole`. The
-notes name the longest chain of stages that wait for each other, which no parallel runner could
-beat. `make bench` calls it.
+`whole_run.json`, `whole_run.html`. Each run is a process of its own; `imports` are in `whole`. Cold
+and warm runs begin with an empty folder, and before a cold one Python, its packages, this one and
+the posts are dropped from the page cache (`page_cache`). The notes name the longest chain of stages
+that wait for each other, which no parallel runner could beat. `make bench` calls it.
 """
 
 from __future__ import annotations
@@ -23,9 +24,15 @@ from statistics import median
 from typing import Any
 
 from benchmarks.side_by_side import Comparison, write_results
+from benchmarks.whole_run import page_cache
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW, BEFORE = "now", "before"
+COLD, WARM, UNCHANGED = "cold", "warm", "unchanged"
+KINDS = [COLD, WARM, UNCHANGED] if page_cache.CAN_DROP else [WARM, UNCHANGED]
+"""A round's runs; cold ones where the system can be asked to forget files."""
+UNITS = {"clock": "", "processor": "processor_"}
+WHOLE = "whole"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,57 +46,82 @@ def main(arguments: list[str] | None = None) -> int:
     for name, config in _configs(options).items():
         runs = measure(trees, config.resolve(), options.out / "whole", options.rounds)
         comparisons += compare(runs, name)
-        notes += [f"{name}: {note}" for note in describe(runs[NOW]["first"])]
+        notes += [f"{name}: {note}" for note in describe(runs[NOW][WARM])]
     write_results("whole_run", comparisons, machine, options.out, notes)
     return 0
 
 
 Runs = dict[str, dict[str, list[dict[str, Any]]]]
-"""Tree -> "first" or "second" -> what each round's process told."""
+"""Tree -> one of `KINDS` -> what each round's process told."""
 
 
 def measure(trees: Mapping[str, Path], config: Path, out: Path, rounds: int) -> Runs:
-    """A first and a second run of each tree, round after round, each round in a fresh folder."""
-    runs: Runs = {name: {"first": [], "second": []} for name in trees}
+    """Each tree's runs, round after round."""
+    runs: Runs = {name: {kind: [] for kind in KINDS} for name in trees}
     names = list(trees)
     for turn in range(rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            shutil.rmtree(out, ignore_errors=True)
-            out.mkdir(parents=True)
-            for which in ("first", "second"):
+            for kind in KINDS:
+                if kind != UNCHANGED:
+                    shutil.rmtree(out, ignore_errors=True)
+                    out.mkdir(parents=True)
+                if kind == COLD:
+                    page_cache.drop([*page_cache.environment(), trees[name], config.parent])
                 told = _run(trees[name], config, out / "run")
-                runs[name][which].append(told)
+                runs[name][kind].append(told)
                 sys.stderr.write(
-                    f"round {turn + 1} of {rounds}, {name}, {which} run: {told['whole']:.1f} s\n"
+                    f"round {turn + 1} of {rounds}, {name}, {kind} run: {told['whole']:.1f} s\n"
                 )
     shutil.rmtree(out, ignore_errors=True)
     return runs
 
 
 def compare(runs: Runs, of: str) -> list[Comparison]:
-    """Whole seconds, imports, and those of each stage, of the run of that name."""
+    """Whole seconds and imports, tree by tree; then the stages of each tree, as shares.
+
+    Args:
+        runs: of `measure`.
+        of: what was run.
+    """
     base = BEFORE if BEFORE in runs else NOW
-    wanted = [
-        (f"{of}: {title}, {unit}", which, f"{prefix}{key}")
-        for title, which, key in (
-            ("a run from nothing", "first", "whole"),
-            ("the same run again, nothing changed", "second", "whole"),
-            ("imports", "second", "imports"),
-        )
-        for unit, prefix in (("clock", ""), ("processor", "processor_"))
-    ]
     comparisons = []
-    for title, which, key in wanted:
-        figures = {name: [run[key] for run in tree[which]] for name, tree in runs.items()}
-        comparisons.append(Comparison(title, "seconds", base, figures, smaller_is_better=True))
-    for stage in runs[NOW]["first"][0]["stages"]:
-        figures = {
-            name: [max(0.01, run["processor_stages"].get(stage, 0.0)) for run in tree["first"]]
-            for name, tree in runs.items()
-        }
-        title = f"{of}: {stage} of a run from nothing, processor"
-        comparisons.append(Comparison(title, "seconds", base, figures, smaller_is_better=True))
-    return comparisons
+    for title, kind, key in (
+        ("a cold run from nothing", COLD, "whole"),
+        ("imports of a cold run", COLD, "imports"),
+        ("a warm run from nothing", WARM, "whole"),
+        ("the same run again, nothing changed", UNCHANGED, "whole"),
+        ("imports", UNCHANGED, "imports"),
+    ):
+        for unit, prefix in UNITS.items():
+            if kind in runs[NOW]:
+                figures = {
+                    tree: [run[f"{prefix}{key}"] for run in told[kind]]
+                    for tree, told in runs.items()
+                }
+                comparisons.append(
+                    Comparison(f"{of}: {title}, {unit}", "seconds", base, figures, True)
+                )
+    return comparisons + [
+        Comparison(
+            f"{of}: stages of a {kind} run from nothing, {tree}, {unit}",
+            "seconds",
+            WHOLE,
+            _by_stage(told[kind], prefix),
+        )
+        for tree, told in runs.items()
+        for kind in (COLD, WARM)
+        for unit, prefix in UNITS.items()
+        if kind in told
+    ]
+
+
+def _by_stage(runs: list[dict[str, Any]], prefix: str) -> dict[str, list[float]]:
+    figures = {
+        WHOLE: [run[f"{prefix}whole"] for run in runs],
+        "imports": [run[f"{prefix}imports"] for run in runs],
+    }
+    stages = runs[0]["stages"]
+    return figures | {stage: [run[f"{prefix}stages"][stage] for run in runs] for stage in stages}
 
 
 def describe(runs: list[dict[str, Any]]) -> list[str]:
