@@ -3,11 +3,12 @@
     python -m benchmarks.whole_run --authors 3000 --rounds 5 --before ../earlier
 
 Enters: a size of the sample; with `--config` another run too, such as that of real essays; with
-`--before` the working tree of another state of this package, measured in turn. Leaves: tables,
-`whole_run.json`, `whole_run.html`. Each run is a process of its own; `imports` are in `whole`. Cold
-and warm runs begin with an empty folder, and before a cold one Python, its packages, this one and
-the posts are dropped from the page cache (`page_cache`). The notes name the longest chain of stages
-that wait for each other, which no parallel runner could beat. `make bench` calls it.
+`--before` the working tree of another state of this package, measured in turn, on the sample that
+it makes by itself, with the settings that it writes beside. Leaves: tables, `whole_run.json`,
+`whole_run.html`. Each run is a process of its own; `imports` are in `whole`. Cold and warm runs
+begin with an empty folder, and before a cold one Python, its packages, this one and the posts are
+dropped from the page cache (`page_cache`). The notes name the longest chain of stages that wait for
+each other, which no parallel runner could beat. `make bench` calls it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,13 @@ KINDS = [COLD, WARM, UNCHANGED] if page_cache.CAN_DROP else [WARM, UNCHANGED]
 """A round's runs; cold ones where the system can be asked to forget files."""
 UNITS = {"clock": "", "processor": "processor_"}
 WHOLE = "whole"
+WRITE_SAMPLE = """
+import sys
+from pathlib import Path
+from pipeline.sample import write_sample
+
+write_sample(Path(sys.argv[1]), int(sys.argv[2]))
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     machine = measure_machine()
     trees = {NOW: ROOT} | ({BEFORE: options.before.resolve()} if options.before else {})
     comparisons, notes = [], []
-    for name, config in _configs(options).items():
-        runs = measure(trees, config.resolve(), options.out / "whole", options.rounds)
+    for name, configs in _configs(options, trees).items():
+        runs = measure(trees, configs, options.out / "whole", options.rounds)
         comparisons += compare(runs, name)
         notes += [f"{name}: {note}" for note in describe(runs[NOW][WARM])]
     write_results("whole_run", comparisons, machine, options.out, notes)
@@ -55,8 +63,8 @@ Runs = dict[str, dict[str, list[dict[str, Any]]]]
 """Tree -> one of `KINDS` -> what each round's process told."""
 
 
-def measure(trees: Mapping[str, Path], config: Path, out: Path, rounds: int) -> Runs:
-    """Each tree's runs, round after round."""
+def measure(trees: Mapping[str, Path], configs: Mapping[str, Path], out: Path, rounds: int) -> Runs:
+    """Each tree's runs, with its own configuration, round after round."""
     runs: Runs = {name: {kind: [] for kind in KINDS} for name in trees}
     names = list(trees)
     for turn in range(rounds):
@@ -66,8 +74,8 @@ def measure(trees: Mapping[str, Path], config: Path, out: Path, rounds: int) -> 
                     shutil.rmtree(out, ignore_errors=True)
                     out.mkdir(parents=True)
                 if kind == COLD:
-                    page_cache.drop([*page_cache.environment(), trees[name], config.parent])
-                told = _run(trees[name], config, out / "run")
+                    page_cache.drop([*page_cache.environment(), trees[name], configs[name].parent])
+                told = _run(trees[name], configs[name], out / "run")
                 runs[name][kind].append(told)
                 sys.stderr.write(
                     f"round {turn + 1} of {rounds}, {name}, {kind} run: {told['whole']:.1f} s\n"
@@ -181,21 +189,26 @@ def _run(tree: Path, config: Path, out: Path) -> dict[str, Any]:
     return told
 
 
-def _configs(options: argparse.Namespace) -> dict[str, Path]:
-    """The runs to be measured, by name."""
-    sample = {}
+def _configs(options: argparse.Namespace, trees: Mapping[str, Path]) -> dict[str, dict[str, Path]]:
+    """The runs to be measured, by name and tree."""
+    configs = {}
     if options.authors:
-        name = f"sample-{options.authors}"
-        sample[f"sample of {options.authors:,}"] = _sample(options.out / name, options.authors)
-    return sample | ({options.config.stem: options.config} if options.config else {})
+        configs[f"sample of {options.authors:,}"] = {
+            name: _sample(tree, options.out / f"sample-{options.authors}-{name}", options.authors)
+            for name, tree in trees.items()
+        }
+    if options.config:
+        configs[options.config.stem] = dict.fromkeys(trees, options.config.resolve())
+    return configs
 
 
-def _sample(folder: Path, authors: int) -> Path:
-    from pipeline.sample import write_sample
-
-    if not (folder / "config.yaml").exists():
-        write_sample(folder, authors)
-    return folder / "config.yaml"
+def _sample(tree: Path, folder: Path, authors: int) -> Path:
+    """Configuration of a sample that the tree's own code has written, now or before."""
+    config = folder.resolve() / "config.yaml"
+    if not config.exists():
+        command = [sys.executable, "-c", WRITE_SAMPLE, str(folder.resolve()), str(authors)]
+        subprocess.run(command, env={**os.environ, "PYTHONPATH": str(tree)}, cwd=tree, check=True)
+    return config
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,6 +23,7 @@ from tfx.dsl.components.base import base_beam_component, base_beam_executor, exe
 from tfx.types import artifact_utils, component_spec, standard_artifacts, system_executions
 from tfx.utils import io_utils, path_utils
 
+from components.beam_graphs import answers_kept
 from components.heads import heads_from_json, heads_to_json
 from components.judging.blessing import VERDICT_FILE, Comparison, Verdict, describe, judge_head
 from components.judging.comparison import InService, compare_with
@@ -98,7 +99,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         if in_service:
             model_paths[BASELINE] = in_service.path
         config = make_eval_config(job.heads, job.settings, compared)
-        with self._make_beam_pipeline() as pipeline:
+        with answers_kept(), self._make_beam_pipeline() as pipeline:
             evaluate(pipeline, job.file_patterns, config, model_paths, job.output_path)
         return read_evaluation(job.output_path, job.heads, has_baseline=bool(compared))
 

@@ -85,17 +85,17 @@ class ServedModel(tf.Module):
             return value
         return value * features[f"{head.name}_deviation"] + features[f"{head.name}_mean"]
 
-    @tf.function(input_signature=[_STRINGS])
+    @tf.function(input_signature=[_STRINGS], autograph=False)
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """`serving_default`."""
         return self.answer(self._transform_examples(examples))
 
-    @tf.function(input_signature=[_STRINGS])
+    @tf.function(input_signature=[_STRINGS], autograph=False)
     def serve_posts(self, posts: tf.Tensor) -> dict[str, tf.Tensor]:
         """`posts`."""
         return self.answer(self._transform_posts(posts))
 
-    @tf.function(input_signature=[_STRINGS])
+    @tf.function(input_signature=[_STRINGS], autograph=False)
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Labels in natural units, masks and slices."""
         features = self._transform_examples(examples)

@@ -53,7 +53,7 @@ def question(
 def ask_in_fresh_process(
     model: Path, questions: Sequence[dict[str, Any]], timeout_seconds: int
 ) -> tuple[str | None, dict[str, Any]]:
-    """Asks a model; TensorFlow's import takes 5 s of the time.
+    """Asks a model; TensorFlow's import takes some 2 s of the time.
 
     Returns:
         A sentence where the model did not answer, else None; and its answers,
