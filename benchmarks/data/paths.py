@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import peak_megabytes
-from benchmarks.whole_run.stages import StageTimes
+from benchmarks.whole_run.stages import StageTimes, imports_of_the_command
 
 OWN, STOCK, BARE = "authorprofile", "stock TFX", "bare count"
 LAST_STAGE = "Transform"
@@ -58,8 +58,9 @@ def main(name: str, corpus: str, out: str) -> None:
 
 
 def run_pipeline(make: Any, corpus: Path, out: Path, times: StageTimes) -> None:
-    """Runs the first stages of a pipeline, as `authorprofile run` does."""
-    from pipeline.local import ObservedDagRunner
+    """Runs the first stages of a pipeline; those of `authorprofile` as its command does."""
+    with imports_of_the_command() if make is make_own else contextlib.nullcontext():
+        from pipeline.local import ObservedDagRunner
 
     with contextlib.suppress(_PathEndError):
         ObservedDagRunner(times).run(make(corpus, out))
