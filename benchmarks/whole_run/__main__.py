@@ -6,9 +6,9 @@ Enters: a size of the sample; with `--config` another run too, such as that of r
 `--before` the working tree of another state of this package, measured in turn, on the sample that
 it makes by itself, with the settings that it writes beside. Leaves: tables, `whole_run.json`,
 `whole_run.html`. Each run is a process of its own; `imports` are in `whole`. Cold and warm runs
-begin with an empty folder, and before a cold one Python, its packages, this one and the posts are
-dropped from the page cache (`page_cache`). The notes name the longest chain of stages that wait for
-each other, which no parallel runner could beat. `make bench` calls it.
+begin with an empty folder, and before a cold one Python, its packages, this one and the folder of
+the configuration are dropped from the page cache (`page_cache`). The notes name the longest chain
+of stages that wait for each other, which no parallel runner could beat. `make bench` calls it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     machine = measure_machine()
     trees = {NOW: ROOT} | ({BEFORE: options.before.resolve()} if options.before else {})
-    comparisons, notes = [], []
+    comparisons = []
+    notes = [] if page_cache.CAN_DROP else ["No cold runs: this system cannot drop cached files."]
     for name, configs in _configs(options, trees).items():
         runs = measure(trees, configs, options.out / "whole", options.rounds)
         comparisons += compare(runs, name)

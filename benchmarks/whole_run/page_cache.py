@@ -26,7 +26,7 @@ def drop(folders: Iterable[Path]) -> None:
     for path in _files(folders):
         try:
             file = os.open(path, os.O_RDONLY)
-        except PermissionError:
+        except (FileNotFoundError, PermissionError):
             continue
         try:
             os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
