@@ -147,7 +147,8 @@ def _draw(part: str, comparisons: Sequence[Comparison]) -> str:
     from plotly.subplots import make_subplots
 
     titles = [f"{comparison.title} ({comparison.unit})" for comparison in comparisons]
-    page = make_subplots(rows=len(comparisons), cols=1, subplot_titles=titles)
+    heights = [140 + 24 * len(comparison.figures) for comparison in comparisons]
+    page = make_subplots(rows=len(comparisons), cols=1, subplot_titles=titles, row_heights=heights)
     for row, comparison in enumerate(comparisons, 1):
         middles = [median(figures) for figures in comparison.figures.values()]
         above = [max(f) - m for f, m in zip(comparison.figures.values(), middles, strict=True)]
@@ -155,7 +156,8 @@ def _draw(part: str, comparisons: Sequence[Comparison]) -> str:
         error = {"type": "data", "array": above, "arrayminus": below}
         bars = go.Bar(x=middles, y=list(comparison.figures), orientation="h", error_x=error)
         page.add_trace(bars, row=row, col=1)
-    page.update_layout(template="none", height=280 * len(comparisons), showlegend=False)
+    page.update_yaxes(dtick=1)
+    page.update_layout(template="none", height=sum(heights), showlegend=False)
     page.update_layout(title=part, margin={"l": 180})
     return str(page.to_html(include_plotlyjs=True))
 

@@ -107,8 +107,9 @@ def compare(runs: Runs, of: str) -> list[Comparison]:
                     tree: [run[f"{prefix}{key}"] for run in told[kind]]
                     for tree, told in runs.items()
                 }
+                title_and_unit = f"{of}: {title}, {unit}"
                 comparisons.append(
-                    Comparison(f"{of}: {title}, {unit}", "seconds", base, figures, True)
+                    Comparison(title_and_unit, "seconds", base, figures, smaller_is_better=True)
                 )
     return comparisons + [
         Comparison(
