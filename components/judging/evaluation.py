@@ -147,14 +147,45 @@ def _shared_model(name: str, path: str, config: config_pb2.EvalConfig) -> tfma.E
 def _extractors(
     config: config_pb2.EvalConfig, models: list[Any]
 ) -> list[tfma.extractors.Extractor]:
-    """TFMA's own, with the baseline's slices taken out: an author is in one slice of a feature."""
+    """TFMA's own, with two put between them.
+
+    Each output keeps its name, were it a model's only one. The baseline's slices are taken out: an
+    author is in one slice of a feature.
+    """
     extractors: list[Any] = tfma.default_extractors(eval_config=config, eval_shared_model=models)
-    stages = [extractor.stage_name for extractor in extractors]
-    keep = tfma.extractors.Extractor(
-        stage_name="KeepCandidateSlices", ptransform=beam.Map(_without_baseline_slices)
-    )
-    extractors.insert(stages.index("ExtractSliceKeys"), keep)
+    outputs = {
+        spec.name if len(config.model_specs) > 1 else "": sorted(spec.label_keys)
+        for spec in config.model_specs
+    }
+    for before, name, function in (
+        ("ExtractSliceKeys", "KeepCandidateSlices", _without_baseline_slices),
+        ("KeepCandidateSlices", "NameOnlyOutputs", functools.partial(_with_names, outputs)),
+    ):
+        stages = [extractor.stage_name for extractor in extractors]
+        own = tfma.extractors.Extractor(stage_name=name, ptransform=beam.Map(function))
+        extractors.insert(stages.index(before), own)
     return extractors
+
+
+def _with_names(outputs: Mapping[str, Sequence[str]], extracts: dict[str, Any]) -> dict[str, Any]:
+    """Puts a model's only output back into the dictionary that TFMA has taken it out of.
+
+    Metrics ask for an output by name (`tensorflow_model_analysis/utils/model_util.py`,
+    `prefer_dict_outputs`).
+
+    Args:
+        outputs: by model the outputs that are judged; the only model has no name.
+        extracts: of one author or of a batch.
+    """
+    answers = extracts[constants.PREDICTIONS_KEY]
+    by_model = {"": answers} if "" in outputs else answers
+    named = {
+        model: answer if isinstance(answer, Mapping) else {outputs[model][0]: answer}
+        for model, answer in by_model.items()
+    }
+    extracts = copy.copy(extracts)
+    extracts[constants.PREDICTIONS_KEY] = named.get("", named)
+    return extracts
 
 
 def _without_baseline_slices(extracts: dict[str, Any]) -> dict[str, Any]:

@@ -24,12 +24,14 @@ def loss_figure(head: Json, heads: int, training: Json) -> go.Figure | None:
 
     Args:
         head: its declaration.
-        heads: number of heads: of one alone, Keras leaves the name out.
+        heads: number of heads: of one alone that is the only output (it has no steps), Keras
+            leaves the name out.
         training: `training.json`.
     """
     epochs = training.get("epochs", [])
-    key = f"{head['name']}_known_loss" if heads > 1 else "known_loss"
-    if not any(key in epoch for epoch in epochs):
+    keys = [f"{head['name']}_known_loss", *(["known_loss"] if heads == 1 else [])]
+    key = next((key for key in keys if any(key in epoch for epoch in epochs)), None)
+    if key is None:
         return None
     drawn = figure("epoch", f"loss, {LOSS_UNITS[head['kind']]}", height=300)
     numbers = list(range(1, len(epochs) + 1))

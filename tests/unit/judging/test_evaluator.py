@@ -205,9 +205,14 @@ def test_the_results_load_as_any_evaluation_of_tfma(root: Path) -> None:
 
 
 def judge_beside(
-    root: Path, baseline: Path | None, folder: Path, examples: Path | None = None
+    root: Path,
+    baseline: Path | None,
+    folder: Path,
+    examples: Path | None = None,
+    model: Path | None = None,
+    heads: tuple[Any, ...] = HEADS,
 ) -> Verdict:
-    """Runs the executor alone: the good model of the first run beside any baseline."""
+    """Runs the executor alone: by default the good model of the first run, beside a baseline."""
     from tfx.types import standard_artifacts
 
     from components.heads import heads_to_json
@@ -222,7 +227,7 @@ def judge_beside(
     test_examples.split_names = json.dumps(["test"])
     inputs = {
         "examples": [test_examples],
-        "model": [artifact(standard_artifacts.Model, root / "first", 2)],
+        "model": [artifact(standard_artifacts.Model, model or root / "first", 2)],
     }
     if baseline:
         inputs["baseline_model"] = [artifact(standard_artifacts.Model, baseline, 3)]
@@ -231,7 +236,7 @@ def judge_beside(
     Executor(Executor.Context(beam_pipeline_args=IN_MEMORY)).Do(
         inputs,
         {"blessing": [blessing], "evaluation": [evaluation]},
-        {"heads": heads_to_json(HEADS), "settings": JudgingSettings().model_dump_json()},
+        {"heads": heads_to_json(heads), "settings": JudgingSettings().model_dump_json()},
     )
     return read_verdict(blessing.uri)
 
@@ -264,3 +269,45 @@ def test_a_split_without_authors_blesses_nothing(
     verdict = judge_beside(root, None, tmp_path, empty)
     assert verdict.authors == 0
     assert verdict.falling_short == ["age", "income", "gender"]
+
+
+ALONE = [head.name for head in HEADS]
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_head_alone_is_judged_as_it_is_among_others(
+    root: Path, tmp_path: Path, write_model: Write, name: str
+) -> None:
+    (head,) = (head for head in HEADS if head.name == name)
+    alone = write_model(tmp_path / "alone", [name], age_error=3.0)
+    verdict = judge_beside(root, None, tmp_path, model=alone, heads=(head,))
+    among = {one.name: one for one in verdicts(root)[0].heads}
+    assert verdict.heads == [among[name]]
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "compared"),
+    [
+        *([[name], [name], [name]] for name in ALONE),
+        (["age"], ALONE, ["age"]),
+        (ALONE, ["gender"], ["gender"]),
+        (["age", "income"], ["income", "gender"], ["income"]),
+    ],
+    ids=str,
+)
+def test_a_head_alone_is_compared_with_the_model_in_service(
+    root: Path,
+    tmp_path: Path,
+    write_model: Write,
+    now: list[str],
+    before: list[str],
+    compared: list[str],
+) -> None:
+    heads = tuple(head for head in HEADS if head.name in now)
+    model = write_model(tmp_path / "now", now, age_error=3.0)
+    older = write_model(tmp_path / "before", before, age_error=3.0)
+    verdict = judge_beside(root, older, tmp_path, model=model, heads=heads)
+    differences = {head.name: head.comparison.difference for head in verdict.heads}
+    assert [name for name, difference in differences.items() if difference] == compared
+    assert [differences[name].value for name in compared] == [0.0] * len(compared)
+    assert verdict.blessed and verdict.baseline is not None and verdict.baseline.left_out == ""

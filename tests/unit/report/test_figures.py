@@ -162,9 +162,11 @@ def test_lengths_are_shares_of_each_split() -> None:
     assert list(drawn.data[0].y) == [0.75, 0.25]
 
 
-def test_one_head_alone_finds_its_loss_without_a_name() -> None:
-    training = {"best_epoch": 1, "epochs": [{"known_loss": 0.5, "val_known_loss": 0.6}]}
+@pytest.mark.parametrize("key", ["known_loss", "height_known_loss"], ids=["plain", "in steps"])
+def test_one_head_alone_finds_its_loss_without_a_name(key: str) -> None:
+    training = {"best_epoch": 1, "epochs": [{key: 0.5, f"val_{key}": 0.6}]}
     drawn = loss_figure({"name": "height", "kind": "regression"}, 1, training)
     assert drawn is not None
     assert [list(trace.y) for trace in drawn.data] == [[0.5], [0.6]]
-    assert loss_figure({"name": "height", "kind": "regression"}, 2, training) is None
+    if key == "known_loss":
+        assert loss_figure({"name": "height", "kind": "regression"}, 2, training) is None
