@@ -7,7 +7,6 @@ work itself is `components.serving.bulk`. Imports Beam and TensorFlow once the p
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
 import shutil
@@ -21,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from components.ingest.sources import SourceError, SourceFile, find_posts
+from components.paths import is_pattern
 from components.serving.answering import ModelError, find_model, load_model_once
 from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.bulk.tables import FormatError, check_format
@@ -44,11 +44,7 @@ def is_bulk(files: Sequence[str], output: Path | None) -> bool:
     """
     if output is not None or len(files) > 1:
         return True
-    return any(
-        not _TABLES.isdisjoint(Path(file).suffixes)
-        or (glob.has_magic(file) and not os.path.exists(file))
-        for file in files
-    )
+    return any(not _TABLES.isdisjoint(Path(file).suffixes) or is_pattern(file) for file in files)
 
 
 def bulk_command(
@@ -66,7 +62,7 @@ def bulk_command(
     """
     console = Console(stderr=True, highlight=False)
     try:
-        sources = find_posts([_pattern(file) for file in files])
+        sources = find_posts(files)
         version = find_model(model_folder)
         served = read_served_heads(version)
         if output is not None:
@@ -93,10 +89,6 @@ def bulk_command(
         console.print(f"predict failed: {told}", markup=False, soft_wrap=True)
         return 1
     return 0
-
-
-def _pattern(file: str) -> str:
-    return glob.escape(file) if os.path.isfile(file) else file
 
 
 def _goes_on(output: Path | None) -> str:

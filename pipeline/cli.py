@@ -18,6 +18,8 @@ from pipeline.imports import uncollected
 from pipeline.models.commands import models
 from pipeline.observed import FAILED, INTERRUPTED, NOT_BLESSED, leave, observed
 from pipeline.options import (
+    GivenPath,
+    GivenText,
     beam_option,
     check_before,
     check_out,
@@ -80,12 +82,12 @@ def audit(**options: Any) -> None:
 @click.option(
     "--model",
     required=True,
-    type=click.Path(path_type=Path),
+    type=GivenPath(),
     help="Folder of served versions, or one version.",
 )
 @click.option(
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=GivenPath(dir_okay=False),
     help="File of answers: .jsonl, .csv or .parquet. Appears when it is whole.",
 )
 @click.option("--force", is_flag=True, help="Replace the output, or work left by another call.")
@@ -97,7 +99,7 @@ def audit(**options: Any) -> None:
     help="A setting of the section beam, such as beam.parallelism=8. Repeatable.",
 )
 @beam_option
-@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.argument("files", nargs=-1, type=GivenText(), metavar="[FILE]...")
 def predict(
     model: Path,
     output: Path | None,
@@ -138,7 +140,7 @@ def predict(
 
 
 @cli.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=GivenPath())
 @click.option("--rebuild", is_flag=True, help="Draw it anew from report.json in the folder.")
 @click.option("--open", "open_browser", is_flag=True, help="Show it in the browser.")
 def report(run: Path, rebuild: bool, open_browser: bool) -> None:
@@ -155,7 +157,7 @@ def report(run: Path, rebuild: bool, open_browser: bool) -> None:
 @click.option(
     "--model",
     required=True,
-    type=click.Path(path_type=Path),
+    type=GivenPath(),
     help="Folder of served versions, which is watched, or one version.",
 )
 @click.option("--host", help="Address to listen on; 127.0.0.1 unless given.")
@@ -180,7 +182,7 @@ def serve(model: Path, assignments: tuple[str, ...], **options: Any) -> None:
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=GivenPath(file_okay=False))
 @click.option(
     "--authors",
     type=click.IntRange(min=1),

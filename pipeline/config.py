@@ -144,9 +144,16 @@ class Config(BaseModel):
     @field_validator("posts", "labels")
     @classmethod
     def _one_pattern_at_least(cls, patterns: list[str]) -> list[str]:
-        if not patterns or not all(patterns):
+        if not patterns or not all(pattern.strip() for pattern in patterns):
             raise ValueError("must name at least one file or glob")
         return patterns
+
+    @field_validator("out")
+    @classmethod
+    def _a_folder(cls, out: str) -> str:
+        if not out.strip():
+            raise ValueError("must name a folder; it is empty")
+        return out
 
     @model_validator(mode="before")
     @classmethod

@@ -7,7 +7,6 @@ with code 2. Called by `cli` and by the groups of commands. Imports neither Tens
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +19,32 @@ if TYPE_CHECKING:
     from pipeline.config import Config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class GivenPath(click.Path):
+    """A path of the command line; an empty one, which Python takes for this folder, is refused."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        """The path. Raises BadParameter."""
+        GivenText().convert(os.fspath(value), parameter, context)
+        return super().convert(value, parameter, context)
+
+
+class GivenText(click.types.StringParamType):
+    """A pattern, or an address, of the command line, which is not empty."""
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> str:
+        """The text. Raises BadParameter."""
+        if not str(value).strip():
+            self.fail("must name a file or a folder; it is empty.", parameter, context)
+        return str(value)
 
 
 beam_option = click.option(
@@ -47,10 +72,20 @@ def source_options(command: Command) -> Command:
         beam_option,
         click.option("--heads", help="Heads to predict, by name: age,gender."),
         click.option(
-            "--labels", multiple=True, metavar="GLOB", help="Files of label records. Repeatable."
+            "--labels",
+            multiple=True,
+            type=GivenText(),
+            metavar="GLOB",
+            help="Files of label records. Repeatable.",
         ),
-        click.option("--posts", multiple=True, metavar="GLOB", help="Files of posts. Repeatable."),
-        click.argument("config", required=False, type=click.Path(dir_okay=False, path_type=Path)),
+        click.option(
+            "--posts",
+            multiple=True,
+            type=GivenText(),
+            metavar="GLOB",
+            help="Files of posts. Repeatable.",
+        ),
+        click.argument("config", required=False, type=GivenPath(dir_okay=False)),
     ):
         command = option(command)
     return command
@@ -58,7 +93,8 @@ def source_options(command: Command) -> Command:
 
 def config_options(command: Command) -> Command:
     """The same, with the folder of runs."""
-    return source_options(click.option("--out", help="Folder of runs, metadata and logs.")(command))
+    out = click.option("--out", type=GivenText(), help="Folder of runs, metadata and logs.")
+    return source_options(out(command))
 
 
 def read_config(
@@ -137,25 +173,19 @@ def check_runner(config: Config) -> None:
 
 def check_sources(config: Config) -> None:
     """Ends the command with code 2 where local files are missing or cannot be sources."""
-    from components.ingest.sources import SourceError, find_sources
+    from components.ingest.rolling import moves, open_pattern
+    from components.ingest.sources import SourceError, find_sources, list_files
 
     for key in ("posts", "labels"):
         for pattern in getattr(config, key):
-            if "://" not in pattern and not _names_a_file(pattern):
+            if "://" not in pattern and not list_files(open_pattern(pattern)):
                 raise click.UsageError(f"{key}: no file matches {pattern}")
     # Which files a placeholder or a bucket names is known once the run looks.
-    if not any("{" in pattern or "://" in pattern for pattern in (*config.posts, *config.labels)):
+    if not any(moves(pattern) or "://" in pattern for pattern in (*config.posts, *config.labels)):
         try:
             find_sources(config.posts, config.labels)
         except SourceError as error:
             raise click.UsageError(str(error)) from None
-
-
-def _names_a_file(pattern: str) -> bool:
-    import glob
-
-    plain = os.path.expanduser(re.sub(r"\{[A-Z]+(:\d+)?\}", "*", pattern))
-    return any(os.path.isfile(path) for path in glob.iglob(plain))
 
 
 def check_hyperparameters(path: str) -> None:
@@ -179,6 +209,10 @@ def check_warm_start(path: str) -> None:
 
 def check_out(out: str) -> None:
     """Ends the command with code 2 where the run's folder cannot be written."""
+    from components.paths import fault_of_run_folder
+
+    if fault := fault_of_run_folder(out):
+        raise click.UsageError(f"out: must be a folder that can be written; got {out}: {fault}")
     try:
         Path(out, "logs").mkdir(parents=True, exist_ok=True)
         writable = os.access(Path(out, "logs"), os.W_OK)

@@ -1,15 +1,17 @@
 """The join audit alone: patterns in, counts and set-aside records out, nothing trained.
 
-Enters: patterns of posts and labels, the heads, the settings and a folder. Leaves: `audit.json`
-and `set_aside-*.jsonl.gz` in the folder, and the summary. Called by `authorprofile audit`. Imports
-Beam, and TFX only where a pattern has a placeholder. `load_summary` reads the audit of any run.
+Enters: patterns of posts and labels, the heads, the settings and a folder of this machine. Leaves:
+`audit.json` and `set_aside-*.jsonl.gz` in the folder, and the summary. Imports Beam, and TFX only
+where a pattern has a placeholder. `load_summary` reads the audit of any run.
 """
 
 from __future__ import annotations
 
 import logging
+import shutil
 import uuid
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -18,9 +20,11 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.disk_shuffle import disk_for
 from components.ingest.join import AUDIT_FILE, SET_ASIDE_PREFIX, IngestSources
+from components.ingest.rolling import moves
 from components.ingest.settings import IngestSettings
-from components.ingest.sources import SourceFile, absolute_pattern, find_sources, plain_bytes
+from components.ingest.sources import SourceFile, find_sources, plain_bytes
 from components.ingest.summary import JoinSummary
+from components.paths import absolute
 
 # Without a named image TFX makes a package of itself for the workers, which have it here.
 LOCAL_BEAM_ARGUMENTS = (
@@ -30,6 +34,7 @@ LOCAL_BEAM_ARGUMENTS = (
 )
 
 PARTIAL_PREFIX = "partial-"
+SET_ASIDE_FILES = f"{SET_ASIDE_PREFIX}-*.jsonl.gz"
 
 _log = logging.getLogger("authorprofile.ingest")
 
@@ -51,18 +56,18 @@ def audit_sources(
         SourceError: a pattern names no file, or a file that cannot be a source.
     """
     sources = _find_sources(posts, labels, settings)
-    folder = absolute_pattern(out_folder).rstrip("/")
+    folder = Path(absolute(out_folder))
     _delete_unfinished(folder)
-    partial = f"{folder}/{PARTIAL_PREFIX}{uuid.uuid4().hex}"
+    partial = folder / f"{PARTIAL_PREFIX}{uuid.uuid4().hex}"
     try:
         pipeline = beam.Pipeline(options=PipelineOptions(list(beam_arguments)))
-        with disk_for(pipeline, partial, plain_bytes(sources)) as disk, pipeline:
-            _ = pipeline | IngestSources(sources, heads, settings, partial, disk)
+        with disk_for(pipeline, str(partial), plain_bytes(sources)) as disk, pipeline:
+            _ = pipeline | IngestSources(sources, heads, settings, str(partial), disk)
         _replace_audit(partial, folder)
     finally:
-        if FileSystems.exists(partial):
-            FileSystems.delete([partial])
-    summary = load_summary(folder)
+        if partial.exists():
+            shutil.rmtree(partial)
+    summary = load_summary(str(folder))
     log_summary(summary)
     return summary
 
@@ -88,7 +93,7 @@ def log_summary(summary: JoinSummary) -> None:
 def _find_sources(
     posts: Sequence[str], labels: Sequence[str], settings: IngestSettings
 ) -> tuple[SourceFile, ...]:
-    if not any("{" in pattern for pattern in (*posts, *labels)):
+    if not any(map(moves, (*posts, *labels))):
         return find_sources(posts, labels)
     # Takes TFX's 20 seconds of import, for the same files that a run would read.
     from components.ingest.spans import find_selected, select_span
@@ -97,24 +102,14 @@ def _find_sources(
     return find_selected(selection, settings.window)[1]
 
 
-def _delete_unfinished(folder: str) -> None:
-    start = len(folder) + 1
-    files = _paths(f"{folder}/{PARTIAL_PREFIX}**")
-    unfinished = {f"{folder}/{path[start:].partition('/')[0]}" for path in files}
-    if unfinished:
-        FileSystems.delete(sorted(unfinished))
+def _delete_unfinished(folder: Path) -> None:
+    for left in folder.glob(f"{PARTIAL_PREFIX}*/"):
+        shutil.rmtree(left)
 
 
-def _replace_audit(partial: str, folder: str) -> None:
+def _replace_audit(partial: Path, folder: Path) -> None:
     """Moves an audit into the folder: its summary last, so that it never tells of other files."""
-    old = _paths(f"{folder}/{AUDIT_FILE}") + _paths(f"{folder}/{SET_ASIDE_PREFIX}-*.jsonl.gz")
-    if old:
-        FileSystems.delete(old)
-    for name in (f"{SET_ASIDE_PREFIX}-*.jsonl.gz", AUDIT_FILE):
-        new = _paths(f"{partial}/{name}")
-        FileSystems.rename(new, [f"{folder}/{path.rpartition('/')[2]}" for path in new])
-
-
-def _paths(pattern: str) -> list[str]:
-    (match,) = FileSystems.match([pattern])
-    return [file.path for file in match.metadata_list]
+    for old in (folder / AUDIT_FILE, *folder.glob(SET_ASIDE_FILES)):
+        old.unlink(missing_ok=True)
+    for new in (*partial.glob(SET_ASIDE_FILES), partial / AUDIT_FILE):
+        new.rename(folder / new.name)

@@ -3,8 +3,8 @@
 Enters: patterns of which some have `{SPAN}` or `{YYYY}{MM}{DD}` (and `{VERSION}`), the window of
 the settings. Leaves: the spans there are, those in the window, and their files, each with its span.
 A pattern without a placeholder is read beside every window. A span counts where every pattern that
-has a placeholder has a file of it. Called by `spans`, `audit_sources` and the retraining. Knows
-nothing of TFX, whose placeholders these are; the span of a date is the number of days since 1970.
+has a placeholder has a file of it. Knows nothing of TFX, whose placeholders these are; the span of
+a date is the number of days since 1970.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from components.ingest.sources import (
     KINDS,
     SourceError,
     SourceFile,
-    absolute_pattern,
     find_sources,
     list_files,
 )
+from components.paths import as_pattern, pattern_regex
 
 _PLACEHOLDER = re.compile(r"\{(?P<name>SPAN|VERSION|YYYY|MM|DD)(?::(?P<width>\d+))?\}")
 _WIDTHS = {"YYYY": 4, "MM": 2, "DD": 2}
@@ -37,8 +37,8 @@ class Span(NamedTuple):
 
 
 def moves(pattern: str) -> bool:
-    """Whether a pattern has a placeholder."""
-    return _PLACEHOLDER.search(pattern) is not None
+    """Whether a pattern has a placeholder; a file that exists under that very name has none."""
+    return _PLACEHOLDER.search(as_pattern(pattern)) is not None
 
 
 def available_spans(posts: Sequence[str], labels: Sequence[str]) -> list[Span]:
@@ -47,7 +47,7 @@ def available_spans(posts: Sequence[str], labels: Sequence[str]) -> list[Span]:
     Raises:
         SourceError: a file's placeholder stands for no day of the calendar.
     """
-    found = [_spans_of(pattern) for pattern in (*posts, *labels) if moves(pattern)]
+    found = [spans_of(pattern) for pattern in (*posts, *labels) if moves(pattern)]
     if not found:
         return []
     common = set(found[0]).intersection(*found[1:])
@@ -102,7 +102,12 @@ def fill_pattern(pattern: str, span: Span) -> str:
         width = match["width"] or _WIDTHS.get(match["name"], 0)
         return str(values[match["name"]]).zfill(int(width))
 
-    return _PLACEHOLDER.sub(fill, pattern)
+    return _PLACEHOLDER.sub(fill, as_pattern(pattern))
+
+
+def open_pattern(pattern: str) -> str:
+    """The pattern with a wildcard for each placeholder: whatever they may stand for."""
+    return _PLACEHOLDER.sub("*", as_pattern(pattern))
 
 
 def find_window(
@@ -127,16 +132,19 @@ def find_window(
     return tuple(sorted(sources, key=lambda s: (KINDS.index(s.kind), s.span, s.path)))
 
 
-def _spans_of(pattern: str) -> set[Span]:
-    expression = re.compile(_regex(absolute_pattern(pattern)))
-    return {
-        _read_span(match.groupdict(), path)
-        for path, match in _matches(expression, absolute_pattern(pattern))
-    }
+def spans_of(pattern: str) -> set[Span]:
+    """The spans and versions of which a pattern has files.
+
+    Raises:
+        SourceError: a file's placeholder stands for no day of the calendar.
+    """
+    whole = as_pattern(pattern)
+    expression = re.compile(_regex(whole))
+    return {_read_span(match.groupdict(), path) for path, match in _matches(expression, whole)}
 
 
 def _matches(expression: re.Pattern[str], pattern: str) -> Iterator[tuple[str, re.Match[str]]]:
-    for path in list_files(_PLACEHOLDER.sub("*", pattern)):
+    for path in list_files(open_pattern(pattern)):
         match = expression.fullmatch(path)
         # A glob takes for a span what is no number, such as a README beside the spans.
         if match is not None:
@@ -161,19 +169,14 @@ def _regex(pattern: str) -> str:
     """A regular expression of the paths that a pattern names, a group for each placeholder."""
     parts, end, named = [], 0, set()
     for match in _PLACEHOLDER.finditer(pattern):
-        parts.append(_glob_regex(pattern[end : match.start()]))
+        parts.append(pattern_regex(pattern[end : match.start()]))
         name, width = match["name"], match["width"] or _WIDTHS.get(match["name"])
         digits = rf"\d{{{width}}}" if width else r"\d+"
         parts.append(f"(?P={name})" if name in named else f"(?P<{name}>{digits})")
         named.add(name)
         end = match.end()
-    return "".join([*parts, _glob_regex(pattern[end:])])
-
-
-def _glob_regex(text: str) -> str:
-    wild = {"*": "[^/]*", "?": "[^/]", "[": "[", "]": "]", "-": "-", "!": "^"}
-    return "".join(wild.get(letter, re.escape(letter)) for letter in text)
+    return "".join([*parts, pattern_regex(pattern[end:])])
 
 
 def _paths(pattern: str) -> list[str]:
-    return list(list_files(absolute_pattern(pattern)))
+    return list(list_files(pattern))

@@ -1,8 +1,8 @@
 """The files of posts and labels: patterns in, a checked list of files out.
 
 Enters: paths or globs of posts and of labels, local or on an object store (`gs://...`). Leaves:
-the `SourceFile`s they name, sorted, each once, and the folder all patterns share. Called by
-`example_gen`, `audit_sources` and `serving.bulk`. Knows nothing of TFX; Beam is imported for object
+the `SourceFile`s they name, sorted, each once, and the folder all patterns share. What exists is
+itself, brackets and all (see `components.paths`). Knows nothing of TFX; Beam is imported for object
 stores alone.
 """
 
@@ -14,6 +14,8 @@ import os
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Literal, NamedTuple
+
+from components.paths import as_pattern, escape
 
 Kind = Literal["posts", "labels"]
 KINDS: tuple[Kind, ...] = ("posts", "labels")
@@ -115,11 +117,6 @@ def plain_bytes(sources: Sequence[SourceFile]) -> int:
     )
 
 
-def absolute_pattern(pattern: str) -> str:
-    """The pattern with its whole path; one that names a scheme (`gs://...`) stays as it is."""
-    return pattern if "://" in pattern else os.path.abspath(os.path.expanduser(pattern))
-
-
 def common_folder(patterns: Sequence[str]) -> str:
     """The deepest folder above all patterns, free of wildcards and of `{SPAN}`.
 
@@ -173,12 +170,15 @@ def list_files(pattern: str) -> dict[str, int]:
 
 
 def _match_local(pattern: str) -> dict[str, int]:
-    paths = glob.glob(absolute_pattern(pattern))
+    paths = glob.glob(as_pattern(pattern))
     return {path: os.path.getsize(path) for path in paths if not os.path.isdir(path)}
 
 
 def _match_remote(pattern: str) -> dict[str, int]:
     from apache_beam.io.filesystems import FileSystems
 
-    (match,) = FileSystems.match([pattern])
-    return {file.path: file.size_in_bytes for file in match.metadata_list}
+    for wanted in dict.fromkeys((escape(pattern), pattern)):
+        (match,) = FileSystems.match([wanted])
+        if match.metadata_list:
+            return {file.path: file.size_in_bytes for file in match.metadata_list}
+    return {}

@@ -5,8 +5,7 @@ the files, so that a run over unchanged files is taken from the cache. But it wa
 move together; posts that come in spans beside one table of labels are the common case. Here a
 pattern without a placeholder stays as it is and is fingerprinted too. So are the older spans of a
 window (see `rolling`), which TFX's driver knows nothing of: it hands the newest on, and beside it,
-as the property `window`, the spans that the executor reads. Used by `example_gen`, and by
-`audit_sources` where a pattern has a placeholder.
+as the property `window`, the spans that the executor reads.
 """
 
 from __future__ import annotations
@@ -27,16 +26,17 @@ from components.ingest.rolling import (
     fill_pattern,
     find_window,
     moves,
+    spans_of,
 )
 from components.ingest.settings import IngestSettings, SpanWindow
 from components.ingest.sources import (
     KINDS,
     SourceError,
     SourceFile,
-    absolute_pattern,
     common_folder,
     find_sources,
 )
+from components.paths import as_pattern
 
 WINDOW = "window"
 """Property in which the driver leaves the patterns and spans of a window, as JSON."""
@@ -67,33 +67,40 @@ class PostsInputProcessor(input_processor.FileBasedInputProcessor):
         Raises:
             SourceError: they have none, or not the same.
         """
-        try:
-            span, version = super().resolve_span_and_version()
-        except ValueError as error:
-            patterns = ", ".join(
-                os.path.join(self._input_base_uri, split.pattern) for split in self._splits
+        newest = self._newest_span()
+        self.spans = self._read_window(newest.number) if self._patterns_move() else []
+        older = [span for span in self.spans if span.number != newest.number]
+        self._fingerprint = "\n".join(
+            io_utils.generate_fingerprint(name, fill_pattern(pattern, span))
+            for span in (newest, *older)
+            for name, pattern in self._patterns
+            if span is newest or moves(pattern)
+        )
+        return newest.number, newest.version
+
+    def _newest_span(self) -> Span:
+        """TFX's own search reads a folder's parentheses and brackets as a regular expression."""
+        moving = [pattern for _, pattern in self._patterns if moves(pattern)]
+        newest = {pattern: self._newest_of(pattern) for pattern in moving}
+        if len(set(newest.values())) > 1 or None in newest.values():
+            found = ", ".join(
+                f"{pattern} ({'no file' if span is None else f'span {_told(span)}'})"
+                for pattern, span in newest.items()
             )
             raise SourceError(
-                f"Patterns with a span need files, all with the same newest span: {error}. "
-                f"Received: {patterns}"
-            ) from error
-        fixed = (
-            io_utils.generate_fingerprint(
-                split.name, os.path.join(self._input_base_uri, split.pattern)
+                "Patterns with a span need files, all with the same newest span and version. "
+                f"Received: {found}"
             )
-            for split in self._fixed
-        )
-        self.spans = self._read_window(span) if self._patterns_move() else []
-        older = (
-            io_utils.generate_fingerprint(name, fill_pattern(pattern, other))
-            for other in self.spans
-            if other.number != span
-            for name, pattern in self._patterns
-            if moves(pattern)
-        )
-        own: str = self._fingerprint  # type: ignore[has-type]
-        self._fingerprint = "\n".join((own, *fixed, *older))
-        return span, version
+        return next(filter(None, newest.values()), Span(0, None))
+
+    def _newest_of(self, pattern: str) -> Span | None:
+        wanted = self._range_config.static_range if self._range_config else None
+        spans = [
+            span
+            for span in spans_of(pattern)
+            if wanted is None or span.number == wanted.start_span_number
+        ]
+        return max(spans, key=lambda span: (span.number, span.version or 0), default=None)
 
     def _patterns_move(self) -> bool:
         return any(moves(pattern) for _, pattern in self._patterns)
@@ -162,7 +169,7 @@ def make_input_config(
         -> "/data", splits posts-0: "posts-{SPAN}.jsonl", labels-0: "labels.csv"
     """
     named = [
-        (f"{kind}-{place}", absolute_pattern(pattern))
+        (f"{kind}-{place}", as_pattern(pattern))
         for kind, patterns in zip(KINDS, (posts, labels), strict=True)
         for place, pattern in enumerate(patterns)
     ]
@@ -216,7 +223,7 @@ def select_span(
     Raises:
         SourceError: the patterns have no files, or not the same span.
     """
-    if span is not None and not any(map(_moves, (*posts, *labels))):
+    if span is not None and not any(map(moves, (*posts, *labels))):
         raise SourceError(
             f"Span {span} needs a pattern with {{SPAN}} or a date. Received: "
             f"{', '.join((*posts, *labels))}"
@@ -269,6 +276,10 @@ def format_patterns(patterns: Sequence[str]) -> str:
 def parse_patterns(text: str) -> list[str]:
     """One pattern, or a JSON list of them."""
     return json.loads(text) if text.startswith("[") else [text]
+
+
+def _told(span: Span) -> str:
+    return str(span.number) if span.version is None else f"{span.number} version {span.version}"
 
 
 def _moves(pattern: str) -> bool:

@@ -31,8 +31,8 @@ from components.heads import heads_to_json
 from components.ingest.audit_sources import load_summary
 from components.ingest.rolling import Span
 from components.ingest.settings import SpanWindow
-from components.ingest.sources import absolute_pattern
 from components.ingest.summary import JoinSummary
+from components.paths import as_pattern
 from components.retraining.drift import STATISTICS_FILE, Statistics, load_statistics
 from components.retraining.look import LOOK_FILE, SpanView, look_at_span, span_fingerprint
 from components.retraining.planning import History, Setup, choose_runs
@@ -157,7 +157,7 @@ class KeptLooker:
 
     def _look(self, span: Span) -> SpanView:
         setup = self.setup
-        patterns = [[absolute_pattern(p) for p in kind] for kind in (setup.posts, setup.labels)]
+        patterns = [[as_pattern(p) for p in kind] for kind in (setup.posts, setup.labels)]
         settings = setup.ingest.model_copy(update={"window": SpanWindow()})
         parts = (
             span_fingerprint([*patterns[0], *patterns[1]], span),

@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from components.paths import loadable
 from components.serving.assets import ServedHeads
 from components.serving.versions import MODEL_FILE, newest_version
 
@@ -70,7 +71,8 @@ def load_model(version: Path) -> Model:
         import tensorflow as tf
 
         try:
-            model = tf.saved_model.load(str(version))
+            with loadable(version) as path:
+                model = tf.saved_model.load(path)
             signature = model.signatures["posts"]
         except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
             raise ModelError(

@@ -14,7 +14,7 @@ import click
 from pipeline.deploy.commands import compile_files, specification_path, target_option, usage_errors
 from pipeline.deploy.files import write_together
 from pipeline.deploy.settings import Target
-from pipeline.options import config_options, read_config
+from pipeline.options import GivenPath, config_options, read_config
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 spec_option = click.option(
     "--spec",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=GivenPath(dir_okay=False),
     help="Compiled specification to run; without it CONFIG is compiled anew.",
 )
 parameter_option = click.option(

@@ -16,7 +16,7 @@ import click
 from pipeline.deploy.files import write_together
 from pipeline.deploy.settings import TARGETS, Target
 from pipeline.imports import uncollected
-from pipeline.options import config_options, read_config, source_options
+from pipeline.options import GivenPath, check_out, config_options, read_config, source_options
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -40,7 +40,7 @@ def specification_path(config: Config, target: Target) -> Path:
 @click.option(
     "--out",
     "file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=GivenPath(dir_okay=False),
     help="File to write; by default <out>/deploy/<target>.",
 )
 @source_options
@@ -104,7 +104,7 @@ def print_fingerprint(context: click.Context) -> None:
 )
 @click.option(
     "--spec",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=GivenPath(dir_okay=False),
     help="A compiled file to check, in place of what CONFIG compiles to.",
 )
 @click.option(
@@ -169,6 +169,7 @@ def rehearse_for(
     blessed.
     """
     config = read_config(**options)
+    check_out(config.out)
     submitted = dict(_parse_parameter(text) for text in parameters)
     from pipeline.chatter import divert_output
     from pipeline.deploy.rehearsal.console import RehearsalConsole

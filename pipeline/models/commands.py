@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pipeline.options import GivenText
+
 if TYPE_CHECKING:
     from pipeline.models.places import Place
 
@@ -31,7 +33,10 @@ def models() -> None:
 def model_option(command: Command) -> Command:
     """The folder, which both commands take."""
     return click.option(
-        "--model", required=True, help="Folder of served versions; a bucket's as gs://..."
+        "--model",
+        required=True,
+        type=GivenText(),
+        help="Folder of served versions; a bucket's as gs://...",
     )(command)
 
 

@@ -16,7 +16,7 @@ from tfx import v1 as tfx
 from components.heads import heads_to_json
 from components.ingest.rolling import Span
 from components.ingest.settings import SpanWindow
-from components.ingest.sources import absolute_pattern
+from components.paths import as_pattern
 from components.retraining.look import SpanLook, SpanView, span_fingerprint
 from components.retraining.record import DecisionRecord
 from pipeline.beam import beam_arguments
@@ -60,7 +60,7 @@ class Looker:
     def _component(self, span: Span) -> SpanLook:
         config = self.config
         posts, labels = (
-            [absolute_pattern(pattern) for pattern in patterns]
+            [as_pattern(pattern) for pattern in patterns]
             for patterns in (config.posts, config.labels)
         )
         settings = config.ingest.model_copy(update={"window": SpanWindow()})

@@ -20,7 +20,7 @@ import click
 
 from pipeline.cloud.commands import find_spec, parameter_option, read_place, spec_option
 from pipeline.deploy.settings import TARGETS, Target
-from pipeline.options import check_out, check_sources, config_options, read_config
+from pipeline.options import GivenPath, check_out, check_sources, config_options, read_config
 
 if TYPE_CHECKING:
     from pipeline.cloud.scheduling import PlatformCommands
@@ -54,7 +54,7 @@ def target_options(command: Command) -> Command:
     for option in (
         click.option(
             "--folder",
-            type=click.Path(file_okay=False, path_type=Path),
+            type=GivenPath(file_okay=False),
             default=DEFAULT_FOLDER,
             show_default=True,
             envvar="AUTHORPROFILE_SCHEDULES",
@@ -77,7 +77,7 @@ def place_options(command: Command) -> Command:
     command = click.option(
         "assignments", "--set", multiple=True, metavar="KEY=VALUE", help="Override a setting."
     )(command)
-    path = click.Path(dir_okay=False, path_type=Path)
+    path = GivenPath(dir_okay=False)
     return click.argument("config", required=False, type=path)(command)
 
 
@@ -261,7 +261,7 @@ def run_now(name: str, target: str, folder: Path, **place: Any) -> None:
 @schedule.command()
 @click.option(
     "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=GivenPath(file_okay=False),
     default=DEFAULT_FOLDER,
     show_default=True,
     envvar="AUTHORPROFILE_SCHEDULES",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,8 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from pipeline.causes import describe_cause
+from pipeline.cli import cli
 from pipeline.config import ConfigError, load_config, settings_as_yaml
 
 GIVEN = {"posts": ["posts.jsonl"], "labels": ["labels.csv"]}
@@ -237,3 +240,65 @@ def test_an_interrupt_ends_any_command_without_a_traceback(tmp_path):
     output, errors = process.communicate(timeout=300)
     assert (process.returncode, output, errors.strip()) == (130, "", "Interrupted.")
     assert list(tmp_path.glob(".data-*")) == []
+
+
+@pytest.mark.parametrize("empty", ["", "  "])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "--out"],
+        ["run", "--posts"],
+        ["audit", "--labels"],
+        ["retrain", "--out"],
+        ["predict", "--model"],
+        ["predict", "--model", "m", "p.csv", "--output"],
+        ["predict", "--model", "m"],
+        ["serve", "--model"],
+        ["models", "list", "--model"],
+        ["report"],
+        ["sample"],
+        ["run"],
+        ["compile", "--target", "vertex", "--out"],
+        ["schedule", "serve", "--folder"],
+    ],
+)
+def test_an_empty_path_is_refused(words, empty):
+    done = CliRunner().invoke(cli, [*words, empty])
+    assert (done.exit_code, done.exception.__class__) == (2, SystemExit)
+    assert "must name a file or a folder; it is empty." in done.output
+
+
+@pytest.mark.parametrize(("key", "value"), [("out", "' '"), ("posts", "['']"), ("labels", "[]")])
+def test_an_empty_path_of_a_setting_is_refused(key, value):
+    with pytest.raises(ConfigError, match=rf"^{key}: must name "):
+        load_config(None, [f"{key}={value}"], **GIVEN)
+
+
+@pytest.mark.parametrize("command", ["audit", "run", "retrain", "rehearse", "schedule"])
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("runs [v1]", "its path has [, which Beam"),
+        ("runs */x", "its path has *, which Beam"),
+        ("why?", "its path has ?, which Beam"),
+        ("a\\b", "its path has \\, which Beam"),
+        ("/".join(["x" * 120] * 4), "its whole path may take 480 bytes"),
+        ("x" * 256, "File name too long"),
+        (os.fsdecode(b"\xff"), "its path must be UTF-8 text"),
+    ],
+)
+def test_a_folder_that_no_run_can_use_is_refused_before_any_work(
+    tmp_path, monkeypatch, command, name, rule
+):
+    monkeypatch.chdir(tmp_path)
+    for file in ("posts.jsonl", "labels.csv"):
+        Path(file).touch()
+    words = {
+        "schedule": ["schedule", "create", "nightly", "--cron", "0 3 * * *"],
+        "rehearse": ["rehearse", "--target", "vertex"],
+    }.get(command, [command])
+    given = ["--posts", "posts.jsonl", "--labels", "labels.csv", "--out", name]
+    done = CliRunner().invoke(cli, [*words, *given])
+    assert (done.exit_code, done.exception.__class__) == (2, SystemExit)
+    assert rule in done.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["labels.csv", "posts.jsonl"]

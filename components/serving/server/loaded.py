@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from components.paths import loadable
 from components.serving.assets import ServedHeads, head_units, read_served_heads
 from components.serving.versions import MODEL_FILE
 
@@ -54,7 +55,8 @@ class LoadedVersion:
         self.number = number
         try:
             self.served: ServedHeads = read_served_heads(folder)
-            self._model = tf.saved_model.load(str(folder))
+            with loadable(folder) as path:
+                self._model = tf.saved_model.load(path)
             definitions = _signature_definitions(folder)
         except Exception as error:
             raise BrokenVersion(f"it does not load: {_sentence(error)}") from error

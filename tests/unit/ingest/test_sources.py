@@ -5,7 +5,6 @@ import pytest
 from components.ingest.sources import (
     SourceError,
     SourceFile,
-    absolute_pattern,
     common_folder,
     count_shards,
     find_sources,
@@ -93,12 +92,6 @@ def test_the_common_folder_has_no_wildcard(patterns, folder):
 def test_posts_and_labels_lie_on_one_storage():
     with pytest.raises(SourceError, match="one storage"):
         common_folder(["gs://bucket/posts.csv", "/data/labels.csv"])
-
-
-def test_patterns_are_made_absolute(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    assert absolute_pattern("posts-{SPAN}.csv") == f"{tmp_path}/posts-{{SPAN}}.csv"
-    assert absolute_pattern("gs://bucket/*.csv") == "gs://bucket/*.csv"
 
 
 def test_shards_follow_from_the_size():
