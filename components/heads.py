@@ -16,11 +16,24 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from components.label_values import (
+    Compared,
+    compare_as,
+    fold_text,
+    is_blank,
+    is_code,
+    is_unknown,
+    spell,
+    spellings_of,
+)
+
 LabelValue = float | int | str
+_NONE: frozenset[str] = frozenset()
 
 
 class LabelError(ValueError):
@@ -46,14 +59,14 @@ class _Head(BaseModel):
         return f"{self.name}_known"
 
 
-def _number(value: Any, name: str) -> float | None:
-    """Reads a number as JSON, CSV or Parquet give it; None where it is absent, empty or null."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+def _number(value: Any, name: str, unknown: frozenset[str]) -> float | None:
+    """Reads a number as JSON, CSV or Parquet give it; None where it is not given or unknown."""
+    if is_blank(value) or is_unknown(value, unknown):
         return None
     if isinstance(value, bool):
         raise LabelError(f"{name} is not a number")
     try:
-        number = float(value)
+        number = float(fold_text(value) if isinstance(value, str) else value)
     except (TypeError, ValueError, OverflowError):
         raise LabelError(f"{name} is not a number") from None
     if not math.isfinite(number):
@@ -82,9 +95,14 @@ class RegressionHead(_Head):
         """Width of the network's output."""
         return 1
 
-    def parse(self, value: Any) -> float | None:
-        """The label as a float, None where it is unknown. Raises LabelError."""
-        return _number(value, self.field)
+    def parse(self, value: Any, unknown: frozenset[str] = _NONE) -> float | None:
+        """The label as a float, None where it is unknown. Raises LabelError.
+
+        Args:
+            value: as the file gives it.
+            unknown: spellings of an unknown value, as `label_values.fold_text` gives them.
+        """
+        return _number(value, self.field, unknown)
 
 
 class ClassesHead(_Head):
@@ -105,9 +123,9 @@ class ClassesHead(_Head):
         """Width of the network's output."""
         return self.classes
 
-    def parse(self, value: Any) -> float | int | None:
+    def parse(self, value: Any, unknown: frozenset[str] = _NONE) -> float | int | None:
         """The amount as a float or the group as an int, None where unknown. Raises LabelError."""
-        number = _number(value, self.field)
+        number = _number(value, self.field, unknown)
         if number is None or self.given_as == "amount":
             return number
         if number != int(number):
@@ -121,8 +139,16 @@ class BinaryHead(_Head):
     kind: Literal["binary"] = Field(
         "binary", description="one of two values; other kinds: regression, classes"
     )
-    positive: str = Field("female", description="label value whose probability is answered")
+    positive: str = Field(
+        "female",
+        description="label value whose probability is answered: text, a number, true or false",
+    )
     negative: str = Field("male", description="the other label value; any third one is unknown")
+    exact: bool = Field(
+        False,
+        description="compare label values as written; by default case, width, spaces around and "
+        "characters that nobody sees do not matter, and 1.0 is 1",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -130,16 +156,23 @@ class BinaryHead(_Head):
         if not isinstance(values, Mapping):
             return values
         codes = {
-            key: str(values[key])
+            key: spell(values[key])
             for key in ("positive", "negative")
-            if isinstance(values.get(key), int) and not isinstance(values.get(key), bool)
+            if isinstance(values.get(key), bool | int | float) and math.isfinite(values[key])
         }
         return {**values, **codes}
 
     @model_validator(mode="after")
     def _values_differ(self) -> BinaryHead:
-        if self.positive == self.negative:
-            raise ValueError(f"positive and negative must differ; both are {self.positive!r}")
+        for key in ("positive", "negative"):
+            if is_blank(getattr(self, key)):
+                raise ValueError(f"{key} must not be blank: a blank label is unknown")
+        if self._compare_as(self.positive) == self._compare_as(self.negative):
+            way_out = "" if self.positive == self.negative else "; or set exact: true"
+            raise ValueError(
+                "positive and negative must differ, and not in case, width, spaces or number "
+                f"format alone; they are {self.positive!r} and {self.negative!r}{way_out}"
+            )
         return self
 
     @property
@@ -147,16 +180,29 @@ class BinaryHead(_Head):
         """Width of the network's output."""
         return 1
 
-    def parse(self, value: Any) -> str | None:
-        """The positive or the negative value, None for any other. Raises LabelError."""
-        if value is None:
+    def parse(self, value: Any, unknown: frozenset[str] = _NONE) -> str | None:
+        """The positive or the negative value as declared, None for any other. Raises LabelError.
+
+        A value that is declared wins over a spelling of unknown.
+        """
+        del unknown
+        if is_blank(value):
             return None
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise LabelError(f"{self.field} is neither text nor a number")
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        text = str(value).strip()
-        return text if text in (self.positive, self.negative) else None
+        if not is_code(value):
+            raise LabelError(f"{self.field} is neither text, a number nor a boolean")
+        return self._declared.get(self._compare_as(value))
+
+    def _compare_as(self, value: Any) -> Compared:
+        return spell(value) if self.exact else compare_as(value)
+
+    @cached_property
+    def _declared(self) -> dict[Compared, str]:
+        """The declared value for each that compares as it."""
+        positive, negative = (self._compare_as(value) for value in (self.positive, self.negative))
+        if self.exact:
+            return {positive: self.positive, negative: self.negative}
+        ones, others = spellings_of(positive, negative)
+        return dict.fromkeys(ones, self.positive) | dict.fromkeys(others, self.negative)
 
 
 Head = Annotated[RegressionHead | ClassesHead | BinaryHead, Field(discriminator="kind")]

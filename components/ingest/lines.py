@@ -35,7 +35,7 @@ Line = tuple[int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """The fields of one record as the file gives them."""
+    """The fields of one record as the file gives them; one that cannot be read is `Unreadable`."""
 
     line: int
     fields: Mapping[str, Any]
@@ -46,6 +46,13 @@ class Fault:
     """A record that cannot be read, and why; the cause never quotes it."""
 
     line: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """In place of a field's value that cannot be read; it matters only where the field does."""
+
     cause: str
 
 

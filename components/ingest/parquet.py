@@ -1,19 +1,20 @@
 """Rows of a Parquet file: an open file in, raw records and faults out.
 
 Enters: an open binary file that can seek. Leaves: a `RawRecord` for each row, or a `Fault`, with
-the row's number counted from 1. Holds a batch of rows. Called by `readers`. Binary columns are
-read as UTF-8 text, as some writers leave the text mark out.
+the row's number counted from 1. Holds a batch of rows. Binary columns are read as UTF-8 text, as
+some writers leave the text mark out; what is no text, such as a UUID in 16 bytes, stays bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import IO, Any
+from uuid import UUID
 
 import pyarrow
 from pyarrow import parquet
 
+from components.ingest.ids import text_of_bytes
 from components.ingest.lines import (
     BAD_HEADER,
     NOT_PARQUET,
@@ -21,6 +22,7 @@ from components.ingest.lines import (
     TOO_LONG,
     Fault,
     RawRecord,
+    Unreadable,
     is_damage,
 )
 
@@ -35,7 +37,7 @@ def read_parquet(stored: IO[bytes], maximum_bytes: int) -> Iterator[RawRecord | 
 
     Args:
         stored: the file; an empty one has no rows.
-        maximum_bytes: longest row read, as the sum of its text fields.
+        maximum_bytes: longest row read, as the sum of its text and binary fields.
 
     Raises:
         OSError: the storage fails; damaged content is a Fault instead.
@@ -51,8 +53,8 @@ def read_parquet(stored: IO[bytes], maximum_bytes: int) -> Iterator[RawRecord | 
             return
         for fields in _rows_of(file):
             row += 1
-            cause = _find_fault(fields, maximum_bytes)
-            yield Fault(row, cause) if cause else RawRecord(row, fields)
+            is_long = _size_of(fields) > maximum_bytes
+            yield Fault(row, TOO_LONG) if is_long else RawRecord(row, fields)
     except UnicodeDecodeError:
         # Of a column's name; one of a value is the fault of its row.
         yield Fault(row + 1, BAD_HEADER)
@@ -62,23 +64,32 @@ def read_parquet(stored: IO[bytes], maximum_bytes: int) -> Iterator[RawRecord | 
         yield Fault(row + 1, NOT_PARQUET)
 
 
-@dataclass(frozen=True, slots=True)
-class _Unreadable:
-    cause: str
-
-
 def _rows_of(file: Any) -> Iterator[dict[str, Any]]:
     # Group by group, as a batch that reaches into a damaged group would take sound rows with it.
+    uuids = _uuid_columns(file.schema)
     for group in range(file.num_row_groups):
         for batch in file.iter_batches(batch_size=_ROWS_A_BATCH, row_groups=[group]):
-            columns = [_values_of(column) for column in batch.columns]
+            columns = [
+                _uuids_of(column) if name in uuids else _values_of(column)
+                for name, column in zip(batch.schema.names, batch.columns, strict=True)
+            ]
             for values in zip(*columns, strict=True):
                 yield dict(zip(batch.schema.names, values, strict=True))
 
 
+def _uuid_columns(schema: Any) -> frozenset[str]:
+    """Columns that the file marks as UUIDs; Arrow takes its own mark alone for it."""
+    columns = [schema.column(place) for place in range(len(schema))]
+    return frozenset(one.path for one in columns if one.logical_type.type == "UUID")
+
+
+def _uuids_of(column: Any) -> list[UUID | None]:
+    given = column.to_pylist()
+    return [UUID(bytes=value) if isinstance(value, bytes) else value for value in given]
+
+
 def _values_of(column: Any) -> list[Any]:
-    is_binary = pyarrow.types.is_binary(column.type) or pyarrow.types.is_large_binary(column.type)
-    if not is_binary:
+    if not _is_bytes(column.type):
         try:
             values: list[Any] = column.to_pylist()
         except (ValueError, OverflowError):
@@ -88,20 +99,26 @@ def _values_of(column: Any) -> list[Any]:
     return [_value_of(scalar) for scalar in column]
 
 
+def _is_bytes(kind: pyarrow.DataType) -> bool:
+    types = pyarrow.types
+    return bool(
+        types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
+    )
+
+
 def _value_of(scalar: Any) -> Any:
     try:
         value = scalar.as_py()
-        return value.decode("utf-8") if isinstance(value, bytes) else value
-    except UnicodeDecodeError:
-        return _Unreadable(NOT_UTF8)
+        if not isinstance(value, bytes):
+            return value
+        if pyarrow.types.is_fixed_size_binary(scalar.type):
+            return text_of_bytes(value) or value
+        return value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.object if _is_bytes(scalar.type) else Unreadable(NOT_UTF8)
     except (ValueError, OverflowError):
-        return _Unreadable(UNREADABLE)
+        return Unreadable(UNREADABLE)
 
 
-def _find_fault(fields: dict[str, Any], maximum_bytes: int) -> str | None:
-    size = 0
-    for value in fields.values():
-        if isinstance(value, _Unreadable):
-            return value.cause
-        size += len(value) if isinstance(value, str) else 0
-    return TOO_LONG if size > maximum_bytes else None
+def _size_of(fields: dict[str, Any]) -> int:
+    return sum(len(value) for value in fields.values() if isinstance(value, str | bytes))

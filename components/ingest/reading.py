@@ -35,7 +35,7 @@ from components.ingest.readers import read_records, read_records_between
 from components.ingest.records import Label, Post, RecordError, parse_label, parse_post
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile, format_of
-from components.ingest.tally import tally_read
+from components.ingest.tally import FirstIds, tally_notes, tally_read
 
 POSTS = "posts"
 LABELS = "labels"
@@ -198,12 +198,13 @@ class _ReadPiece(beam.DoFn):
         # A runner that moves elements between processes hands on the plain tuple.
         piece = Piece(*element)
         read = 0
+        ids = FirstIds(piece.kind)
         for record in self._records(piece):
             read += 1
             if read % _RECORDS_A_MESSAGE == 0:
                 _log.debug("%s records read of %s", f"{read:,}", piece.path.rpartition("/")[2])
-            yield self._parse(piece.source, piece.kind, record)
-        yield TaggedOutput(TALLY, tally_read(piece.source, read))
+            yield from self._parse(piece.source, piece.kind, record, ids)
+        yield TaggedOutput(TALLY, tally_read(piece.source, read) + ids.tally())
 
     def _records(self, piece: Piece) -> Iterator[RawRecord | Fault]:
         if not piece.end:
@@ -212,16 +213,27 @@ class _ReadPiece(beam.DoFn):
             piece.path, piece.start, piece.end, piece.first_line, self._settings
         )
 
-    def _parse(self, source: int, kind: str, record: RawRecord | Fault) -> TaggedOutput:
+    def _parse(
+        self, source: int, kind: str, record: RawRecord | Fault, ids: FirstIds
+    ) -> Iterator[TaggedOutput]:
         if isinstance(record, Fault):
-            return TaggedOutput(SET_ASIDE, (source, record.line, record.cause))
+            yield TaggedOutput(SET_ASIDE, (source, record.line, record.cause))
+            return
         try:
             if kind == POSTS:
-                return TaggedOutput(POSTS, post_row(source, record.line, parse_post(record.fields)))
-            label = parse_label(record.fields, self._heads)
-            return TaggedOutput(LABELS, label_row(source, record.line, label))
+                parsed: Post | Label = parse_post(record.fields, self._settings)
+            else:
+                parsed = parse_label(record.fields, self._heads, self._settings)
         except RecordError as error:
-            return TaggedOutput(SET_ASIDE, (source, record.line, error.cause))
+            yield TaggedOutput(SET_ASIDE, (source, record.line, error.cause))
+            return
+        ids.see(parsed.author_id)
+        if parsed.notes:
+            yield TaggedOutput(TALLY, tally_notes(source, record.line, parsed.notes))
+        if isinstance(parsed, Post):
+            yield TaggedOutput(POSTS, post_row(source, record.line, parsed))
+        else:
+            yield TaggedOutput(LABELS, label_row(source, record.line, parsed))
 
 
 def post_row(source: int, line: int, post: Post) -> tuple[str, tuple[Any, ...]]:

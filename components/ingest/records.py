@@ -2,38 +2,41 @@
 
 Enters: a mapping as a reader gives it (JSON values, CSV text, Parquet values). Leaves: a `Post` or
 a `Label`, or a `RecordError` whose cause is a short stable text that never quotes the record.
-Called by `join` for each record. Knows nothing of TFX, Beam or TensorFlow.
+What is unusual about a record that is used all the same goes with it as notes, to be counted.
+Knows nothing of TFX, Beam or TensorFlow.
 
 | field | post | label | accepted |
 |---|---|---|---|
-| author_id | required | required | text that is not blank, or a whole number, as decimal text |
+| author_id | required | required | see `ids` |
 | text | required | | text that is not blank |
-| post_id | optional | | text or a whole number |
-| timestamp | optional | | RFC 3339 text; a Parquet timestamp (UTC where it names no zone) |
-| a head's field | | optional | what the head reads; absent, empty or null is unknown |
+| post_id | optional | | see `ids` |
+| timestamp | optional | | see `times`; one that cannot be read is as good as none, and is noted |
+| a head's field | | optional | what the head reads; absent, empty, null, NaN or `ingest.unknown` |
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from components.heads import LabelError, LabelValue
-from components.ingest.settings import SplitSettings
+from components.ingest.ids import IdError, read_id
+from components.ingest.lines import NOT_UTF8, Unreadable
+from components.ingest.settings import IngestSettings, SplitSettings
+from components.ingest.times import TimeError, read_time
+from components.label_values import fold_text, is_blank, is_unknown, spell
 
 Split = Literal["train", "eval", "test"]
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 
-_EPOCH = datetime(1970, 1, 1)
-_MICROSECOND = timedelta(microseconds=1)
-_RFC_3339 = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
-    r"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
-)
+ID_CHANGED = "author_id normalised"
+TIME_UNREADABLE = "timestamp not readable"
+UNKNOWN_SPELLING = "spelt as unknown"
+OTHER_VALUE = "neither of its two values"
+
+_DEFAULTS = IngestSettings()
 _LARGEST_FLOAT32 = 3.4028234663852886e38
 _LARGEST_INT64 = 2**63 - 1
 
@@ -46,6 +49,18 @@ class RecordError(ValueError):
         self.cause = cause
 
 
+class Note(NamedTuple):
+    """One thing to count about a record that is used all the same.
+
+    `head` is the one that it concerns, `digest` that of a value that is none of the head's; both
+    are empty else.
+    """
+
+    what: str
+    head: str = ""
+    digest: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Post:
     """One post. `time_microseconds` counts from 1970 in UTC; None where no timestamp is given."""
@@ -54,6 +69,7 @@ class Post:
     text: str
     post_id: str | None = None
     time_microseconds: int | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +78,15 @@ class Label:
 
     author_id: str
     values: tuple[LabelValue | None, ...]
+    notes: tuple[Note, ...] = ()
 
 
-def parse_post(raw: Mapping[str, Any]) -> Post:
+def parse_post(raw: Mapping[str, Any], settings: IngestSettings = _DEFAULTS) -> Post:
     """A post from its raw fields.
+
+    Args:
+        raw: field by field, as the file gives them.
+        settings: `timezone` of timestamps that name none, and how an unknown one is spelt.
 
     Example:
         {"author_id": 7, "text": "hi", "timestamp": "1970-01-01T00:00:01Z"}
@@ -74,19 +95,30 @@ def parse_post(raw: Mapping[str, Any]) -> Post:
     Raises:
         RecordError: a required field is missing or a field has the wrong form.
     """
-    author_id = _parse_id(raw, "author_id")
-    if author_id is None:
-        raise RecordError("author_id missing")
+    author_id, notes = _parse_author(raw)
+    time = None
+    try:
+        time = read_time(raw.get("timestamp"), settings.zone, settings.unknown_values)
+    except TimeError:
+        notes.append(Note(TIME_UNREADABLE))
     return Post(
         author_id=author_id,
         text=_parse_text(raw.get("text")),
-        post_id=_parse_id(raw, "post_id"),
-        time_microseconds=_parse_time(raw.get("timestamp")),
+        post_id=_parse_id(raw, "post_id")[0],
+        time_microseconds=time,
+        notes=tuple(notes),
     )
 
 
-def parse_label(raw: Mapping[str, Any], heads: tuple[Any, ...]) -> Label:
+def parse_label(
+    raw: Mapping[str, Any], heads: tuple[Any, ...], settings: IngestSettings = _DEFAULTS
+) -> Label:
     """An author's label values from the raw fields, one for each head.
+
+    Args:
+        raw: field by field, as the file gives them.
+        heads: what is predicted.
+        settings: how an unknown value is spelt.
 
     Example:
         {"author_id": "a", "age": "41", "gender": ""} with heads age, gender
@@ -95,10 +127,14 @@ def parse_label(raw: Mapping[str, Any], heads: tuple[Any, ...]) -> Label:
     Raises:
         RecordError: author_id is missing or a head's field has the wrong form.
     """
-    author_id = _parse_id(raw, "author_id")
-    if author_id is None:
-        raise RecordError("author_id missing")
-    return Label(author_id, tuple(_parse_value(raw.get(head.field), head) for head in heads))
+    author_id, notes = _parse_author(raw)
+    values = []
+    for head in heads:
+        value = raw.get(head.field)
+        values.append(_parse_value(value, head, settings.unknown_values))
+        if values[-1] is None and not is_blank(value):
+            notes.append(_why_unknown(value, head, settings.unknown_values))
+    return Label(author_id, tuple(values), tuple(notes))
 
 
 def split_of(author_id: str, splits: SplitSettings) -> Split:
@@ -114,22 +150,31 @@ def split_of(author_id: str, splits: SplitSettings) -> Split:
     return "eval" if share < splits.train + splits.eval else "test"
 
 
-def _parse_id(raw: Mapping[str, Any], field: str) -> str | None:
+def _parse_author(raw: Mapping[str, Any]) -> tuple[str, list[Note]]:
+    author_id, is_changed = _parse_id(raw, "author_id")
+    if author_id is None:
+        raise RecordError("author_id missing")
+    return author_id, [Note(ID_CHANGED)] * is_changed
+
+
+def _parse_id(raw: Mapping[str, Any], field: str) -> tuple[str | None, bool]:
     value = raw.get(field)
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if not isinstance(value, str):
-        raise RecordError(f"{field} is neither text nor a whole number")
-    if not value.strip():
-        return None
-    return _checked_unicode(value, field)
+    if isinstance(value, Unreadable):
+        raise RecordError(value.cause)
+    try:
+        text, is_changed = read_id(value)
+    except IdError as error:
+        raise RecordError(f"{field} {error}") from None
+    return text and _checked_unicode(text, field), is_changed
 
 
 def _parse_text(value: Any) -> str:
-    if value is None:
+    if value is None or value != value:  # NaN is not equal to itself
         raise RecordError("text missing")
+    if isinstance(value, Unreadable):
+        raise RecordError(value.cause)
+    if isinstance(value, bytes):
+        raise RecordError(NOT_UTF8)
     if not isinstance(value, str):
         raise RecordError("text is not a string")
     if not value.strip():
@@ -146,9 +191,11 @@ def _checked_unicode(value: str, field: str) -> str:
     return value
 
 
-def _parse_value(value: Any, head: Any) -> LabelValue | None:
+def _parse_value(value: Any, head: Any, unknown: frozenset[str]) -> LabelValue | None:
+    if isinstance(value, Unreadable):
+        raise RecordError(value.cause)
     try:
-        parsed: LabelValue | None = head.parse(value)
+        parsed: LabelValue | None = head.parse(value, unknown)
     except LabelError as error:
         raise RecordError(str(error)) from None
     # Examples hold float32 and int64: a larger number would turn infinite or stop the run there.
@@ -158,37 +205,9 @@ def _parse_value(value: Any, head: Any) -> LabelValue | None:
     return parsed
 
 
-def _parse_time(value: Any) -> int | None:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    if isinstance(value, datetime):
-        return _microseconds_of(value)
-    match = _RFC_3339.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        raise RecordError("timestamp is not RFC 3339")
-    return _microseconds(match)
-
-
-def _microseconds_of(value: datetime) -> int:
-    try:
-        naive = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
-        return int((naive - _EPOCH) // _MICROSECOND)
-    except (OverflowError, ValueError):
-        raise RecordError("timestamp is out of range") from None
-
-
-def _microseconds(match: re.Match[str]) -> int:
-    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
-    offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
-    leap = second == 60
-    try:
-        local = datetime(year, month, day, hour, minute, 59 if leap else second)
-    except ValueError:
-        raise RecordError("timestamp is not RFC 3339") from None
-    if offset >= timedelta(days=1) or int(offset_minutes or 0) > 59:
-        raise RecordError("timestamp is not RFC 3339")
-    # Counted without building the UTC date, which may lie outside the years 1 to 9999.
-    count = (local - _EPOCH) // _MICROSECOND + int((fraction or "")[:6].ljust(6, "0"))
-    shift = offset // _MICROSECOND
-    return count + leap * 1_000_000 - (-shift if sign == "-" else shift)
+def _why_unknown(value: Any, head: Any, unknown: frozenset[str]) -> Note:
+    if is_unknown(value, unknown):
+        return Note(UNKNOWN_SPELLING, head.name)
+    text = fold_text(spell(value)).encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(text, digest_size=8).digest()
+    return Note(OTHER_VALUE, head.name, int.from_bytes(digest, "big"))

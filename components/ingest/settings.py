@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import datetime
+from functools import cached_property
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from components.label_values import fold_text
+
+UNKNOWN = (
+    *("NA", "N/A", "#N/A", "#NA", "<NA>", "NaN", "-NaN", "NaT", "null", "None", "nil"),
+    *("unknown", "?", "-", "."),
+)
+"""How pandas, R, SQL, Excel, Stata and people write that a value is unknown."""
 
 
 class SplitSettings(BaseModel):
@@ -66,5 +76,36 @@ class IngestSettings(BaseModel):
         description="posts of an author that are used, the first in order; more than "
         "text.max_tokens, and the network could not have read the others",
     )
+    unknown: list[str] = Field(
+        list(UNKNOWN),
+        description="how an unknown label or timestamp is spelt beside an empty field and null, in "
+        "any case; a value that a head declares is no such spelling",
+    )
+    timezone: str = Field(
+        "UTC",
+        description="zone of timestamps that name none, by its name in the IANA time zone "
+        "database, such as Europe/Berlin",
+    )
     splits: SplitSettings = Field(default_factory=SplitSettings, description="author shares")
     window: SpanWindow = Field(default_factory=SpanWindow, description="spans that are read")
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(
+                "must be a zone of the IANA time zone database, such as UTC or Europe/Berlin"
+            ) from None
+        return name
+
+    @cached_property
+    def unknown_values(self) -> frozenset[str]:
+        """The spellings of `unknown` as `label_values.fold_text` gives them."""
+        return frozenset(map(fold_text, self.unknown))
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The zone of `timezone`."""
+        return ZoneInfo(self.timezone)

@@ -17,19 +17,22 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from components.ingest.lines import BREAKS
 from components.ingest.matching import NOT_FAULTS
-from components.ingest.records import SPLITS
+from components.ingest.records import SPLITS, UNKNOWN_SPELLING
 from components.ingest.sources import KINDS, Kind, SourceFile
 
 Key = tuple[str | int, ...]
-Count = tuple[int, float | None, float | None]
-"""Records, smallest and largest number seen (a line or a label; None where there is none)."""
+Count = tuple[int, float | None, float | None, *tuple[int, ...]]
+"""Records, smallest and largest number seen (a line or a label; None where there is none), then
+digests of distinct values, one more than `MOST_DISTINCT` of them at the most."""
 Tally = Mapping[Key, Count]
 
 OUT_OF_RANGE = "out of range"
+MOST_DISTINCT = 100
+"""Up to so many distinct values are counted; one more stands for all beyond."""
 
 _FILES_SHOWN = 10
 
@@ -42,13 +45,31 @@ class CauseCount(BaseModel):
 
 
 class FileCounts(BaseModel):
-    """One file's records: `read` is `used` plus all that `set_aside` holds."""
+    """One file's records: `read` is `used` plus all that `set_aside` holds.
+
+    `notes` counts what is unusual about records that were read and not set aside for it: a
+    timestamp that cannot be read (the post counts as one without), an author_id written otherwise
+    than it was given, and by head, as `head: note`, labels that are unknown though not empty.
+    """
 
     kind: Kind
     file: str
     read: int
     used: int
     set_aside: dict[str, CauseCount]
+    notes: dict[str, CauseCount] = Field(default_factory=dict)
+
+
+class ValueCounts(BaseModel):
+    """Label records of all files whose field is not empty, and the head's value unknown.
+
+    `spelt_unknown`: NaN or a spelling of `ingest.unknown`. `other`: of a binary head, neither of
+    its two values, among them `distinct` different ones; `MOST_DISTINCT` + 1 means more.
+    """
+
+    spelt_unknown: int
+    other: int
+    distinct: int
 
 
 class HeadCounts(BaseModel):
@@ -80,6 +101,8 @@ class JoinSummary(BaseModel):
 
     files: list[FileCounts]
     splits: dict[str, SplitCounts]
+    unknown_values: dict[str, ValueCounts] = Field(default_factory=dict)
+    id_shapes: dict[Kind, dict[str, int]] = Field(default_factory=dict)
 
     @classmethod
     def from_tally(
@@ -88,14 +111,10 @@ class JoinSummary(BaseModel):
         """The summary of a tally, whose keys are those that `join` writes:
 
         ("read", source), ("used", source), ("set aside", source, cause), ("authors", split),
-        ("known", split, head), ("value", split, head, value).
+        ("known", split, head), ("value", split, head, value), ("note", source, note, head),
+        ("other values", head), ("id shape", kind, shape).
         """
-        aside: defaultdict[Any, dict[str, CauseCount]] = defaultdict(dict)
-        for key in sorted((key for key in tally if key[0] == "set aside"), key=str):
-            records, first_line, _ = tally[key]
-            aside[key[1]][str(key[2])] = CauseCount(
-                records=records, first_line=int(first_line or 0)
-            )
+        aside, notes = (_by_source(tally, what) for what in ("set aside", "note"))
         return cls(
             files=[
                 FileCounts(
@@ -104,10 +123,13 @@ class JoinSummary(BaseModel):
                     read=_total(tally, "read", place),
                     used=_total(tally, "used", place),
                     set_aside=aside[place],
+                    notes=notes[place],
                 )
                 for place, source in enumerate(sources)
             ],
             splits={split: _split_counts(tally, split, heads) for split in SPLITS},
+            unknown_values={head.name: _value_counts(tally, head.name) for head in heads},
+            id_shapes={kind: _id_shapes(tally, kind) for kind in KINDS},
         )
 
     def read(self, kind: Kind) -> int:
@@ -193,6 +215,34 @@ def _list(causes: Sequence[CauseTotal]) -> str:
     return ", ".join(f"{total.records:,} {total.cause}" for total in causes)
 
 
+def _by_source(tally: Tally, what: str) -> defaultdict[Any, dict[str, CauseCount]]:
+    """By source, then by cause or note: records and the first one's line."""
+    found: defaultdict[Any, dict[str, CauseCount]] = defaultdict(dict)
+    for key in sorted((key for key in tally if key[0] == what), key=str):
+        records, first_line = tally[key][:2]
+        name = ": ".join(str(part) for part in reversed(key[2:]) if part)
+        found[key[1]][name] = CauseCount(records=records, first_line=int(first_line or 0))
+    return found
+
+
+def _value_counts(tally: Tally, name: str) -> ValueCounts:
+    return ValueCounts(
+        spelt_unknown=sum(
+            count[0]
+            for key, count in tally.items()
+            if key[0] == "note" and key[2:] == (UNKNOWN_SPELLING, name)
+        ),
+        other=_total(tally, "other values", name),
+        distinct=len(tally.get(("other values", name), ())[3:]),
+    )
+
+
+def _id_shapes(tally: Tally, kind: Kind) -> dict[str, int]:
+    """What ids of the kind look like, most frequent first."""
+    shapes = {str(key[2]): n[0] for key, n in tally.items() if key[:2] == ("id shape", kind)}
+    return dict(sorted(shapes.items(), key=lambda shape: (-shape[1], shape[0])))
+
+
 def _split_counts(tally: Tally, split: str, heads: tuple[Any, ...]) -> SplitCounts:
     return SplitCounts(
         authors=_total(tally, "authors", split),
@@ -201,7 +251,7 @@ def _split_counts(tally: Tally, split: str, heads: tuple[Any, ...]) -> SplitCoun
 
 
 def _head_counts(tally: Tally, split: str, name: str) -> HeadCounts:
-    known, minimum, maximum = tally.get(("known", split, name), (0, None, None))
+    known, minimum, maximum = tally.get(("known", split, name), (0, None, None))[:3]
     values = {
         str(key[3]): count[0]
         for key, count in sorted(tally.items(), key=str)

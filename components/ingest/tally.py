@@ -17,13 +17,18 @@ from apache_beam.pvalue import PCollection
 from apache_beam.transforms.window import GlobalWindows
 
 from components.heads import BinaryHead, ClassesHead, LabelValue
+from components.ingest.ids import shape_of
 from components.ingest.matching import Outcome, SetAside
-from components.ingest.summary import OUT_OF_RANGE, Count, Key
+from components.ingest.records import OTHER_VALUE, Note
+from components.ingest.summary import MOST_DISTINCT, OUT_OF_RANGE, Count, Key
 
 _KEYS_HELD = 50_000
 
-TallyEntry = tuple[Key, int, float | None]
-"""What is counted, how many, and the number (line or label) to keep the smallest and largest of."""
+_IDS_SEEN = 100
+
+TallyEntry = tuple[Key, int, float | None, *tuple[int, ...]]
+"""What is counted, how many, the number (line or label) to keep the smallest and largest of, and
+digests of values of which the distinct ones are counted."""
 
 
 def tally_read(source: int, records: int) -> list[TallyEntry]:
@@ -35,6 +40,33 @@ def tally_set_aside(set_aside: SetAside) -> list[TallyEntry]:
     """The entry of a record set aside; its line is kept to name the first place."""
     source, line, cause = set_aside
     return [(("set aside", source, cause), 1, line)]
+
+
+def tally_notes(source: int, line: int, notes: Iterable[Note]) -> list[TallyEntry]:
+    """The entries of what is unusual about a record that is used all the same."""
+    entries: list[TallyEntry] = []
+    for what, head, digest in notes:
+        entries.append((("note", source, what, head), 1, line))
+        if what == OTHER_VALUE:
+            entries.append((("other values", head), 1, None, digest))
+    return entries
+
+
+class FirstIds:
+    """Counts what the first hundred ids of a piece look like: no more is held or shuffled."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._shapes: Counter[str] = Counter()
+
+    def see(self, author_id: str) -> None:
+        """Counts one of them."""
+        if self._shapes.total() < _IDS_SEEN:
+            self._shapes[shape_of(author_id)] += 1
+
+    def tally(self) -> list[TallyEntry]:
+        """The entries of the piece."""
+        return [(("id shape", self._kind, shape), n, None) for shape, n in self._shapes.items()]
 
 
 def tally_author(split: str, outcome: Outcome, heads: tuple[Any, ...]) -> list[TallyEntry]:
@@ -74,8 +106,8 @@ class _AddUpBundle(beam.DoFn):
         self._totals: dict[Key, Count] = {}
 
     def process(self, element: Iterable[TallyEntry]) -> Iterator[tuple[Key, Count]]:
-        for key, count, number in element:
-            _add(self._totals, key, (count, number, number))
+        for key, count, number, *digests in element:
+            _add(self._totals, key, (count, number, number, *digests))
         if len(self._totals) > _KEYS_HELD:
             yield from self._totals.items()
             self._totals = {}
@@ -103,8 +135,9 @@ def _add(totals: dict[Key, Count], key: Key, more: Count) -> None:
 
 
 def _sum(one: Count, other: Count) -> Count:
-    numbers = [number for number in (*one[1:], *other[1:]) if number is not None]
-    return one[0] + other[0], min(numbers, default=None), max(numbers, default=None)
+    numbers = [number for number in (*one[1:3], *other[1:3]) if number is not None]
+    digests = sorted({*one[3:], *other[3:]})[: MOST_DISTINCT + 1]
+    return one[0] + other[0], min(numbers, default=None), max(numbers, default=None), *digests
 
 
 def _label_entries(split: str, head: Any, value: LabelValue) -> Iterator[TallyEntry]:

@@ -137,6 +137,7 @@ def test_the_audit_counts_each_file_and_cause(audited):
                     "not valid JSON": {"records": 1, "first_line": 8},
                     "text is not a string": {"records": 1, "first_line": 5},
                 },
+                "notes": {},
             },
             {
                 "kind": "labels",
@@ -149,6 +150,7 @@ def test_the_audit_counts_each_file_and_cause(audited):
                     "no posts": {"records": 1, "first_line": 7},
                     "not valid CSV": {"records": 1, "first_line": 8},
                 },
+                "notes": {},
             },
         ],
         "splits": {
@@ -178,6 +180,16 @@ def test_the_audit_counts_each_file_and_cause(audited):
                     "gender": {"known": 0, "minimum": None, "maximum": None, "values": {}},
                 },
             },
+        },
+        "unknown_values": {
+            "age": {"spelt_unknown": 0, "other": 0, "distinct": 0},
+            "gender": {"spelt_unknown": 0, "other": 0, "distinct": 0},
+        },
+        "id_shapes": {
+            "posts": {"small letters (5)": 2, "digits (1)": 1, "small letters (4)": 1}
+            | {"small letters (6)": 1},
+            "labels": {"digits (1)": 2, "small letters (4)": 2, "small letters (5)": 1}
+            | {"small letters (6)": 1},
         },
     }
 
