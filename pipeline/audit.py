@@ -6,10 +6,6 @@ import logging
 import sys
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from components.ingest.checks import JoinError, check_join
 from components.ingest.summary import JoinSummary
 from pipeline.beam import beam_arguments
@@ -18,6 +14,7 @@ from pipeline.chatter import divert_output
 from pipeline.config import Config
 from pipeline.imports import uncollected
 from pipeline.observed import leave
+from pipeline.terminal import Terminal, plain_table
 
 
 def audit_command(config: Config) -> int:
@@ -29,7 +26,7 @@ def audit_command(config: Config) -> int:
     """
     folder = Path(config.out) / "audit"
     with divert_output(Path(config.out) / "logs") as (terminal, log_path):
-        console = Console(file=terminal, highlight=False)
+        console = Terminal(file=terminal)
         with uncollected():
             from components.ingest.audit_sources import audit_sources
             from components.ingest.sources import SourceError
@@ -45,47 +42,43 @@ def audit_command(config: Config) -> int:
                     beam_arguments(config.beam),
                 )
         except SourceError as error:
-            console.print(Text(str(error), style="red"))
+            console.say(str(error), style="red")
             return 2
         except KeyboardInterrupt:
-            console.print("Interrupted; an earlier audit is kept as it was.")
+            console.say("Interrupted; an earlier audit is kept as it was.")
             # Beam's threads would hold the process until the join is done.
             leave(130)
         except Exception as error:
             logging.getLogger(__name__).exception("the audit failed")
-            console.print(Text(f"audit failed: {describe_cause(error)}", style="red"))
-            console.print(f"The whole log: {log_path}", soft_wrap=True)
+            console.say(f"audit failed: {describe_cause(error)}", style="red")
+            console.say(f"The whole log: {log_path}")
             leave(1)
         show_summary(console, summary)
-        console.print(f"Every record set aside, by file, line and cause: {folder}", soft_wrap=True)
+        console.say(f"Every record set aside, by file, line and cause: {folder}")
         try:
             check_join(summary, config.head_list, config.ingest)
         except JoinError as error:
-            console.print(Text(str(error), style="red"), soft_wrap=True)
+            console.say(str(error), style="red")
             return 1
-        console.print(Text("Training could start.", style="green"))
+        console.say("Training could start.", style="green")
     sys.stdout.flush()
     return 0
 
 
-def show_summary(console: Console, summary: JoinSummary) -> None:
+def show_summary(console: Terminal, summary: JoinSummary) -> None:
     """Files with their causes, then the splits with what is known of their authors."""
-    table = Table(title="Records")
-    table.add_column("file", overflow="fold")
-    for name in ("read", "used", "set aside", "cause", "first line"):
-        table.add_column(name, justify="left" if name == "cause" else "right")
+    numbers = ("read", "used", "set aside", "first line")
+    columns = ("file", "read", "used", "set aside", "cause", "first line")
+    table = plain_table(*columns, right=numbers, title="Records")
     for file in summary.files:
         aside = file.read - file.used
         table.add_row(file.file, f"{file.read:,}", f"{file.used:,}", f"{aside:,}", "", "")
         for cause, count in file.set_aside.items():
             table.add_row("", "", "", f"{count.records:,}", cause, str(count.first_line))
     console.print(table)
-    authors = Table(title="Authors and known labels")
-    authors.add_column("split")
-    authors.add_column("authors", justify="right")
     names = list(next(iter(summary.splits.values())).heads)
-    for name in names:
-        authors.add_column(name, justify="right")
+    counts_of = ("authors", *names)
+    authors = plain_table("split", *counts_of, right=counts_of, title="Authors and known labels")
     for split, counts in summary.splits.items():
         known = [f"{counts.heads[name].known:,}" for name in names]
         authors.add_row(split, f"{counts.authors:,}", *known)

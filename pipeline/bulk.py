@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from components.ingest.sources import SourceError, SourceFile, find_posts
@@ -28,6 +27,7 @@ from components.serving.bulk.work import OutputTaken, work_folder
 from pipeline.causes import describe_cause
 from pipeline.imports import uncollected
 from pipeline.observed import leave
+from pipeline.terminal import Terminal
 
 if TYPE_CHECKING:
     from components.serving.bulk.run import BulkSummary
@@ -60,7 +60,7 @@ def bulk_command(
         The exit code: 0 answered, or the reader of the answers went away; 1 the posts or the model
         cannot be read; 2 a path is wrong or the output is taken; 130 interrupted.
     """
-    console = Console(stderr=True, highlight=False)
+    console = Terminal(stderr=True)
     try:
         sources = find_posts(files)
         version = find_model(model_folder)
@@ -68,7 +68,7 @@ def bulk_command(
         if output is not None:
             aside = _predict(console, version, served, sources, output, force, beam_arguments)
             if aside.exists():
-                console.print(f"Each of those set aside: {aside}", markup=False, soft_wrap=True)
+                console.say(f"Each of those set aside: {aside}")
             return 0
         # Interrupted, Beam's threads may still write; their folder must go all the same.
         temporary = tempfile.TemporaryDirectory(prefix="authorprofile-", ignore_cleanup_errors=True)
@@ -77,16 +77,16 @@ def bulk_command(
             _predict(console, version, served, sources, answers, force, beam_arguments)
             _print_file(answers)
     except (FileNotFoundError, SourceError, FormatError, OutputTaken) as error:
-        console.print(str(error), markup=False, soft_wrap=True)
+        console.say(str(error))
         return 2
     except KeyboardInterrupt:
-        console.print(f"Interrupted.{_goes_on(output)}", markup=False, soft_wrap=True)
+        console.say(f"Interrupted.{_goes_on(output)}")
         # Beam's threads would hold the process until the shard is done.
         leave(130)
     except Exception as error:
         # A model's error tells the rule; what Beam raises tells it in its first cause.
         told = str(error) if isinstance(error, ModelError) else describe_cause(error)
-        console.print(f"predict failed: {told}", markup=False, soft_wrap=True)
+        console.say(f"predict failed: {told}")
         return 1
     return 0
 
@@ -98,7 +98,7 @@ def _goes_on(output: Path | None) -> str:
 
 
 def _predict(
-    console: Console,
+    console: Terminal,
     version: Path,
     served: ServedHeads,
     sources: Sequence[SourceFile],
@@ -137,13 +137,13 @@ class BulkConsole(logging.Handler):
     Is told by `predict_files`, and, while Beam runs, hears its log lines as a logging handler.
     """
 
-    def __init__(self, console: Console):
+    def __init__(self, console: Terminal):
         super().__init__(logging.DEBUG)
         self._console = console
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[counts]}"),
+            TextColumn("{task.fields[counts]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
@@ -210,10 +210,10 @@ class BulkConsole(logging.Handler):
     def _step(self, what: str) -> None:
         self._bar.reset(self._task, total=None, description=what, counts="")
         if not self._console.is_terminal:
-            self._console.print(what, markup=False)
+            self._console.say(what)
 
 
-def show_summary(console: Console, summary: BulkSummary) -> None:
+def show_summary(console: Terminal, summary: BulkSummary) -> None:
     """Counts of all files, then of each file of which something was set aside."""
     read, used = (sum(getattr(f, name) for f in summary.files) for name in ("read", "used"))
     lines = [
@@ -233,4 +233,4 @@ def show_summary(console: Console, summary: BulkSummary) -> None:
     if len(faulty) > FILES_SHOWN:
         lines.append(f"  and {len(faulty) - FILES_SHOWN:,} more files")
     for line in lines + summary.breaks():
-        console.print(line, markup=False, soft_wrap=True)
+        console.say(line)

@@ -6,6 +6,7 @@ blessed, 130 interrupted.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -205,7 +206,8 @@ def sample(folder: Path, authors: int, seed: int | None) -> None:
         f"{summary.authors:,} authors, {summary.post_records:,} posts, "
         f"{summary.faulty_records:,} faulty records in {folder}"
     )
-    click.echo(f"Train on them: authorprofile run {folder / 'config.yaml'} --out runs/sample")
+    config = shlex.quote(str(folder / "config.yaml"))
+    click.echo(f"Train on them: authorprofile run {config} --out runs/sample")
 
 
 @cli.command()

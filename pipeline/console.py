@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import Any, TextIO
 
 from rich import filesize
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from pipeline.terminal import Terminal, plain_table
 
 TITLES = {
     "SpanLook": "look",
@@ -108,7 +110,7 @@ class RunConsole(logging.Handler):
         super().__init__(logging.DEBUG)
         self.artifacts = artifacts
         self.waiting = Waiting("")
-        self.console = Console(file=stream, highlight=False)
+        self.console = Terminal(file=stream)
         self.status = self.console.status("")
         self.started = 0.0
         self.title = ""
@@ -124,7 +126,7 @@ class RunConsole(logging.Handler):
 
     def say(self, text: str, style: str = "") -> None:
         """One line that stays."""
-        self.console.print(Text(text, style=style))
+        self.console.say(text, style=style)
 
     def waiting_for(self, what: str, folder: Path | None = None) -> None:
         """Shows what is being waited for, where the terminal can."""
@@ -163,10 +165,10 @@ class RunConsole(logging.Handler):
     def _stay(self, text: str, style: str = "") -> None:
         title = self.title if not self.said else ""
         self.said += 1
-        self.console.print(Text.assemble((f"{title:12}", "bold"), (text, style)))
+        self.console.say(Text(f"{title:12}", style="bold"), Text(text, style=style))
 
 
-def show_outcome(console: Console, outcome: Any, reachable: dict[str, Any]) -> None:
+def show_outcome(console: Terminal, outcome: Any, reachable: dict[str, Any]) -> None:
     """The table of heads, what blocked, and how to use the model.
 
     Args:
@@ -192,23 +194,19 @@ def show_outcome(console: Console, outcome: Any, reachable: dict[str, Any]) -> N
             for name, value in sorted(outcome.hyperparameters.items())
             if isinstance(value, float | str) and not name.startswith("tuner/")
         )
-        console.print(f"Chosen by the search: {chosen}.", soft_wrap=True)
+        console.say(f"Chosen by the search: {chosen}.")
     for head in verdict["heads"]:
         if not head["blessed"]:
-            console.print(
-                Text(f"{head['name']} blocked: it {head['reason']}.", style="red"), soft_wrap=True
-            )
+            console.say(f"{head['name']} blocked: it {head['reason']}.", style="red")
     for fault in outcome.check.get("faults", []):
-        console.print(Text(f"check failed: {fault}", style="red"), soft_wrap=True)
+        console.say(f"check failed: {fault}", style="red")
     if outcome.pushed:
-        folder = str(Path(outcome.serving_path).parent)
-        console.print(Text(f"In service: {outcome.serving_path}", style="green"), soft_wrap=True)
-        console.print(
-            f"Use it:     echo 'a post' | authorprofile predict --model {folder}", soft_wrap=True
-        )
+        folder = shlex.quote(str(Path(outcome.serving_path).parent))
+        console.say(f"In service: {outcome.serving_path}", style="green")
+        console.say(f"Use it:     echo 'a post' | authorprofile predict --model {folder}")
     else:
-        console.print("Not pushed; what was in service stays there.")
-    console.print(Text(f"Report:     {outcome.report}"), soft_wrap=True)
+        console.say("Not pushed; what was in service stays there.")
+    console.say(f"Report:     {outcome.report}")
 
 
 def _title(name: str) -> str:
@@ -221,12 +219,9 @@ def _chosen(value: float | str) -> str:
 
 def result_table(verdict: dict[str, Any], reachable: dict[str, Any]) -> Table:
     """Per head and metric: the score with its interval beside the constant predictor's."""
-    table = Table(title="Result on `test`")
-    for name in ("head", "metric", "score", "constant"):
-        table.add_column(name, justify="left" if name in ("head", "metric") else "right")
-    if reachable:
-        table.add_column("best reachable", justify="right")
-    table.add_column("verdict")
+    numbers = ("score", "constant", *(("best reachable",) if reachable else ()))
+    columns = ("head", "metric", *numbers, "verdict")
+    table = plain_table(*columns, right=numbers, title="Result on `test`")
     for head in verdict["heads"]:
         known = reachable.get(head["name"], {})
         rows = [

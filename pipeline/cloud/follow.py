@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from pipeline.cloud.target import NoAnswerError, Run, State, Step, Target
+from pipeline.terminal import Terminal
 
 # A network may be gone for a while; what was begun goes on without us.
 SILENT_LOOKS = 20
@@ -22,7 +22,7 @@ COLOURS = {State.SUCCEEDED: "green", State.FAILED: "red", State.CANCELLED: "yell
 def follow(
     target: Target,
     run: Run,
-    console: Console,
+    console: Terminal,
     tasks: Sequence[str],
     every_seconds: float,
     sleep: Callable[[float], None] = time.sleep,
@@ -46,14 +46,14 @@ def follow(
             sleep(every_seconds)
             run = look(target, run, console, every_seconds, sleep)
             show(run.steps, shown, console)
-            status.update(title(run, tasks))
+            status.update(Text(title(run, tasks)))
     return run
 
 
 def look(
     target: Target,
     run: Run,
-    console: Console,
+    console: Terminal,
     every_seconds: float,
     sleep: Callable[[float], None],
 ) -> Run:
@@ -64,18 +64,18 @@ def look(
         except NoAnswerError as error:
             if not left:
                 raise
-            console.print(f"[dim]{escape(str(error))}; asking again[/]", highlight=False)
+            console.say(f"{error}; asking again", style="dim")
             sleep(every_seconds)
     raise AssertionError("the last look returns or raises")
 
 
-def show(steps: Sequence[Step], shown: dict[str, State], console: Console) -> None:
+def show(steps: Sequence[Step], shown: dict[str, State], console: Terminal) -> None:
     """Prints each step whose state is not the one that was shown last."""
     for step in steps:
         if shown.get(step.name) is not step.state:
             shown[step.name] = step.state
-            colour = COLOURS.get(step.state, "default")
-            console.print(f"  {step.name:<24} [{colour}]{step.state.value}[/]", highlight=False)
+            state = Text(step.state.value, style=COLOURS.get(step.state, "default"))
+            console.say(f"  {step.name:<24} ", state)
 
 
 def title(run: Run, tasks: Sequence[str]) -> str:

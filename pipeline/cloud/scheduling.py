@@ -13,7 +13,6 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from components.retraining.settings import TRAIN_WHEN_DUE
@@ -22,6 +21,7 @@ from pipeline.cloud.spec import read_spec
 from pipeline.cloud.target import PlatformError, Schedule, Schedules, ScheduleState, connect
 from pipeline.config import Config, ConfigError
 from pipeline.deploy.settings import Target
+from pipeline.terminal import Terminal, plain_table
 
 
 @contextlib.contextmanager
@@ -94,7 +94,7 @@ class PlatformCommands:
         if not found:
             click.echo(f"No schedule of this package on {self.target}.")
             return
-        Console().print(table(found))
+        Terminal().print(table(found))
 
 
 def describe(schedule: Schedule) -> str:
@@ -107,9 +107,7 @@ def describe(schedule: Schedule) -> str:
 
 def table(schedules: Sequence[Schedule]) -> Table:
     """All schedules, a row each."""
-    rows = Table()
-    for title in ("name", "cron", "time zone", "next run", "last run", "outcome"):
-        rows.add_column(title, overflow="fold")
+    rows = plain_table("name", "cron", "time zone", "next run", "last run", "outcome")
     for one in schedules:
         # Kubeflow does not tell when it runs next.
         coming = _time(one.next_run) or "active"

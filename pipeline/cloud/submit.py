@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-
 from pipeline.cloud.follow import follow
 from pipeline.cloud.spec import read_spec
 from pipeline.cloud.target import PlatformError, Run, State, Target, connect
 from pipeline.config import Config, ConfigError
 from pipeline.deploy.settings import Target as Platform
+from pipeline.terminal import Terminal
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -38,7 +36,7 @@ def submit(
         The exit code: 0 begun, or with `wait` succeeded; 1 failed, here or there; 2 wrong
         configuration; 130 interrupted, the run left going.
     """
-    console, errors = Console(), Console(stderr=True)
+    console, errors = Terminal(), Terminal(stderr=True)
     try:
         # Faults of the file are told before anyone is asked.
         compiled = read_spec(spec, platform)
@@ -46,9 +44,9 @@ def submit(
         target = connect(platform, config)
         run = target.submit(spec, parameters, cache)
     except (ConfigError, PlatformError) as error:
-        errors.print(escape(str(error)), highlight=False, soft_wrap=True)
+        errors.say(str(error))
         return USAGE if isinstance(error, ConfigError) else FAILED
-    console.print(f"{run.name}: {run.link}", highlight=False, soft_wrap=True)
+    console.say(f"{run.name}: {run.link}")
     if not wait:
         return DONE
     return _outcome(target, run, console, errors, compiled.tasks, every_seconds)
@@ -57,24 +55,23 @@ def submit(
 def _outcome(
     target: Target,
     run: Run,
-    console: Console,
-    errors: Console,
+    console: Terminal,
+    errors: Terminal,
     tasks: list[str],
     every_seconds: float,
 ) -> int:
     try:
         ended = follow(target, run, console, tasks, every_seconds)
     except KeyboardInterrupt:
-        errors.print(f"Interrupted. The run goes on: {run.link}", highlight=False, soft_wrap=True)
+        errors.say(f"Interrupted. The run goes on: {run.link}")
         return INTERRUPTED
     except (ConfigError, PlatformError) as error:
-        said = f"{error}\nThe run was left to go on: {run.link}"
-        errors.print(escape(said), highlight=False, soft_wrap=True)
+        errors.say(f"{error}\nThe run was left to go on: {run.link}")
         return FAILED
     if ended.state is State.SUCCEEDED:
-        console.print(f"{ended.name} succeeded.", highlight=False)
+        console.say(f"{ended.name} succeeded.")
         return DONE
-    errors.print(escape(describe_failure(ended)), highlight=False, soft_wrap=True)
+    errors.say(describe_failure(ended))
     return FAILED
 
 

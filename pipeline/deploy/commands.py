@@ -124,16 +124,15 @@ def examine_for(target: Target | None, spec: Path | None, **options: Any) -> Non
     if spec and not target:
         raise click.UsageError("--spec needs --target: the platforms' files differ.")
     config = read_config(**options)
-    from rich.console import Console
-
     from pipeline.chatter import divert_output
     from pipeline.deploy.findings import show
+    from pipeline.terminal import Terminal
 
     with usage_errors(), divert_output(Path(config.out) / "logs") as (terminal, _):
         from pipeline.deploy.doctor import examine
 
         findings = [*examine(config, target, spec)]
-        show(findings, Console(file=terminal), f"{config.name} on {target or 'any platform'}")
+        show(findings, Terminal(file=terminal), f"{config.name} on {target or 'any platform'}")
     faults = sum(finding.verdict == "fault" for finding in findings)
     if faults:
         raise click.ClickException(f"{faults} faults; nothing was submitted.")

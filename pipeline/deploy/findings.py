@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
+
+from pipeline.terminal import Terminal, plain_table
 
 Verdict = Literal["ok", "fault", "not checked"]
 _STYLES: dict[Verdict, str] = {"ok": "green", "fault": "red", "not checked": "yellow"}
@@ -30,18 +31,11 @@ class Finding:
     remedy: str = ""
 
 
-def show(findings: Iterable[Finding], console: Console, title: str) -> None:
+def show(findings: Iterable[Finding], console: Terminal, title: str) -> None:
     """Prints the list as a table."""
-    table = Table(title=title, title_justify="left", show_lines=True)
-    for name in ("check", "", "found", "to do"):
-        table.add_column(name, overflow="fold")
+    columns = ("check", "", "found", "to do")
+    table = plain_table(*columns, title=title, title_justify="left", show_lines=True)
     for finding in findings:
-        style = _STYLES[finding.verdict]
-        verdict = f"[{style}]{finding.verdict}[/{style}]"
-        table.add_row(finding.check, verdict, _plain(finding.found), _plain(finding.remedy))
+        verdict = Text(finding.verdict, style=_STYLES[finding.verdict])
+        table.add_row(finding.check, verdict, finding.found, finding.remedy)
     console.print(table)
-
-
-def _plain(text: str) -> str:
-    """Text in which rich sees no markup: patterns hold brackets."""
-    return text.replace("[", r"\[")

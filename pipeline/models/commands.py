@@ -44,15 +44,12 @@ def model_option(command: Command) -> Command:
 @model_option
 def list_versions(model: str) -> None:
     """Show each version: when it was pushed, how good its heads measured, which one serves."""
-    from rich.console import Console
-    from rich.table import Table
+    from pipeline.terminal import Terminal, plain_table
 
     with one_line_errors(model):
         place = check_place(model)
         whole = place.whole()
-        rows = Table()
-        for title in ("version", "since", "quality on test", "state"):
-            rows.add_column(title, overflow="fold")
+        rows = plain_table("version", "since", "quality on test", "state")
         for version in place.numbers():
             if version not in whole:
                 rows.add_row(str(version), "", "", "not whole")
@@ -63,7 +60,7 @@ def list_versions(model: str) -> None:
             with place.described(version) as folder:
                 quality = describe_quality(folder)
             rows.add_row(str(version), pushed_at(version), quality, ", ".join(state))
-        Console().print(rows)
+        Terminal().print(rows)
 
 
 @models.command()

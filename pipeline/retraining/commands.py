@@ -30,8 +30,6 @@ def retrain(force: bool, search: bool, **options: Any) -> None:
     usage; 3 trained but not blessed.
     """
     settings = read_config(**options)
-    from rich.text import Text
-
     from pipeline.console import show_outcome
 
     reachable = check_before(settings)
@@ -43,7 +41,7 @@ def retrain(force: bool, search: bool, **options: Any) -> None:
         if outcome is not None:
             show_outcome(console.console, outcome, reachable)
         # One line whatever its length: a schedule keeps the last one.
-        console.console.print(Text(last_words(decision, outcome)), soft_wrap=True)
+        console.say(last_words(decision, outcome))
     if decision.state == "blocked":
         leave(FAILED)
     if outcome is not None and not outcome.pushed:

@@ -176,17 +176,15 @@ def list_schedules(target: str, folder: Path, **place: Any) -> None:
     if target != "local":
         on_platform(target, read_place(**place)).list()
         return
-    from rich.console import Console
-
     from pipeline.schedule.local import table
+    from pipeline.terminal import Terminal
 
     with one_line_errors():
         jobs = _open(folder)
         if not jobs.names():
             click.echo(f"No schedule in {folder}.")
             return
-        console = Console()
-        console.print(table(jobs))
+        Terminal().print(table(jobs))
 
 
 @schedule.command()

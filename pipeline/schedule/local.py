@@ -15,6 +15,7 @@ from rich.table import Table
 from pipeline.schedule.cron import CronError, next_due, parse_cron
 from pipeline.schedule.execution import execute, is_running
 from pipeline.schedule.jobs import Definition, Job, JobError, JobFolder, LastRun
+from pipeline.terminal import plain_table
 
 
 class UnknownScheduleError(ValueError):
@@ -89,9 +90,7 @@ def run_now(folder: JobFolder, name: str, stop: threading.Event) -> LastRun:
 
 def table(folder: JobFolder) -> Table:
     """All schedules, a row each."""
-    rows = Table()
-    for title in ("name", "cron", "time zone", "next run", "last run", "outcome"):
-        rows.add_column(title, overflow="fold")
+    rows = plain_table("name", "cron", "time zone", "next run", "last run", "outcome")
     for name in folder.names():
         try:
             job = folder.read(name)

@@ -10,9 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from rich.console import Console
-
 from pipeline.console import RunConsole, Waiting, show_outcome
+from pipeline.terminal import Terminal
 
 INGEST = logging.getLogger("authorprofile.ingest")
 END = "end of the terminal's output"
@@ -104,7 +103,7 @@ def shown(heads: list[dict[str, Any]], reachable: dict[str, Any], **changes: Any
     outcome = {"verdict": verdict, "hyperparameters": {}, "check": {}, "pushed": False}
     outcome["report"] = "report.html"
     stream = io.StringIO()
-    show_outcome(Console(file=stream, width=120), SimpleNamespace(**outcome | changes), reachable)
+    show_outcome(Terminal(file=stream, width=120), SimpleNamespace(**outcome | changes), reachable)
     bare = stream.getvalue().translate(str.maketrans("│┃", "  "))
     return [" ".join(line.split()) for line in bare.splitlines()]
 
@@ -165,5 +164,5 @@ def test_the_last_line_says_where_the_report_is_whether_pushed_or_not(tmp_path: 
             serving_path="/s/1",
             report=report,
         )
-        show_outcome(Console(file=stream, width=60), outcome, {})
+        show_outcome(Terminal(file=stream, width=60), outcome, {})
         assert stream.getvalue().splitlines()[-1] == f"Report:     {report}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from rich.console import Console
+from rich.text import Text
+
+from pipeline.terminal import Terminal
 
 if TYPE_CHECKING:
     from pipeline.deploy.rehearsal.run import Rehearsal
@@ -16,20 +18,20 @@ class RehearsalConsole:
     """Prints a line a step."""
 
     def __init__(self, terminal: TextIO):
-        self.console = Console(file=terminal, highlight=False)
+        self.console = Terminal(file=terminal)
 
     def told(self, step: str, state: str, seconds: float) -> None:
         """A step has ended."""
-        style = _STYLES[state]
-        self.console.print(f"{step:<24}[{style}]{state}[/{style}]  [dim]{seconds:.0f} s[/dim]")
+        told = Text.assemble(f"{step:<24}", (state, _STYLES[state]), (f"  {seconds:.0f} s", "dim"))
+        self.console.say(told)
 
     def show_outcome(self, done: Rehearsal) -> None:
         """Prints how it ended."""
         if done.filled:
-            self.console.print(f"Stood in for, since not set: {', '.join(done.filled)}")
+            self.console.say(f"Stood in for, since not set: {', '.join(done.filled)}")
         if not done.trained:
-            self.console.print(done.decision, soft_wrap=True)
+            self.console.say(done.decision)
         elif done.pushed:
-            self.console.print(f"In service: {done.pushed}")
+            self.console.say(f"In service: {done.pushed}")
         else:
-            self.console.print("Not blessed, so not pushed: see root/HeadEvaluator", style="yellow")
+            self.console.say("Not blessed, so not pushed: see root/HeadEvaluator", style="yellow")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 
 import pytest
-from rich.console import Console
 
 from pipeline.cloud.follow import SILENT_LOOKS, follow, title
 from pipeline.cloud.target import NoAnswerError, PlatformError, Run, State, Step
+from pipeline.terminal import Terminal
 
 BEGUN = Run("id", "name", "https://link", State.PENDING)
 
@@ -31,7 +31,7 @@ class Told:
 
 
 def followed(*told):
-    console, waits = Console(file=io.StringIO(), width=100), []
+    console, waits = Terminal(file=io.StringIO(), width=100), []
     try:
         ended = follow(Told(*told), BEGUN, console, ["Ingest", "Trainer"], 7, waits.append)
     except PlatformError as error:
