@@ -10,22 +10,32 @@ writes `gs://`, and whatever else has been registered with it; knows nothing of 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
+from components.digests import Manifest, digest_of_content
 from components.serving.versions import (
+    MANIFEST_FILE,
     MODEL_FILE,
     ROLLBACK_FILE,
+    UNLISTED,
     Rollback,
     RollbackError,
-    choose_rollback,
+    choose_source,
+    damage_against,
     next_version,
+    read_origins,
     recorded_origin,
+    require_sound_copy,
     version_numbers,
 )
+
+_CHUNK_BYTES = 1 << 20
 
 
 def numbered(folder: str, file: str) -> list[int]:
@@ -64,15 +74,18 @@ def roll_back(destination: str, to: int | None = None) -> Rollback:
         to: version to serve again; None: the one pushed before that which serves.
 
     Raises:
-        RollbackError: there is no such version, none before, or it serves already.
+        RollbackError: there is no such version, none before, it serves already, or it is damaged.
+        ValueError: no version is named, and the newest one's record of a rollback is damaged.
+        OSError: the bucket holds something else than was written.
         tf.errors.OpError: the bucket cannot be read or written.
     """
     whole = numbered(destination, MODEL_FILE)
     if not whole:
         raise RollbackError(f"A rollback needs a folder of versions; {destination} holds none.")
-    origins = {version: origin(destination, version) for version in whole}
-    model = choose_rollback(origins, to)
-    source = max(version for version, own in origins.items() if own == model)
+    origins = read_origins(whole, to, functools.partial(origin, destination))
+    model, source = choose_source(
+        origins, to, lambda version: find_damage(os.path.join(destination, str(version)))
+    )
     version = next_version(numbered(destination, ""))
     target = os.path.join(destination, str(version))
     _copy(os.path.join(destination, str(source)), target)
@@ -80,8 +93,49 @@ def roll_back(destination: str, to: int | None = None) -> Rollback:
     tf.io.gfile.makedirs(os.path.dirname(record))
     _write(record, json.dumps({"version": model}))
     last = os.path.join(destination, str(source), MODEL_FILE)
-    tf.io.gfile.copy(last, os.path.join(target, MODEL_FILE))
+    complete_version(target, lambda: tf.io.gfile.copy(last, os.path.join(target, MODEL_FILE)))
     return Rollback(model, version)
+
+
+def complete_version(version: str, place_model_file: Callable[[], None]) -> None:
+    """Makes a folder a version by its last file; none where it then is not as it is listed.
+
+    Raises:
+        OSError: the bucket holds something else than was written.
+    """
+    place_model_file()
+    damage = find_damage(version)
+    if damage:
+        tf.io.gfile.remove(os.path.join(version, MODEL_FILE))
+    require_sound_copy(damage, version)
+
+
+def find_damage(version: str) -> str:
+    """What of a version's files is not as it was pushed, in words; empty where all is.
+
+    Reads the whole version over the network. Without a list of digests nothing is known.
+    """
+    listed = os.path.join(version, MANIFEST_FILE)
+    if not tf.io.gfile.exists(listed):
+        return ""
+    return damage_against(_read(listed), read_manifest(version).without(UNLISTED))
+
+
+def read_manifest(folder: str) -> Manifest:
+    """The manifest of all files in a folder, each read once in pieces."""
+    files = {}
+    for parent, _, names in tf.io.gfile.walk(folder):
+        inside = parent.rstrip("/")[len(folder.rstrip("/")) :].lstrip("/")
+        for name in names:
+            path = os.path.join(parent, name)
+            files[os.path.join(inside, name)] = digest_of_content(_pieces(path))
+    return Manifest(files)
+
+
+def _pieces(path: str) -> Iterator[bytes]:
+    with tf.io.gfile.GFile(path, "rb") as file:
+        while piece := file.read(_CHUNK_BYTES):
+            yield piece
 
 
 def _copy(source: str, target: str) -> None:

@@ -2,13 +2,16 @@
 
 Enters: the exported model; the Trainer's `model_run`, whose `answers.json` holds what the network
 answered in memory for some authors of `eval`; the raw Examples. Leaves: an InfraBlessing, which
-the Pusher heeds, with `check.json`: the faults, each one sentence without an author's text. A model
-that fails is not blessed; an error is raised only where the check itself cannot be made.
+the Pusher heeds, with `check.json`: the faults, each one sentence without an author's text; and
+`SHA256SUMS`, the files of the model that was asked, whose digest is the blessing's property
+`model_digest`. A model that fails is not blessed; an error is raised only where the check itself
+cannot be made.
 
     answers.json: {"tolerance": 1e-4,
                    "authors": [{"author_id": "a1", "answers": {"age": [31.2], "gender": [0.4]}}]}
     check.json:   {"blessed": true, "faults": [], "tolerance": 1e-4, "authors": 32, "probes": 10,
-                   "largest_gaps": {"age": 2e-7, "gender": 1e-8}, "seconds": 14.2}
+                   "largest_gaps": {"age": 2e-7, "gender": 1e-8}, "seconds": 14.2,
+                   "model_digest": "sha256:9f86d08..."}
 """
 
 from __future__ import annotations
@@ -31,8 +34,10 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils, path_utils
 
+from components.digests import Manifest, read_manifest
 from components.serving import verdict
 from components.serving.assets import ServedHeads, read_served_heads
+from components.serving.checked import write_checked
 from components.serving.fresh_process import ask_in_fresh_process, question
 
 ANSWERS_FILE, CHECK_FILE = "answers.json", "check.json"
@@ -83,10 +88,12 @@ class ServingCheckExecutor(base_executor.BaseExecutor):
         tolerance = exec_properties.get("tolerance") or trained.get("tolerance", TOLERANCE)
         with tempfile.TemporaryDirectory(prefix="serving-check-") as scratch:
             local = local_model(path, Path(scratch))
+            # Before it is asked: what changes meanwhile is then no more what is listed.
+            manifest = read_manifest(local)
             report = check_model(
                 local, trained["authors"], examples, tolerance, exec_properties["timeout_seconds"]
             )
-        _record(blessing, report)
+        _record(blessing, report, manifest)
 
 
 class ServingCheck(base_component.BaseComponent):
@@ -239,7 +246,9 @@ def _example(author_id: str, posts: Sequence[bytes]) -> bytes:
     return bytes(example.SerializeToString())
 
 
-def _record(blessing: types.Artifact, report: dict[str, Any]) -> None:
+def _record(blessing: types.Artifact, report: dict[str, Any], manifest: Manifest) -> None:
+    write_checked(blessing, manifest)
+    report = {**report, "model_digest": manifest.digest}
     text = json.dumps(report, indent=2, ensure_ascii=False)
     io_utils.write_string_file(os.path.join(blessing.uri, CHECK_FILE), text)
     blessing.set_int_custom_property("blessed", int(report["blessed"]))

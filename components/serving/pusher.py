@@ -1,9 +1,10 @@
 """The Pusher, with versions that appear whole or not at all.
 
 Enters: a model and its blessings. Leaves: a new version in the destination folder, with how good
-each head measured on `test` in `assets.extra/quality.json`, a folder that TensorFlow leaves alone;
-and a PushedModel with the stock properties `pushed`, `pushed_destination`, `pushed_version`. Run by
-the pipeline.
+each head measured on `test` in `assets.extra/quality.json` and the digests of all its files in
+`assets.extra/SHA256SUMS`, a folder that TensorFlow leaves alone; and a PushedModel with the stock
+properties `pushed`, `pushed_destination`, `pushed_version`. A model whose files are not those that
+the serving check asked is not pushed, and what was written is read back before it is a version.
 
     quality.json: {"age": {"metric": "mae", "value": 4.1, "lower": 3.8, "upper": 4.5}}
 
@@ -32,8 +33,12 @@ from tfx.types import artifact_utils, standard_artifacts, standard_component_spe
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import io_utils, proto_utils
 
+from components.digests import Manifest, digest_of_content, read_manifest
+from components.serving import bucket
 from components.serving.assets import QUALITY_FILE
+from components.serving.checked import read_checked, require_checked
 from components.serving.versions import (
+    MANIFEST_FILE,
     MODEL_FILE,
     NOTHING_BESIDE,
     Push,
@@ -61,7 +66,9 @@ class VersionedPusherExecutor(stock_executor.Executor):
         """Pushes the model where every blessing given allows it, and records what was done.
 
         Raises:
-            ValueError: the destination is no folder of versions numbered by time.
+            ValueError: the destination is no folder of versions numbered by time, or the model is
+                not what the serving check asked.
+            OSError: the destination cannot be written, or holds something else than was written.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
@@ -71,7 +78,8 @@ class VersionedPusherExecutor(stock_executor.Executor):
             return
         model = self.GetModelPath(input_dict)
         destination = base_directory(exec_properties)
-        push = push_model(model, destination, beside_model(input_dict))
+        manifest = checked_manifest(model, input_dict)
+        push = push_model(model, destination, with_manifest(manifest, beside_model(input_dict)))
         io_utils.copy_dir(model, pushed.uri)
         version = str(push.version)
         self._MarkPushed(pushed, os.path.join(destination, version), version)
@@ -153,6 +161,28 @@ def beside_model(input_dict: dict[str, list[types.Artifact]]) -> dict[str, bytes
     return {QUALITY_FILE: json.dumps(quality, indent=1).encode()}
 
 
+def checked_manifest(model: str, input_dict: dict[str, list[types.Artifact]]) -> Manifest:
+    """The model's files, which are those that the serving check asked.
+
+    Raises:
+        ValueError: they are not.
+    """
+    manifest = bucket.read_manifest(model) if "://" in model else read_manifest(Path(model))
+    checked = read_checked(artifact_utils.get_single_instance(input_dict["infra_blessing"]))
+    if checked is None:
+        _LOG.warning("the serving check recorded no digest; the model's files are taken as found")
+    else:
+        require_checked(checked, manifest, model)
+    return manifest
+
+
+def with_manifest(manifest: Manifest, beside: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What belongs beside the model, and the list of digests of both."""
+    added = {name: digest_of_content([content]) for name, content in beside.items()}
+    text = Manifest({**manifest.files, **added}).text
+    return {**beside, MANIFEST_FILE: text.encode("utf-8", "surrogateescape")}
+
+
 def measured_quality(verdict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """How good each head measured: one metric with its interval, from the Evaluator's verdict.
 
@@ -204,7 +234,10 @@ def _push_to_bucket(model: str, destination: str, beside: Mapping[str, bytes]) -
         fileio.makedirs(os.path.dirname(os.path.join(target, name)))
         with fileio.open(os.path.join(target, name), "wb") as file:
             file.write(content)
-    io_utils.copy_file(os.path.join(model, MODEL_FILE), os.path.join(target, MODEL_FILE))
+    last = os.path.join(model, MODEL_FILE)
+    bucket.complete_version(
+        target, lambda: io_utils.copy_file(last, os.path.join(target, MODEL_FILE))
+    )
     return Push(version, is_new=True)
 
 

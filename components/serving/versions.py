@@ -3,13 +3,15 @@
     DESTINATION/1754000000/saved_model.pb ...   a version: a whole number, the newest serves
     DESTINATION/.partial-1754000001/            a push under way, or one that was killed
     DESTINATION/.push-lock                      held by the push under way
+    DESTINATION/<version>/assets.extra/SHA256SUMS       digests of the version's files
     DESTINATION/<version>/assets.extra/rollback.json    of which version this one is a copy
 
 Enters: a model's folder, and what else belongs to the version. Leaves: a new version, which appears
 whole, by one rename. A rollback is a push too: the earlier model becomes the newest version, so
-that everything that serves follows it. Called by `pusher`, by `authorprofile models` and, to find
-what serves, by `pipeline`; `bucket` does the same where there is no file system. Knows nothing of
-TFX or TensorFlow.
+that everything that serves follows it. A version whose files are not those of its list is damaged:
+it is served by nothing of ours and cannot be rolled back to. One without a list was pushed before
+there were any, and is taken as it is. `bucket` does the same where there is no file system. Knows
+nothing of TFX or TensorFlow.
 """
 
 from __future__ import annotations
@@ -17,17 +19,23 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import filecmp
+import functools
 import json
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from components.digests import Manifest, describe_differences, parse_manifest, read_manifest
+
 MODEL_FILE = "saved_model.pb"
 ROLLBACK_FILE = "assets.extra/rollback.json"
+MANIFEST_FILE = "assets.extra/SHA256SUMS"
+# A rollback's record joins a version that is otherwise the same, its list of digests too.
+UNLISTED = (MANIFEST_FILE, ROLLBACK_FILE)
 NOTHING_BESIDE: Mapping[str, bytes] = MappingProxyType({})
 _PARTIAL = ".partial-"
 _LOCK = ".push-lock"
@@ -59,10 +67,70 @@ def whole_versions(destination: Path) -> list[int]:
     return version_numbers(path.parent.name for path in destination.glob(f"*/{MODEL_FILE}"))
 
 
+def is_version(folder: Path) -> bool:
+    """Whether a folder is a version, be it a damaged one that has lost its model's file."""
+    return (folder / MODEL_FILE).is_file() or (folder / MANIFEST_FILE).is_file()
+
+
+def find_damage(version: Path) -> str:
+    """What of a version's files is not as it was pushed, in words; empty where all is.
+
+    Reads the whole version, some 1 GB a second. Without a list of digests nothing is known.
+    """
+    try:
+        listed = (version / MANIFEST_FILE).read_bytes()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{MANIFEST_FILE} cannot be read: {error.strerror}"
+    try:
+        found = read_manifest(version).without(UNLISTED)
+        return damage_against(listed, found)
+    except OSError as error:
+        return f"{error.filename} cannot be read: {error.strerror}"
+
+
+def damage_against(listed: bytes, found: Manifest) -> str:
+    """What of a version differs from its list of digests, in words; empty where nothing does."""
+    try:
+        return describe_differences(parse_manifest(listed), found)
+    except ValueError as error:
+        return f"{MANIFEST_FILE} is damaged: {error}"
+
+
+def serving_order(folder: Path, numbers: Iterable[int]) -> list[int]:
+    """Versions as they are to be tried: the newest, then what comes in its place if it is damaged.
+
+    That is what a rollback would choose: other copies of the same model, then the models before
+    it, newest first. What was rolled back from comes last.
+    """
+    origins = {number: _known_origin(folder, number) for number in numbers}
+    served = origins[max(origins)] if origins else 0
+    return sorted(
+        origins,
+        key=lambda number: (origins[number] == served, origins[number] < served, number),
+        reverse=True,
+    )
+
+
+def _known_origin(folder: Path, version: int) -> int:
+    """As `origin`; a version whose record is damaged stands for itself, as its model serves."""
+    try:
+        return origin(folder, version)
+    except (OSError, ValueError):
+        return version
+
+
 def served_version(destination: Path) -> int | None:
-    """The version whose model serves: the newest, or the one that it is a rollback to."""
-    newest = newest_version(destination)
-    return newest if newest is None else origin(destination, newest)
+    """The version whose model serves: the newest, or the one that it is a rollback to.
+
+    Raises:
+        ValueError: the newest version's record of a rollback holds something else.
+    """
+    for version in serving_order(destination, whole_versions(destination)):
+        if not find_damage(destination / str(version)):
+            return origin(destination, version)
+    return None
 
 
 def origin(destination: Path, version: int) -> int:
@@ -85,7 +153,9 @@ def recorded_origin(path: str, content: bytes) -> int:
         return int(json.loads(content)["version"])
     except (ValueError, KeyError, TypeError):
         raise ValueError(
-            f"{path} must name the version it was rolled back to; it does not"
+            f'{path} must name the version it was rolled back to, as {{"version": 1700000000}}; it '
+            "does not. Roll back again, to a version that you name: authorprofile models rollback "
+            "--model FOLDER --to VERSION"
         ) from None
 
 
@@ -106,11 +176,12 @@ def push_version(
     Args:
         model: folder of a SavedModel.
         destination: folder of versions on a local file system; made where it is missing.
-        beside: content of further files of the version by path in it; no file of the model.
+        beside: content of further files of the version by path in it; no file of the model. A
+            list of digests among them is held against what was written, before it appears.
 
     Raises:
         FileNotFoundError: the folder holds no SavedModel.
-        OSError: the destination cannot be written.
+        OSError: the destination cannot be written, or holds something else than was written.
     """
     if not (model / MODEL_FILE).is_file():
         raise FileNotFoundError(f"a model folder must hold {MODEL_FILE}; {model} does not")
@@ -128,9 +199,19 @@ def push_version(
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             (partial / name).write_bytes(content)
         _flush_tree(partial)
+        require_sound_copy(find_damage(partial), str(destination))
         partial.rename(destination / str(version))
         _flush(destination)
         return Push(version, is_new=True)
+
+
+def require_sound_copy(damage: str, destination: str) -> None:
+    """Raises OSError where a copy is not what was to be copied."""
+    if damage:
+        raise OSError(
+            f"a version must be stored as it was written; in {destination} {damage}. Nothing was "
+            "pushed. Check the disk or the bucket, and run the same command again."
+        )
 
 
 class Rollback(NamedTuple):
@@ -155,7 +236,8 @@ def roll_back(destination: Path, to: int | None = None) -> Rollback:
         to: version to serve again; None: the one pushed before that which serves.
 
     Raises:
-        RollbackError: there is no such version, none before, or it serves already.
+        RollbackError: there is no such version, none before, it serves already, or it is damaged.
+        ValueError: no version is named, and the newest one's record of a rollback is damaged.
         OSError: the destination cannot be written.
     """
     if newest_version(destination) is None:
@@ -163,9 +245,12 @@ def roll_back(destination: Path, to: int | None = None) -> Rollback:
     with _locked(destination):
         for leftover in destination.glob(f"{_PARTIAL}*"):
             shutil.rmtree(leftover)
-        origins = {version: origin(destination, version) for version in whole_versions(destination)}
-        model = choose_rollback(origins, to)
-        source = max(version for version, own in origins.items() if own == model)
+        origins = read_origins(
+            whole_versions(destination), to, functools.partial(origin, destination)
+        )
+        model, source = choose_source(
+            origins, to, lambda version: find_damage(destination / str(version))
+        )
         version = next_version(version_numbers(os.listdir(destination)))
         partial = destination / f"{_PARTIAL}{version}"
         shutil.copytree(destination / str(source), partial, copy_function=_link)
@@ -178,6 +263,50 @@ def roll_back(destination: Path, to: int | None = None) -> Rollback:
         partial.rename(destination / str(version))
         _flush(destination)
         return Rollback(model, version)
+
+
+def choose_source(
+    origins: Mapping[int, int], to: int | None, damage: Callable[[int], str]
+) -> tuple[int, int]:
+    """The model that a rollback takes, and the newest version that holds it undamaged.
+
+    Args:
+        origins: of each whole version, the one whose model it holds.
+        to: the version asked for; None: the one pushed before that which serves.
+        damage: tells what of a version is damaged, empty: nothing.
+
+    Raises:
+        RollbackError: as `choose_rollback`, or no version holds the model undamaged.
+    """
+    model, told = choose_rollback(origins, to), ""
+    for version in sorted((v for v, own in origins.items() if own == model), reverse=True):
+        told = damage(version)
+        if not told:
+            return model, version
+    raise RollbackError(
+        f"A version to go back to must be as it was pushed; of version {model} {told}. Name "
+        "another one with --to."
+    )
+
+
+def read_origins(
+    whole: Sequence[int], to: int | None, origin: Callable[[int], int]
+) -> dict[int, int]:
+    """Of each version, the one whose model it holds; one whose record is damaged: itself.
+
+    Raises:
+        ValueError: no version is named, and the record of the newest one, before which the model
+            to go back to was pushed, is damaged.
+    """
+    origins = {}
+    for version in whole:
+        try:
+            origins[version] = origin(version)
+        except ValueError:
+            if to is None and version == max(whole):
+                raise
+            origins[version] = version
+    return origins
 
 
 def choose_rollback(origins: Mapping[int, int], to: int | None) -> int:

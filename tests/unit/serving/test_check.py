@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import math
@@ -243,6 +244,11 @@ def test_a_sound_model_is_blessed_and_pushed_as_a_whole_version(run: Path) -> No
     assert pushed["pushed"].int_value == 1
     assert pushed["pushed_version"].string_value == version
     assert pushed["pushed_destination"].string_value == str(run / "serving-sound" / version)
+    listed = Path(blessing.uri, "SHA256SUMS").read_bytes()
+    assert (run / "serving-sound" / version / "assets.extra" / "SHA256SUMS").read_bytes() == listed
+    digest = f"sha256:{hashlib.sha256(listed).hexdigest()}"
+    assert blessing.custom_properties["model_digest"].string_value == digest
+    assert report["model_digest"] == digest
     served = tf.saved_model.load(str(run / "serving-sound" / version))
     answer = served.signatures["posts"](tf.constant(["I went home."]))
     assert answer["gender"].numpy().tolist() == [[0.75]]

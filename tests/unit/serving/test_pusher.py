@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,18 @@ from tfx.components import Pusher
 from tfx.components.pusher import executor as stock_executor
 from tfx.types import standard_artifacts
 
+from components.digests import read_manifest
+from components.serving.bucket import find_damage as find_damage_in_bucket
+from components.serving.checked import LIST_FILE, write_checked
 from components.serving.pusher import (
     VersionedPusher,
     VersionedPusherExecutor,
     measured_quality,
     push_model,
+    with_manifest,
 )
+from components.serving.versions import find_damage, version_numbers
+from tests.unit.serving.damage import DAMAGES
 
 
 def write_model(folder: Path, weights: str) -> Path:
@@ -185,3 +193,132 @@ def test_a_version_in_a_bucket_says_it_too(tmp_path: Path) -> None:
     assert push_model(model, "ram://quality/serving", beside) == (version, False)
     beside = {"assets.extra/quality.json": b"fair"}
     assert push_model(model, "ram://quality/serving", beside).is_new
+
+
+def checked(toy_model: Path, folder: Path) -> tuple[Path, Any]:
+    """A Trainer's output and its blessing, as the serving check leaves it."""
+    shutil.copytree(toy_model, folder / "model" / "Format-Serving")
+    (folder / "blessing").mkdir()
+    blessing = artifact(standard_artifacts.InfraBlessing, folder / "blessing", blessed=1)
+    write_checked(blessing, read_manifest(folder / "model" / "Format-Serving"))
+    return folder / "model", blessing
+
+
+def push_checked(model: Path, blessing: Any, serving: str, archive: Path) -> str:
+    """Runs the executor once; returns the version's path."""
+    pushed = artifact(standard_artifacts.PushedModel, archive)
+    VersionedPusherExecutor().Do(
+        {
+            "model": [artifact(standard_artifacts.Model, model)],
+            "infra_blessing": [blessing],
+        },
+        {"pushed_model": [pushed]},
+        {"push_destination": json.dumps({"filesystem": {"base_directory": serving}})},
+    )
+    return str(pushed.get_string_custom_property("pushed_destination"))
+
+
+def test_a_version_carries_digests_that_people_can_check(toy_model: Path, tmp_path: Path) -> None:
+    model, blessing = checked(toy_model, tmp_path)
+    version = push_checked(model, blessing, str(tmp_path / "serving"), tmp_path / "archive")
+    check = ["sha256sum", "--strict", "--quiet", "-c", "assets.extra/SHA256SUMS"]
+    subprocess.run(check, cwd=version, check=True)
+    assert find_damage(Path(version)) == ""
+    assert tf.saved_model.load(version).signatures["posts"](posts=tf.constant(["a b"]))
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+@pytest.mark.parametrize("bucket", ["", "ram://damaged-"])
+def test_a_model_that_was_damaged_after_its_check_is_not_pushed(
+    toy_model: Path, tmp_path: Path, damage: Callable[[Path], str], bucket: str
+) -> None:
+    model, blessing = checked(toy_model, tmp_path)
+    named = damage(model / "Format-Serving")
+    serving = f"{bucket}{tmp_path.name}/serving" if bucket else str(tmp_path / "serving")
+    with pytest.raises(ValueError, match="Run the same command again") as raised:
+        push_checked(model, blessing, serving, tmp_path / "archive")
+    assert named in str(raised.value)
+    assert not tf.io.gfile.exists(serving)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nothing", b"0" * 64 + b"  saved_model.pb\n"])
+def test_a_list_of_digests_that_is_not_the_checks_own_stops_the_push(
+    toy_model: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    model, blessing = checked(toy_model, tmp_path)
+    path = Path(blessing.uri, LIST_FILE)
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match="must be as the serving check wrote it; it is not"):
+        push_checked(model, blessing, str(tmp_path / "serving"), tmp_path / "archive")
+    assert not (tmp_path / "serving").exists()
+
+
+def test_a_copy_that_is_not_what_was_written_never_becomes_a_version(
+    toy_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, blessing = checked(toy_model, tmp_path)
+    serving, copy = tmp_path / "serving", shutil.copyfile
+
+    def cut_short(source: Any, target: Any, **options: Any) -> Any:
+        copy(source, target, **options)
+        if Path(target).name == "saved_model.pb":
+            os.truncate(target, 10)
+        return target
+
+    monkeypatch.setattr(shutil, "copyfile", cut_short)
+    with pytest.raises(
+        OSError, match=r"saved_model\.pb is not as it was written. Nothing was pushed"
+    ):
+        push_checked(model, blessing, str(serving), tmp_path / "archive")
+    assert version_numbers(os.listdir(serving)) == []
+    monkeypatch.undo()
+    push_checked(model, blessing, str(serving), tmp_path / "archive")
+    assert len(os.listdir(serving)) == 2
+
+
+@pytest.mark.parametrize("name", ["saved_model.pb", "data"])
+def test_a_copy_in_a_bucket_that_is_not_what_was_written_is_no_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    model = write_model(tmp_path / "model", "one") / "Format-Serving"
+    beside = with_manifest(read_manifest(model), {"assets.extra/quality.json": b"good"})
+    copy: Callable[..., None] = tf.io.gfile.copy
+
+    def cut_short(source: str, target: str, overwrite: bool = False) -> None:
+        copy(source, target, overwrite)
+        if target.endswith(name):
+            with tf.io.gfile.GFile(target, "w") as file:
+                file.write("o")
+
+    monkeypatch.setattr(tf.io.gfile, "copy", cut_short)
+    serving = f"ram://{tmp_path.name}/serving"
+    with pytest.raises(OSError, match=f"{name} is not as it was written. Nothing was pushed"):
+        push_model(str(model), serving, beside)
+    (half,) = tf.io.gfile.listdir(serving)
+    assert not tf.io.gfile.exists(f"{serving}/{half}/saved_model.pb")
+    monkeypatch.undo()
+    version = push_model(str(model), serving, beside).version
+    assert version > int(half.rstrip("/"))
+    assert find_damage_in_bucket(f"{serving}/{version}") == ""
+    assert push_model(str(model), serving, beside) == (version, False)
+
+
+def test_a_blessing_of_before_there_were_digests_is_heeded(
+    toy_model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model, _ = checked(toy_model, tmp_path)
+    blessing = artifact(standard_artifacts.InfraBlessing, tmp_path / "blessing", blessed=1)
+    version = push_checked(model, blessing, str(tmp_path / "serving"), tmp_path / "archive")
+    assert find_damage(Path(version)) == ""
+    assert "the serving check recorded no digest" in caplog.text
+
+
+def test_a_version_that_was_damaged_is_pushed_anew(toy_model: Path, tmp_path: Path) -> None:
+    model, blessing = checked(toy_model, tmp_path)
+    first = push_checked(model, blessing, str(tmp_path / "serving"), tmp_path / "archive")
+    os.truncate(Path(first, "saved_model.pb"), 10)
+    second = push_checked(model, blessing, str(tmp_path / "serving"), tmp_path / "archive2")
+    assert Path(second).name > Path(first).name
+    assert find_damage(Path(second)) == ""

@@ -9,14 +9,18 @@ from click.testing import CliRunner
 from components.serving.answering import find_model
 from components.serving.server.entrance import model_versions
 from components.serving.versions import (
+    MANIFEST_FILE,
     ROLLBACK_FILE,
     RollbackError,
+    find_damage,
     newest_version,
     push_version,
     roll_back,
     served_version,
+    serving_order,
 )
 from pipeline.cli import cli
+from tests.unit.serving.damage import list_digests
 
 HEADS = {"separator": "|", "heads": [{"name": "age", "kind": "regression"}]}
 
@@ -166,3 +170,59 @@ def test_a_folder_without_versions_and_one_version_are_named(folder, tmp_path_fa
             done = run(command, "--model", model)
             assert done.exit_code == 2
             assert said in done.output
+
+
+def damage(version):
+    list_digests(version)
+    (version / "saved_model.pb").write_text("something else")
+
+
+def test_a_copy_keeps_the_digests_of_its_model(folder):
+    list_digests(folder / "1700000002")
+    copy = folder / str(roll_back(folder).version)
+    assert find_damage(copy) == ""
+    assert (copy / MANIFEST_FILE).read_text() == (folder / "1700000002" / MANIFEST_FILE).read_text()
+    again = folder / str(roll_back(folder, 1700000003).version)
+    assert not (again / MANIFEST_FILE).exists()
+
+
+@pytest.mark.parametrize("to", [None, 1700000002])
+def test_a_damaged_version_cannot_be_rolled_back_to(folder, to):
+    damage(folder / "1700000002")
+    before = sorted(path.name for path in folder.glob("1*"))
+    with pytest.raises(RollbackError, match=r"of version 1700000002 saved_model\.pb is not as it"):
+        roll_back(folder, to)
+    assert sorted(path.name for path in folder.glob("1*")) == before
+    assert roll_back(folder, 1700000001).model == 1700000001
+
+
+def test_of_several_copies_an_undamaged_one_is_taken(folder):
+    first = roll_back(folder).version
+    roll_back(folder, 1700000003)
+    (folder / str(first) / "saved_model.pb").unlink()
+    damage(folder / str(first))
+    assert roll_back(folder, 1700000002).model == 1700000002
+    assert serves(folder) == "model 1700000002"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "no JSON", '{"version": null}', "\0"])
+def test_a_damaged_record_of_a_rollback_leaves_a_way_back(folder, content):
+    copy = folder / str(roll_back(folder).version)
+    (copy / ROLLBACK_FILE).write_text(content)
+    with pytest.raises(ValueError, match=r"must name the version it was rolled back to.*--to"):
+        roll_back(folder)
+    with pytest.raises(ValueError, match="must name the version it was rolled back to"):
+        served_version(folder)
+    # It serves the model that people chose, whatever its record says.
+    assert serves(folder) == "model 1700000002"
+    assert roll_back(folder, 1700000001).model == 1700000001
+    assert served_version(folder) == 1700000001
+
+
+def test_what_is_damaged_gives_way_to_the_model_before_it_not_to_one_rolled_back_from(folder):
+    numbers = [1700000001, 1700000002, 1700000003]
+    assert serving_order(folder, numbers) == [1700000003, 1700000002, 1700000001]
+    copy = roll_back(folder).version
+    order = [copy, 1700000002, 1700000001, 1700000003]
+    assert serving_order(folder, [*numbers, copy]) == order
+    assert serving_order(folder, []) == []

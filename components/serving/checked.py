@@ -1,0 +1,60 @@
+"""Which files the serving check asked: its list of them, against which a push holds its model.
+
+Enters: an InfraBlessing. Leaves: in its folder `SHA256SUMS`, as `components.digests` writes it, and
+the digest of that list as the property `model_digest`, so that the list itself is held against the
+metadata store.
+"""
+
+from __future__ import annotations
+
+import os
+
+from tfx import types
+from tfx.dsl.io import fileio
+
+from components.digests import Manifest, describe_differences, parse_manifest
+
+LIST_FILE, DIGEST_PROPERTY = "SHA256SUMS", "model_digest"
+_AGAIN = "Nothing was pushed. Run the same command again: what was damaged is made anew."
+
+
+def write_checked(blessing: types.Artifact, manifest: Manifest) -> None:
+    """Records the files of the model that was checked."""
+    with fileio.open(os.path.join(blessing.uri, LIST_FILE), "wb") as file:
+        file.write(manifest.text.encode("utf-8", "surrogateescape"))
+    blessing.set_string_custom_property(DIGEST_PROPERTY, manifest.digest)
+
+
+def read_checked(blessing: types.Artifact) -> Manifest | None:
+    """The files of the model that was checked; None where the check recorded none, as it once did.
+
+    Raises:
+        ValueError: the list is not the one that the check recorded.
+    """
+    if not blessing.has_custom_property(DIGEST_PROPERTY):
+        return None
+    path = os.path.join(blessing.uri, LIST_FILE)
+    manifest = _read(path)
+    if manifest and manifest.digest == blessing.get_string_custom_property(DIGEST_PROPERTY):
+        return manifest
+    raise ValueError(f"{path} must be as the serving check wrote it; it is not. {_AGAIN}")
+
+
+def _read(path: str) -> Manifest | None:
+    if not fileio.exists(path):
+        return None
+    with fileio.open(path, "rb") as file:
+        try:
+            return parse_manifest(bytes(file.read()))
+        except ValueError:
+            return None
+
+
+def require_checked(checked: Manifest, model: Manifest, path: str) -> None:
+    """Raises ValueError where a model's files are not those that the check asked."""
+    differences = describe_differences(checked, model)
+    if differences:
+        raise ValueError(
+            "a model must reach service as the serving check found it; since then it was damaged: "
+            f"in {path} {differences}. {_AGAIN}"
+        )
