@@ -62,6 +62,14 @@ def _container(config: Config) -> dict[str, Any]:
         "args": ["--host", "0.0.0.0", "--port", str(PORT)],  # noqa: S104 - in its own pod
         "env": [{"name": "STORAGE_URI", "value": storage_uri(config)}],
         "ports": [{"containerPort": PORT, "name": "http1", "protocol": "TCP"}],
+        # Where the watch of the folder has ended, nothing new would ever serve.
+        "livenessProbe": {
+            "httpGet": {"path": "/v2/health/live", "port": PORT},
+            # It listens once the model is loaded.
+            "initialDelaySeconds": 120,
+            "failureThreshold": 6,
+            "timeoutSeconds": 10,
+        },
         "readinessProbe": {"httpGet": {"path": "/v2/health/ready", "port": PORT}},
         "resources": {"limits": resources, "requests": dict(resources)},
     }

@@ -10,17 +10,21 @@ import os
 import socket
 from pathlib import Path
 
-from components.serving.versions import MODEL_FILE, version_numbers
+from components.serving.versions import MODEL_FILE, is_version, version_numbers
 
 
 def model_versions(folder: Path) -> dict[int, Path]:
-    """Versions that hold a model, ascending, by number: those of a folder, or the folder itself."""
-    if (folder / MODEL_FILE).is_file():
+    """Versions, damaged ones too, ascending, by number: those of a folder, or the folder itself.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    if is_version(folder):
         return {(version_numbers([folder.resolve().name]) or [1])[0]: folder}
     if not folder.is_dir():
         return {}
     paths = {number: folder / str(number) for number in version_numbers(os.listdir(folder))}
-    return {number: path for number, path in paths.items() if (path / MODEL_FILE).is_file()}
+    return {number: path for number, path in paths.items() if is_version(path)}
 
 
 def require_model(folder: Path) -> None:

@@ -1,8 +1,8 @@
 """A version of the model in memory: its signatures, what it says of its heads, and its answers.
 
-Enters: a version's folder. Leaves: a `LoadedVersion` that was warmed and found sound, or
-`BrokenVersion` with one sentence. Called by `watch`; asked by `batches`. Uses the signatures alone,
-through TensorFlow, and knows nothing of the network.
+Enters: a version's folder. Leaves: a `LoadedVersion` whose files are those that were pushed, that
+was warmed and found sound, or `BrokenVersion` with one sentence. Uses the signatures alone, through
+TensorFlow, and knows nothing of the network.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from components.paths import loadable
 from components.serving.assets import ServedHeads, head_units, read_served_heads
-from components.serving.versions import MODEL_FILE
+from components.serving.versions import MODEL_FILE, find_damage
 
 POSTS = "posts"
 _LONGEST_CAUSE = 300
@@ -48,18 +48,22 @@ class LoadedVersion:
         folder: of the SavedModel.
 
     Raises:
-        BrokenVersion: it does not load, lacks a signature, or answers what no model may answer.
+        BrokenVersion: it is damaged, does not load, lacks a signature, or answers what no model
+            may answer.
     """
 
     def __init__(self, number: int, folder: Path) -> None:
         self.number = number
+        damage = find_damage(folder)
+        if damage:
+            raise BrokenVersion(f"it is damaged: {damage}")
         try:
             self.served: ServedHeads = read_served_heads(folder)
             with loadable(folder) as path:
                 self._model = tf.saved_model.load(path)
             definitions = _signature_definitions(folder)
         except Exception as error:
-            raise BrokenVersion(f"it does not load: {_sentence(error)}") from error
+            raise BrokenVersion(f"it does not load: {describe_error(error)}") from error
         self.signatures = {
             name: signature
             for name, function in self._model.signatures.items()
@@ -104,7 +108,7 @@ class LoadedVersion:
         try:
             return self.answer(name, rows)
         except Exception as error:
-            raise BrokenVersion(f"signature {name} fails: {_sentence(error)}") from error
+            raise BrokenVersion(f"signature {name} fails: {describe_error(error)}") from error
 
     def _judge(self, name: str, answers: Answers, rows: int) -> None:
         for head in self.served.heads:
@@ -146,5 +150,6 @@ def _signature(function: Any, definition: Any) -> Signature | None:
     return Signature(argument, outputs, definition)
 
 
-def _sentence(error: Exception) -> str:
+def describe_error(error: Exception) -> str:
+    """A library's error as one short sentence."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_CAUSE]

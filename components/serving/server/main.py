@@ -11,7 +11,6 @@ import logging
 import math
 import signal
 import socket
-import threading
 from typing import Any
 
 import uvicorn
@@ -106,8 +105,5 @@ def serve(settings: ServerSettings, door: socket.socket) -> None:
         causes = "; ".join(f"version {n}: {why}" for n, why in model.versions.refused.items())
         raise ValueError(f"the model folder must hold a version that can serve; {causes}")
     if not model.versions.is_single:
-        watch = threading.Thread(
-            target=model.versions.watch, args=[settings.poll_seconds], daemon=True
-        )
-        watch.start()
+        model.versions.start(settings.poll_seconds)
     server.start([model])

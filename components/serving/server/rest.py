@@ -40,6 +40,7 @@ from components.serving.server.loaded import LoadedVersion
 from components.serving.server.refusals import Refusal, unknown_model
 from components.serving.server.requests import Question, read_question
 from components.serving.server.service import AuthorDataPlane, AuthorModel
+from components.serving.server.watch import State
 
 PLATFORM = "tensorflow_savedmodel"
 _PAGE = Path(__file__).parent / "page"
@@ -91,18 +92,20 @@ class Endpoints:
             raise unknown_model(name, self.model.name)
         return self.model.versions.take(version)
 
+    def states(self, name: str, version: str | None) -> list[State]:
+        """The version in service and those refused, or the one asked for. Raises Refusal."""
+        if name != self.model.name:
+            raise unknown_model(name, self.model.name)
+        return self.model.versions.states(version)
+
 
 class TensorFlowServing(Endpoints):
     """https://www.tensorflow.org/tfx/serving/api_rest"""
 
     async def status(self, name: str, version: str | None = None) -> Response:
         """The version in service and those that were refused."""
-        current = self.find(name, version)
-        states = [_state(current.number, "AVAILABLE", "OK", "")]
-        if version is None:
-            refused = sorted(self.model.versions.refused.items(), reverse=True)
-            states += [_state(n, "END", "FAILED_PRECONDITION", why) for n, why in refused]
-        return as_json({"model_version_status": states})
+        states = self.states(name, version)
+        return as_json({"model_version_status": [_state(state) for state in states]})
 
     async def metadata(self, name: str, version: str | None = None) -> Response:
         """Signatures as the SavedModel declares them; each head's meaning and measured quality."""
@@ -143,9 +146,13 @@ class OpenInference(Endpoints):
     """https://github.com/kserve/open-inference-protocol"""
 
     async def metadata(self, name: str, version: str | None = None) -> Response:
-        """Tensors, versions, and under `properties` what the heads mean and how good they are."""
+        """Tensors, versions, and under `properties` what the heads mean and how good they are.
+
+        And which versions of the folder cannot serve, with the cause of each.
+        """
         current = self.find(name, version)
         heads = orjson.dumps([describe_head(head) for head in current.served.heads])
+        refused = orjson.dumps(self.model.versions.refused, option=orjson.OPT_NON_STR_KEYS)
         return as_json(
             {
                 "name": name,
@@ -153,15 +160,26 @@ class OpenInference(Endpoints):
                 "platform": PLATFORM,
                 "inputs": input_tensors(current),
                 "outputs": output_tensors(current),
-                "properties": {"heads": heads.decode()},
+                "properties": {"heads": heads.decode(), "refused": refused.decode()},
             }
         )
+
+    async def server_live(self) -> Response:
+        """Whether the process works; 503 where it has to be started again."""
+        fault = self.plane.watch_fault()
+        if fault:
+            raise Refusal(fault, HTTPStatus.SERVICE_UNAVAILABLE)
+        return as_json({"live": True, **self._last_look()})
 
     async def server_ready(self) -> Response:
         """Whether the server can answer; 503 where it cannot."""
         if not await self.plane.ready():
             raise Refusal("No version is in service.", HTTPStatus.SERVICE_UNAVAILABLE)
-        return as_json({"ready": True})
+        return as_json({"ready": True, **self._last_look()})
+
+    def _last_look(self) -> dict[str, Any]:
+        look = self.model.versions.last_look()
+        return {"last_look": look} if look else {}
 
     async def ready(self, name: str, version: str | None = None) -> Response:
         """Whether the model is in service."""
@@ -201,7 +219,7 @@ def _open_inference(endpoints: OpenInference) -> APIRouter:
     standard = V2Endpoints(endpoints.plane)
     router = APIRouter(prefix="/v2")
     router.add_api_route("", standard.metadata, methods=["GET"])
-    router.add_api_route("/health/live", standard.live, methods=["GET"])
+    router.add_api_route("/health/live", endpoints.server_live, methods=["GET"])
     router.add_api_route("/health/ready", endpoints.server_ready, methods=["GET"])
     router.add_api_route("/models", standard.models, methods=["GET"])
     for path in ("/models/{name}", "/models/{name}/versions/{version}"):
@@ -219,9 +237,10 @@ def signature_map(version: LoadedVersion) -> Any:
     return message
 
 
-def _state(number: int, state: str, code: str, message: str) -> dict[str, Any]:
-    status = {"error_code": code, "error_message": message}
-    return {"version": str(number), "state": state, "status": status}
+def _state(told: State) -> dict[str, Any]:
+    state, code = ("AVAILABLE", "OK") if told.is_available else ("END", "FAILED_PRECONDITION")
+    status = {"error_code": code, "error_message": told.cause}
+    return {"version": str(told.number), "state": state, "status": status}
 
 
 def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -56,6 +56,7 @@ from components.serving.server.requests import (
 )
 from components.serving.server.rest import PLATFORM, signature_map
 from components.serving.server.service import AuthorDataPlane, AuthorModel
+from components.serving.server.watch import State
 
 _log = logging.getLogger("authorprofile.serving")
 Method = Callable[[Any, Any, Any], Awaitable[Any]]
@@ -211,10 +212,12 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 
     @guarded
     async def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
-        version = find_spec(self.model, request.model_spec)
-        states = get_model_status_pb2.ModelVersionStatus
-        status = states(version=version.number, state=states.AVAILABLE)
-        return get_model_status_pb2.GetModelStatusResponse(model_version_status=[status])
+        name, number = spec_of(request.model_spec)
+        if name != self.model.name:
+            raise unknown_model(name, self.model.name)
+        return get_model_status_pb2.GetModelStatusResponse(
+            model_version_status=map(status_of, self.model.versions.states(number))
+        )
 
     @guarded
     async def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -230,8 +233,24 @@ def find(model: AuthorModel, name: str, version: str) -> LoadedVersion:
 
 def find_spec(model: AuthorModel, spec: Any) -> LoadedVersion:
     """The version that a ModelSpec names. Raises Refusal."""
+    name, number = spec_of(spec)
+    return find(model, name, number or "")
+
+
+def spec_of(spec: Any) -> tuple[str, str | None]:
+    """The model and the version that a ModelSpec names; None: whichever there is."""
     number = str(spec.version.value) if spec.HasField("version") else spec.version_label
-    return find(model, spec.name, number)
+    return spec.name, number or None
+
+
+def status_of(told: State) -> Any:
+    """A version's state as TensorFlow Serving's message."""
+    kinds = get_model_status_pb2.ModelVersionStatus
+    status = kinds(version=told.number, state=kinds.AVAILABLE if told.is_available else kinds.END)
+    if not told.is_available:
+        status.status.error_code = tf.errors.FAILED_PRECONDITION
+        status.status.error_message = told.cause
+    return status
 
 
 def heads_struct(version: LoadedVersion) -> struct_pb2.Struct:

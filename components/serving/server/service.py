@@ -158,7 +158,16 @@ def _plain(row: np.ndarray) -> Any:
 
 
 class AuthorDataPlane(DataPlane):
-    """KServe's data plane, which is ready when the model is."""
+    """KServe's data plane, which is ready when the model is, and lives while its watch does."""
+
+    async def live(self) -> dict[str, str]:
+        """Whether new versions would be loaded; where not, another process has to."""
+        return {"status": self.watch_fault() or "alive"}
+
+    def watch_fault(self) -> str:
+        """Why no new version would be loaded; empty where it would be."""
+        models = self.model_registry.get_models().values()
+        return next((fault for model in models if (fault := model.versions.fault())), "")
 
     async def ready(self) -> bool:
         """Whether every model is in service."""

@@ -9,6 +9,7 @@ import logging
 import random
 import shutil
 import struct
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -186,6 +187,50 @@ def test_a_refused_version_is_in_the_status(server: Server) -> None:
     refused = status.model_version_status[1]
     assert (refused.version, refused.state) == (9, refused.END)
     assert refused.status.error_message == "it does not load"
+
+
+def test_why_a_version_was_refused_is_told_wherever_it_is_asked_for(
+    toy_model: Path, tmp_path: Path
+) -> None:
+    for version in ("7", "8"):
+        shutil.copytree(toy_model, tmp_path / version)
+    heads = tmp_path / "8" / "assets" / "heads.json"
+    heads.write_text(heads.read_text().replace('"classes": 4, ', ""))
+    server = Server(tmp_path)
+    try:
+        (serving, refused) = server.ask("/v1/models/authorprofile").json()["model_version_status"]
+        assert (serving["version"], serving["state"]) == ("7", "AVAILABLE")
+        assert (refused["version"], refused["state"]) == ("8", "END")
+        cause = refused["status"]["error_message"]
+        assert "heads.1.classes.classes: Field required" in cause
+        alone = server.ask("/v1/models/authorprofile/versions/8").json()
+        assert alone == {"model_version_status": [refused]}
+        properties = server.ask("/v2/models/authorprofile").json()["properties"]
+        assert json.loads(properties["refused"]) == {"8": cause}
+        metrics = server.ask("/metrics").text
+        assert "authorprofile_versions_refused 1.0" in metrics
+        assert "authorprofile_version 7.0" in metrics
+    finally:
+        server.close()
+
+
+def test_the_last_look_at_the_folder_is_in_the_health(folder: Path) -> None:
+    server = Server(folder, poll_seconds=0.05)
+    versions = server.model.versions
+    try:
+        versions.start(0.05)
+        for address, key in (("live", "live"), ("ready", "ready")):
+            told = server.ask(f"/v2/health/{address}").json()
+            assert told[key] is True
+            assert 0 <= told["last_look"]["seconds_ago"] < 60
+        versions._thread = threading.Thread()
+        response = server.ask("/v2/health/live")
+        assert response.status_code == 503
+        assert "must be looked at every 0.05 seconds" in response.json()["error"]
+        assert server.ask("/v2/health/ready").status_code == 200
+        assert server.ask(PREDICT, {"instances": [HOME]}).status_code == 200
+    finally:
+        server.close()
 
 
 def test_health_readiness_and_metrics(server: Server) -> None:
