@@ -13,6 +13,7 @@ from pipeline.causes import describe_cause
 from pipeline.chatter import divert_output
 from pipeline.config import Config
 from pipeline.imports import uncollected
+from pipeline.lock import InUseError, only_one
 from pipeline.observed import leave
 from pipeline.terminal import Terminal, plain_table
 
@@ -21,8 +22,8 @@ def audit_command(config: Config) -> int:
     """Joins, counts, writes `<out>/audit/`.
 
     Returns:
-        The exit code: 0 training could start; 1 it could not, or the audit failed; 2 a pattern
-        names no file, or one that cannot be a source; 130 interrupted.
+        The exit code: 0 training could start; 1 it could not, the audit failed, or another one is
+        at work there; 2 a pattern names no file, or one that cannot be a source; 130 interrupted.
     """
     folder = Path(config.out) / "audit"
     with divert_output(Path(config.out) / "logs") as (terminal, log_path):
@@ -32,7 +33,10 @@ def audit_command(config: Config) -> int:
             from components.ingest.sources import SourceError
 
         try:
-            with console.status("joining posts and labels"):
+            with (
+                only_one(folder.with_name("audit.lock"), "audit"),
+                console.status("joining posts and labels"),
+            ):
                 summary = audit_sources(
                     config.posts,
                     config.labels,
@@ -44,6 +48,9 @@ def audit_command(config: Config) -> int:
         except SourceError as error:
             console.say(str(error), style="red")
             return 2
+        except InUseError as error:
+            console.say(str(error), style="red")
+            return 1
         except KeyboardInterrupt:
             console.say("Interrupted; an earlier audit is kept as it was.")
             # Beam's threads would hold the process until the join is done.

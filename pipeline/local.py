@@ -19,7 +19,6 @@ Called by the command line.
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import json
 import logging
@@ -45,6 +44,7 @@ from pipeline.causes import StageFailed, quotable_cause
 from pipeline.config import Config
 from pipeline.console import TITLES
 from pipeline.lineage import RunArtifacts, read_last_run
+from pipeline.lock import only_one
 from pipeline.pipeline import create_pipeline
 from pipeline.report import place_report, settings_path, write_config
 from pipeline.service import follow_service
@@ -53,15 +53,12 @@ from pipeline.store import Handle, connect_metadata
 # What is in service may have been taken away since; pushing the same model again adds nothing. A
 # report tells of its own run.
 REPORT = "RunReport"
+LOCK_FILE = "lock"
 NEVER_REUSED = ("VersionedPusher", REPORT)
 # TFX's own, in the folder of the transform graph; it is left where a stage does not end.
 TRANSFORM_TEMPORARY = ".temp_path"
 
 _log = logging.getLogger(__name__)
-
-
-class RunInProgressError(RuntimeError):
-    """Another run is at work in the same folder."""
 
 
 class StageObserver(Protocol):
@@ -186,7 +183,7 @@ def run_local(config: Config, observer: StageObserver) -> Outcome:
     """Runs the pipeline to its end; the same call after a kill goes on where it stopped.
 
     Raises:
-        RunInProgressError: another run is at work in `config.out`.
+        InUseError: another run is at work in `config.out`.
         ConfigError: the metadata server cannot be used.
         StageFailed: from what the stage raised; the report tells of it.
     """
@@ -199,13 +196,13 @@ def run_folder(config: Config) -> Iterator[tuple[Path, Any]]:
     """The run's folder, for this run alone, and the connection to its metadata store.
 
     Raises:
-        RunInProgressError: another run is at work in `config.out`.
+        InUseError: another run is at work in `config.out`.
         ConfigError: the metadata server cannot be used.
     """
     out = Path(config.out).resolve()
     out.mkdir(parents=True, exist_ok=True)
     connection = connect_metadata(config, out)
-    with _only_run_in(out):
+    with only_one(out / LOCK_FILE, "run"):
         _delete_left(out / "artifacts")
         yield out, connection
 
@@ -291,16 +288,3 @@ def _delete_left(artifacts: Path) -> None:
     for name in (f"{SHUFFLE_PREFIX}*", TRANSFORM_TEMPORARY):
         for left in artifacts.glob(f"*/*/*/{name}"):
             shutil.rmtree(left)
-
-
-@contextmanager
-def _only_run_in(out: Path) -> Iterator[None]:
-    with (out / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunInProgressError(
-                f"One run at a time may work in a folder; another is at work in {out}. "
-                "Wait for it, or name another folder with --out."
-            ) from None
-        yield

@@ -172,6 +172,7 @@ def rehearse_for(
     submitted = dict(_parse_parameter(text) for text in parameters)
     from pipeline.chatter import divert_output
     from pipeline.deploy.rehearsal.console import RehearsalConsole
+    from pipeline.lock import InUseError, only_one
 
     folder = Path(config.out) / "rehearsal"
     with usage_errors(), divert_output(Path(config.out) / "logs") as (terminal, _):
@@ -181,8 +182,9 @@ def rehearse_for(
             from pipeline.deploy.rehearsal.run import rehearse
 
         try:
-            done = rehearse(config, target, folder, console, submitted, side_by_side)
-        except StepError as error:
+            with only_one(folder.with_name(f"rehearsal-{target}.lock"), "rehearsal"):
+                done = rehearse(config, target, folder, console, submitted, side_by_side)
+        except (StepError, InUseError) as error:
             raise click.ClickException(str(error)) from None
         console.show_outcome(done)
     if done.trained and not done.pushed:

@@ -51,7 +51,7 @@ def retrain(
         The decision, and how the training ended, None where there was none.
 
     Raises:
-        RunInProgressError: another run is at work in `config.out`.
+        InUseError: another run is at work in `config.out`.
         SourceError: no file matches a pattern.
         Exception: of the stage that failed.
     """

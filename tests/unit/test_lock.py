@@ -1,0 +1,127 @@
+"""One process at a time in a folder, tried with real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.lock import InUseError, only_one
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from pipeline.lock import only_one
+with only_one(Path(sys.argv[1]), "run"):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+COMMAND = str(Path(sys.executable).parent / "authorprofile")
+
+
+@pytest.fixture
+def hold():
+    processes = []
+
+    def start(lock_file):
+        process = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(lock_file)], stdout=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        assert process.stdout.readline() == "held\n"
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def test_the_next_one_is_told_who_is_at_work_and_what_to_do(tmp_path, hold):
+    process = hold(tmp_path / "lock")
+    with pytest.raises(InUseError) as refused, only_one(tmp_path / "lock", "run"):
+        pass
+    assert str(refused.value).startswith(
+        f"One run at a time may work in a folder; another is at work in {tmp_path}: "
+        f"process {process.pid} on "
+    )
+    assert str(refused.value).endswith(
+        "Wait until it has ended, or name another folder with --out."
+    )
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_the_lock_goes_with_its_process(tmp_path, hold, end):
+    process = hold(tmp_path / "lock")
+    process.send_signal(end)
+    process.wait()
+    with only_one(tmp_path / "lock", "run"):
+        assert f"process {os.getpid()} on" in (tmp_path / "lock").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "lock", "what"),
+    [
+        (["audit"], "audit.lock", "audit"),
+        (["rehearse", "--target", "vertex"], "rehearsal-vertex.lock", "rehearsal"),
+        (["run"], "lock", "run"),
+    ],
+)
+def test_a_command_waits_its_turn(tmp_path, hold, words, lock, what):
+    write_records(tmp_path)
+    (tmp_path / "out").mkdir()
+    hold(tmp_path / "out" / lock)
+    done = subprocess.run(
+        [COMMAND, *words, *given(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert f"One {what} at a time may work in a folder; another is at work in" in (
+        done.stdout + done.stderr
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def write_records(folder):
+    posts = [json.dumps({"author_id": f"a{n}", "text": "a post"}) for n in range(20)]
+    (folder / "posts.jsonl").write_text("\n".join(posts))
+    labels = [f"a{n},{20 + n}" for n in range(20)]
+    (folder / "labels.csv").write_text("\n".join(["author_id,age", *labels]))
+
+
+def given(folder):
+    files = ["--posts", f"{folder}/posts.jsonl", "--labels", f"{folder}/labels.csv"]
+    return [*files, "--heads", "age", "--out", f"{folder}/out"]
+
+
+def test_of_two_audits_at_once_one_is_whole_and_the_other_says_so(tmp_path):
+    write_records(tmp_path)
+    words = [COMMAND, "audit", *given(tmp_path)]
+    both = [
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate()[0] for process in both]
+    codes = [process.returncode for process in both]
+    audit = json.loads((tmp_path / "out/audit/audit.json").read_text())
+    assert sum(file["read"] for file in audit["files"]) == 40
+    for code, text in zip(codes, said, strict=True):
+        assert "Every record set aside" in text or "One audit at a time" in text
+        assert code == (1 if "One audit at a time" in text else codes[0])
+    assert any("Every record set aside" in text for text in said)
+    assert {path.name.partition("-")[0] for path in (tmp_path / "out/audit").iterdir()} == {
+        "audit.json",
+        "set_aside",
+    }
+
+
+def test_an_audit_and_a_run_in_one_folder_do_not_meet(tmp_path, hold):
+    write_records(tmp_path)
+    (tmp_path / "out").mkdir()
+    hold(tmp_path / "out/lock")
+    done = subprocess.run(
+        [COMMAND, "audit", *given(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert "Every record set aside" in done.stdout
