@@ -38,6 +38,8 @@ _WORKERS_AT = {
 # Where no argument says how workers come by TFX, each stage makes a package of it for them, and
 # leaves 50 MB in the temporary folder. These workers have it.
 _INSTALLED = "--sdk_container_image=installed"
+# A worker that is a process of its own guards its log as this one does.
+_GUARDED = "--beam_plugin=pipeline.guarded_worker"
 # Flink's serializers look into the JDK, which since Java 17 lets them only when told so.
 _OPENED = (
     *("java.lang", "java.lang.invoke", "java.net", "java.nio", "java.text", "java.time"),
@@ -182,12 +184,12 @@ def dataflow_elsewhere() -> str:
 
 
 def _direct(parallelism: int) -> list[str]:
-    mode = "multi_processing" if parallelism > 1 else "in_memory"
-    return [
-        "--runner=components.local_runner.LocalRunner",
-        f"--direct_running_mode={mode}",
-        f"--direct_num_workers={max(1, parallelism)}",
-    ]
+    arguments = ["--runner=components.local_runner.LocalRunner"]
+    if parallelism > 1:
+        arguments += ["--direct_running_mode=multi_processing", _GUARDED]
+    else:
+        arguments += ["--direct_running_mode=in_memory"]
+    return [*arguments, f"--direct_num_workers={max(1, parallelism)}"]
 
 
 def _flink(beam: BeamSettings) -> list[str]:
@@ -231,7 +233,7 @@ def _portable(beam: BeamSettings) -> list[str]:
     if beam.workers_at:
         arguments.append(f"--environment_config={_environment(beam)}")
     image = f"--sdk_container_image={beam.workers_at}" if beam.workers == "docker" else _INSTALLED
-    return [*arguments, f"--sdk_worker_parallelism={beam.worker_processes}", image]
+    return [*arguments, f"--sdk_worker_parallelism={beam.worker_processes}", image, _GUARDED]
 
 
 def _environment(beam: BeamSettings) -> str:
@@ -249,6 +251,7 @@ def _dataflow(dataflow: DataflowSettings, deploy: DeploySettings) -> Sequence[st
         f"--region={deploy.vertex.region}",
         f"--temp_location={deploy.beam_temp}",
         f"--setup_file={deploy.beam.setup_file}",
+        _GUARDED,
     ]
     for name, value in (
         ("service_account_email", deploy.service_account),

@@ -40,7 +40,7 @@ from tfx.orchestration.portable.runtime_parameter_utils import substitute_runtim
 
 from components.disk_shuffle import SHUFFLE_PREFIX
 from components.report.run_report import FAILURE
-from pipeline.causes import StageFailed, quotable_cause
+from pipeline.causes import StageFailed, describe_cause
 from pipeline.config import Config
 from pipeline.console import TITLES
 from pipeline.lineage import RunArtifacts, read_last_run
@@ -127,7 +127,7 @@ def _launch(pipeline: Any, deployment: Any, connection: Any, node: Any) -> None:
 
 def _explain(launch: Callable[[Any], None], report: Any, stage: str, error: Exception) -> None:
     """Has the report drawn of what there is. Where that fails too, the run's error is the first."""
-    failure = {"stage": TITLES.get(stage, stage), "cause": quotable_cause(error)}
+    failure = {"stage": TITLES.get(stage, stage), "cause": describe_cause(error)}
     report.parameters.parameters[FAILURE].field_value.string_value = json.dumps(failure)
     for channel in report.inputs.inputs.values():
         channel.min_count = 0

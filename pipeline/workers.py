@@ -27,6 +27,8 @@ from apache_beam.runners.portability.spark_runner import SparkRunner
 from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 from apache_beam.transforms.environments import ExternalEnvironment
 
+from pipeline.guarded import guard_output
+
 # Of side inputs and the like; as much as Beam's workers hold where nothing else is said.
 CACHE_BYTES = 100 * 1024 * 1024
 
@@ -65,6 +67,7 @@ class SparkWithWorkersHere(_WorkersHere, SparkRunner):
 
 def main() -> None:
     """Serves workers, each a process, at the port given, until it is ended."""
+    guard_output()
     # Beam starts them by the name `python`.
     os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     address, _ = SharedWorkers.start(

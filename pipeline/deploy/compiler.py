@@ -6,7 +6,7 @@ Enters: a `Config`, a target. Leaves: the compiled job, the same for the same co
 What TFX leaves out is added here: defaults and descriptions of the runtime parameters, the
 condition under which a retraining runs at all, machines of the ExampleGen, steps that must never
 come from the cache, volumes, and the driver of this package's ExampleGen. On Kubeflow a step starts
-through `pipeline.deploy.step`, which says why.
+through `pipeline.deploy.step`, which says why; on Vertex AI through `pipeline.guarded`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import Any
 
 from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
-    KUBEFLOW_TFX_CMD,
     KubeflowV2DagRunner,
     KubeflowV2DagRunnerConfig,
 )
@@ -25,11 +24,15 @@ from pipeline.deploy.checks import require_deployable
 from pipeline.deploy.platforms import DESCRIPTIONS, make_platform, parameter_defaults
 from pipeline.deploy.settings import Target
 from pipeline.deploy.specification import made_by
+from pipeline.deploy.step import ENTRY
 from pipeline.pipeline import create_pipeline
 
 PLANNER = RetrainingPlanner.__name__
-STEP_COMMAND = ("python", "-m", "pipeline.deploy.step")
-DRIVER_COMMAND = ("python", "-m", "components.ingest.platform_driver")
+STEP_COMMANDS: dict[Target, tuple[str, ...]] = {
+    "kubeflow": ("python", "-m", "pipeline.deploy.step"),
+    "vertex": ("python", "-m", "pipeline.guarded", ENTRY),
+}
+DRIVER_COMMAND = ("python", "-m", "pipeline.guarded", "components.ingest.platform_driver")
 # What they find is not seen in their inputs, or tells of its own run.
 NEVER_REUSED = (
     "RetrainingPlanner",
@@ -66,7 +69,7 @@ def compile_pipeline(config: Config, target: Target) -> dict[str, Any]:
     runner = KubeflowV2DagRunner(
         KubeflowV2DagRunnerConfig(
             default_image=config.deploy.image,
-            default_commands=STEP_COMMAND if target == "kubeflow" else KUBEFLOW_TFX_CMD,
+            default_commands=STEP_COMMANDS[target],
             use_pipeline_spec_2_1=True,
         )
     )

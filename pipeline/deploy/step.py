@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.guarded import guard_output
 from pipeline.imports import uncollected
 
 ENTRY = "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"
@@ -32,6 +33,7 @@ COPIED = {"minio://": "/minio/", "s3://": "/s3/"}
 
 def main(arguments: Sequence[str]) -> None:
     """Runs the step; ends the process as TFX's entry does."""
+    guard_output()
     words = list(arguments)
     place = words.index(INVOCATION) + 1
     invocation = json.loads(words[place])

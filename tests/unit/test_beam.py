@@ -50,6 +50,7 @@ def test_the_direct_runner_works_in_this_process_and_with_parallelism_in_others(
     ]
     assert beam_arguments(BeamSettings(parallelism=3))[1:] == [
         "--direct_running_mode=multi_processing",
+        "--beam_plugin=pipeline.guarded_worker",
         "--direct_num_workers=3",
         "--sdk_container_image=installed",
     ]

@@ -81,8 +81,8 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 
 def last_words(log: Path) -> str:
     """The error at the end of a log."""
-    from pipeline.causes import describe_cause
+    from pipeline.causes import statement
 
     text = log.read_text(encoding="utf-8", errors="replace")
     start = text.rfind("Traceback (most recent call last)")
-    return describe_cause(RuntimeError(text[start:] if start >= 0 else text[-400:])).strip()
+    return statement(text[start:] if start >= 0 else text[-400:])

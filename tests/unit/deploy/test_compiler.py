@@ -220,7 +220,7 @@ def test_the_plan_reaches_what_reads_searches_and_fits(jobs, target):
 
 def test_on_vertex_ai_the_cache_is_asked_behind_this_packages_driver(jobs):
     hook = container(jobs["vertex"], "PostsExampleGen")["lifecycle"]["preCacheCheck"]
-    assert hook["command"] == ["python", "-m", "components.ingest.platform_driver"]
+    assert hook["command"][2:] == ["pipeline.guarded", "components.ingest.platform_driver"]
     assert "lifecycle" not in container(jobs["kubeflow"], "PostsExampleGen")
 
 
@@ -304,12 +304,13 @@ def test_the_data_steps_run_on_dataflow_where_it_is_asked_for(deployable):
         "service_account": "steps@a-project.iam.gserviceaccount.com",
     }
     job = compiler.compile_pipeline(deployable(deploy=deploy), "vertex")
-    assert container(job, "Transform")["args"][-7:] == [
+    assert container(job, "Transform")["args"][-8:] == [
         "--runner=DataflowRunner",
         "--project=a-project",
         "--region=europe-west4",
         "--temp_location=gs://models/authorprofile/beam",
         "--setup_file=/opt/authorprofile/setup.py",
+        "--beam_plugin=pipeline.guarded_worker",
         "--service_account_email=steps@a-project.iam.gserviceaccount.com",
         "--num_workers=4",
     ]
