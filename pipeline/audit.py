@@ -6,6 +6,8 @@ import logging
 import sys
 from pathlib import Path
 
+from rich.table import Table
+
 from components.ingest.checks import JoinError, check_join
 from components.ingest.summary import JoinSummary
 from pipeline.beam import beam_arguments
@@ -73,7 +75,7 @@ def audit_command(config: Config) -> int:
 
 
 def show_summary(console: Terminal, summary: JoinSummary) -> None:
-    """Files with their causes, then the splits with what is known of their authors."""
+    """Files with their causes, then the splits with what is known of their authors, then notes."""
     numbers = ("read", "used", "set aside", "first line")
     columns = ("file", "read", "used", "set aside", "cause", "first line")
     table = plain_table(*columns, right=numbers, title="Records")
@@ -90,3 +92,26 @@ def show_summary(console: Terminal, summary: JoinSummary) -> None:
         known = [f"{counts.heads[name].known:,}" for name in names]
         authors.add_row(split, f"{counts.authors:,}", *known)
     console.print(authors)
+    for noted in (_notes_table(summary), _unknown_table(summary)):
+        if noted.row_count:
+            console.print(noted)
+
+
+def _notes_table(summary: JoinSummary) -> Table:
+    """What is unusual about records that were not set aside for it, file by file."""
+    counted = ("records", "first line")
+    table = plain_table("file", "note", *counted, right=counted, title="Notes on records read")
+    for file in summary.files:
+        for note, count in file.notes.items():
+            table.add_row(file.file, note, f"{count.records:,}", str(count.first_line))
+    return table
+
+
+def _unknown_table(summary: JoinSummary) -> Table:
+    """By head, the label records whose field is not empty and the value unknown."""
+    counted = ("spelt as unknown", "neither of its two values", "distinct ones")
+    title = "Label records with an unknown value"
+    table = plain_table("head", *counted, right=counted, title=title)
+    for head, counts in summary.unknown_values.items():
+        table.add_row(head, f"{counts.spelt_unknown:,}", f"{counts.other:,}", counts.distinct_text)
+    return table

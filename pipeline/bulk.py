@@ -214,13 +214,13 @@ class BulkConsole(logging.Handler):
 
 
 def show_summary(console: Terminal, summary: BulkSummary) -> None:
-    """Counts of all files, then of each file of which something was set aside."""
+    """Counts of all files, then of each file of which something was set aside or noted."""
     read, used = (sum(getattr(f, name) for f in summary.files) for name in ("read", "used"))
     lines = [
         f"{summary.authors:,} authors answered; {read:,} posts read: {used:,} used, "
         f"{read - used:,} set aside"
     ]
-    faulty = [file for file in summary.files if file.set_aside]
+    faulty = [file for file in summary.files if file.set_aside or file.notes]
     for file in faulty[:FILES_SHOWN]:
         lines.append(
             f"  {file.file}: {file.read:,} read, {file.used:,} used, "
@@ -229,6 +229,10 @@ def show_summary(console: Terminal, summary: BulkSummary) -> None:
         lines += [
             f"    {count.records:,} {cause}, first at line {count.first_line}"
             for cause, count in file.set_aside.items()
+        ]
+        lines += [
+            f"    {count.records:,} {note} (a note), first at line {count.first_line}"
+            for note, count in file.notes.items()
         ]
     if len(faulty) > FILES_SHOWN:
         lines.append(f"  and {len(faulty) - FILES_SHOWN:,} more files")

@@ -100,6 +100,9 @@ def predict_posts(
         if set_aside:
             causes = ", ".join(f"{count} {cause}" for cause, count in spool.set_aside.items())
             print(f"lines set aside: {set_aside} ({causes})", file=faults)
+        if spool.notes:
+            notes = ", ".join(f"{count} {note}" for note, count in spool.notes.items())
+            print(f"posts with a note: {notes}", file=faults)
         model = load_model(version)
         authors = 0
         for window in windows(spool.authors()):

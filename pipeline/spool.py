@@ -53,6 +53,7 @@ class Spool:
     def __init__(self) -> None:
         self.posts = 0
         self.set_aside: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(_SCHEMA)
         self._database.execute("BEGIN")
@@ -76,6 +77,7 @@ class Spool:
         if not added.rowcount:
             raise RecordError(DUPLICATE_POST)
         self.posts += 1
+        self.notes.update(note.what for note in post.notes)
 
     def authors(self) -> Iterator[Author]:
         """Every author, in the order first seen."""

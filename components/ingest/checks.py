@@ -13,6 +13,7 @@ from components.ingest.records import SPLITS
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import KINDS, Kind
 from components.ingest.summary import CauseTotal, HeadCounts, JoinSummary
+from components.ingest.unmatched import why_no_author
 
 _CAUSES_SHOWN = 5
 
@@ -79,7 +80,7 @@ def _check_authors(summary: JoinSummary) -> None:
         )
         raise JoinError(
             "At least one author must have posts and a known label. Received: none."
-            f"{causes}\nCheck that author_id is written alike in posts and labels."
+            f"{causes}\n{why_no_author(summary)}".rstrip()
         )
 
 
@@ -115,7 +116,12 @@ def _head_problem(summary: JoinSummary, head: Any) -> str | None:
         counts = summary.splits[split]
         if not counts.heads[head.name].known:
             authors = f"{counts.authors:,} {split} author{'s' if counts.authors > 1 else ''}"
-            return f"head {head.name!r} (field {head.field!r}) has no known label among {authors}"
+            unknown = summary.unknown_values.get(head.name)
+            values = unknown.line() if unknown else ""
+            return (
+                f"head {head.name!r} (field {head.field!r}) has no known label among {authors}"
+                f"{f' ({values})' if values else ''}"
+            )
     only = _only_value(summary.splits["train"].heads[head.name])
     if only is None:
         return None

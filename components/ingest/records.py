@@ -26,7 +26,7 @@ from components.ingest.ids import IdError, read_id
 from components.ingest.lines import NOT_UTF8, Unreadable
 from components.ingest.settings import IngestSettings, SplitSettings
 from components.ingest.times import TimeError, read_time
-from components.label_values import fold_text, is_blank, is_unknown, spell
+from components.label_values import compare_as, is_blank, is_unknown
 
 Split = Literal["train", "eval", "test"]
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
@@ -35,6 +35,8 @@ ID_CHANGED = "author_id normalised"
 TIME_UNREADABLE = "timestamp not readable"
 UNKNOWN_SPELLING = "spelt as unknown"
 OTHER_VALUE = "neither of its two values"
+RECORD_NOTES = (ID_CHANGED, TIME_UNREADABLE)
+"""Those that concern no head."""
 
 _DEFAULTS = IngestSettings()
 _LARGEST_FLOAT32 = 3.4028234663852886e38
@@ -208,6 +210,8 @@ def _parse_value(value: Any, head: Any, unknown: frozenset[str]) -> LabelValue |
 def _why_unknown(value: Any, head: Any, unknown: frozenset[str]) -> Note:
     if is_unknown(value, unknown):
         return Note(UNKNOWN_SPELLING, head.name)
-    text = fold_text(spell(value)).encode("utf-8", "surrogatepass")
-    digest = hashlib.blake2b(text, digest_size=8).digest()
+    compared = compare_as(value)
+    # 2 and 2.0 are equal, their texts are not.
+    text = compared if isinstance(compared, str) else str(compared.normalize())
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return Note(OTHER_VALUE, head.name, int.from_bytes(digest, "big"))

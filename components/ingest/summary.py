@@ -4,25 +4,29 @@ Enters: the tally that `join` adds up, or `audit.json`. Leaves: `JoinSummary`, i
 lines for the console. Read by `checks`, by `audit` and by the report. Knows no TFX and no Beam.
 
     {"files": [{"kind": "posts", "file": "/data/posts.jsonl", "read": 6012, "used": 5998,
-                "set_aside": {"no label record": {"records": 14, "first_line": 3}}}],
+                "set_aside": {"no label record": {"records": 14, "first_line": 3}},
+                "notes": {"timestamp not readable": {"records": 2, "first_line": 8}}}],
      "splits": {"train": {"authors": 944, "heads": {
          "age": {"known": 900, "minimum": 18.0, "maximum": 71.0, "values": {}},
          "gender": {"known": 870, "minimum": null, "maximum": null,
-                    "values": {"female": 430, "male": 440}}}}}}
+                    "values": {"female": 430, "male": 440}}}}},
+     "unknown_values": {"gender": {"spelt_unknown": 31, "other": 40, "distinct": 2}},
+     "id_shapes": {"posts": {"digits (5)": 100}, "labels": {"digits (5)": 100}}}
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
 from components.ingest.lines import BREAKS
 from components.ingest.matching import NOT_FAULTS
-from components.ingest.records import SPLITS, UNKNOWN_SPELLING
+from components.ingest.records import RECORD_NOTES, SPLITS, UNKNOWN_SPELLING
 from components.ingest.sources import KINDS, Kind, SourceFile
+from components.ingest.unknown_values import ValueCounts
 
 Key = tuple[str | int, ...]
 Count = tuple[int, float | None, float | None, *tuple[int, ...]]
@@ -31,8 +35,6 @@ digests of distinct values, one more than `MOST_DISTINCT` of them at the most.""
 Tally = Mapping[Key, Count]
 
 OUT_OF_RANGE = "out of range"
-MOST_DISTINCT = 100
-"""Up to so many distinct values are counted; one more stands for all beyond."""
 
 _FILES_SHOWN = 10
 
@@ -42,6 +44,13 @@ class CauseCount(BaseModel):
 
     records: int
     first_line: int
+
+
+def count_cause(counts: dict[str, CauseCount], cause: str, line: int) -> None:
+    """Counts one more record of a cause or note."""
+    count = counts.setdefault(cause, CauseCount(records=0, first_line=line))
+    count.records += 1
+    count.first_line = min(count.first_line, line)
 
 
 class FileCounts(BaseModel):
@@ -58,18 +67,6 @@ class FileCounts(BaseModel):
     used: int
     set_aside: dict[str, CauseCount]
     notes: dict[str, CauseCount] = Field(default_factory=dict)
-
-
-class ValueCounts(BaseModel):
-    """Label records of all files whose field is not empty, and the head's value unknown.
-
-    `spelt_unknown`: NaN or a spelling of `ingest.unknown`. `other`: of a binary head, neither of
-    its two values, among them `distinct` different ones; `MOST_DISTINCT` + 1 means more.
-    """
-
-    spelt_unknown: int
-    other: int
-    distinct: int
 
 
 class HeadCounts(BaseModel):
@@ -142,13 +139,16 @@ class JoinSummary(BaseModel):
 
     def causes(self, kind: Kind) -> list[CauseTotal]:
         """Causes of the kind over all its files, most frequent first."""
-        totals: dict[str, CauseTotal] = {}
-        for file in self.files:
-            for cause, count in file.set_aside.items() if file.kind == kind else ():
-                place = f"{file.file}:{count.first_line}"
-                _, records, first_place = totals.get(cause, CauseTotal(cause, 0, place))
-                totals[cause] = CauseTotal(cause, records + count.records, first_place)
-        return sorted(totals.values(), key=lambda total: (-total.records, total.cause))
+        return _add_up((file.file, file.set_aside) for file in self.files if file.kind == kind)
+
+    def notes(self, kind: Kind) -> list[CauseTotal]:
+        """What is unusual about records that are not set aside for it, likewise."""
+        return _add_up((file.file, file.notes) for file in self.files if file.kind == kind)
+
+    def unknown_lines(self) -> list[str]:
+        """What is unknown though its field is not empty, a line for each head that has any."""
+        lines = {head: counts.line() for head, counts in self.unknown_values.items()}
+        return [f"{head}: {line}" for head, line in lines.items() if line]
 
     def faults(self, kind: Kind) -> list[CauseTotal]:
         """Those causes that are faults: all but the sound records without a counterpart."""
@@ -178,6 +178,12 @@ class JoinSummary(BaseModel):
                 for kind in KINDS
                 if (causes := self.causes(kind))
             ),
+            *(
+                f"{kind} with a note: {_list(notes)}"
+                for kind in KINDS
+                if (notes := [note for note in self.notes(kind) if note.cause in RECORD_NOTES])
+            ),
+            *self.unknown_lines(),
             *(line for kind in KINDS for line in self._file_lines(kind)),
         ]
 
@@ -203,6 +209,16 @@ class JoinSummary(BaseModel):
     def _read_line(self, kind: Kind) -> str:
         read = self.read(kind)
         return f"{read:,} {kind} read, {read - self.used(kind):,} set aside"
+
+
+def _add_up(files: Iterable[tuple[str, Mapping[str, CauseCount]]]) -> list[CauseTotal]:
+    totals: dict[str, CauseTotal] = {}
+    for path, counts in files:
+        for cause, count in counts.items():
+            place = f"{path}:{count.first_line}"
+            _, records, first_place = totals.get(cause, CauseTotal(cause, 0, place))
+            totals[cause] = CauseTotal(cause, records + count.records, first_place)
+    return sorted(totals.values(), key=lambda total: (-total.records, total.cause))
 
 
 def _file_line(file: FileCounts) -> str:

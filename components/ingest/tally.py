@@ -20,7 +20,8 @@ from components.heads import BinaryHead, ClassesHead, LabelValue
 from components.ingest.ids import shape_of
 from components.ingest.matching import Outcome, SetAside
 from components.ingest.records import OTHER_VALUE, Note
-from components.ingest.summary import MOST_DISTINCT, OUT_OF_RANGE, Count, Key
+from components.ingest.summary import OUT_OF_RANGE, Count, Key
+from components.ingest.unknown_values import MOST_DISTINCT
 
 _KEYS_HELD = 50_000
 

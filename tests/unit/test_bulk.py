@@ -94,6 +94,22 @@ def test_tables_without_an_output_are_answered_on_standard_output(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.csv", "2.csv"]
 
 
+def test_a_timestamp_that_cannot_be_read_is_counted_and_its_post_answered(
+    toy_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "1.csv").write_text("author_id,text,timestamp\na.0,you,yesterday\n1.0,me,?\n")
+    output = tmp_path / "answers.jsonl"
+    assert bulk_command(toy_model, [str(tmp_path / "1.csv")], output) == 0
+    answers = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [(answer["author_id"], answer["age"]) for answer in answers] == [("a.0", 21), ("1", 21)]
+    assert capfd.readouterr().err.splitlines()[3:] == [
+        "2 authors answered; 2 posts read: 2 used, 0 set aside",
+        f"  {tmp_path}/1.csv: 2 read, 2 used, 0 set aside",
+        "    1 timestamp not readable (a note), first at line 2",
+        "    1 author_id normalised (a note), first at line 3",
+    ]
+
+
 def test_exit_codes_tell_wrong_usage_from_posts_or_a_model_that_fail(
     toy_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,6 +100,15 @@ def test_lines_set_aside_are_named_without_their_text_and_counted(toy_model: Pat
     assert "secret" not in faults
 
 
+def test_a_timestamp_that_cannot_be_read_costs_the_time_and_is_counted(toy_model: Path) -> None:
+    times = ["yesterday", 1_709_395_500, "2024-03-02", None, [1]]
+    posts = [{"author_id": " a", "text": "w", "timestamp": time} for time in times]
+    content = b"".join(json.dumps(post).encode() + b"\n" for post in posts)
+    answers, faults = predict(toy_model, content)
+    assert [(answer["author_id"], answer["age"]) for answer in answers] == [("a", 25.0)]
+    assert faults == "posts with a note: 5 author_id normalised, 2 timestamp not readable\n"
+
+
 def test_a_field_given_twice_is_set_aside_as_in_training(toy_model: Path) -> None:
     content = b'{"author_id": "a", "text": "you"}\n{"author_id": "a", "text": "s", "text": "t"}\n'
     answers, faults = predict(toy_model, content)

@@ -31,7 +31,7 @@ from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
 from components.ingest.lines import BREAKS
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile
-from components.ingest.summary import CauseCount, FileCounts
+from components.ingest.summary import FileCounts, count_cause
 from components.serving.assets import ServedHeads
 from components.serving.bulk.shards import PredictShard, answers_file, read_answers, read_counts
 from components.serving.bulk.spread import (
@@ -131,7 +131,7 @@ def _spread(
     work: Path,
     progress: Progress,
     beam_arguments: Sequence[str],
-) -> list[dict[str, int]]:
+) -> list[dict[str, Any]]:
     """Counts of each file, all read."""
     folders = [posts_folder(work, source) for source in range(len(sources))]
     progress.reading(len(sources), sum(folder.is_dir() for folder in folders))
@@ -192,7 +192,7 @@ def _pipeline(arguments: Sequence[str]) -> beam.Pipeline:
 
 
 def _summarise(
-    sources: Sequence[SourceFile], read: list[dict[str, int]], shards: int, work: Path
+    sources: Sequence[SourceFile], read: list[dict[str, Any]], shards: int, work: Path
 ) -> BulkSummary:
     used, authors = _add_up(range(shards), work)
     files = [
@@ -202,14 +202,12 @@ def _summarise(
             read=read[source]["read"],
             used=used[source],
             set_aside={},
+            notes=read[source]["notes"],
         )
         for source, file in enumerate(sources)
     ]
     for source, line, cause in _set_aside(len(sources), shards, work):
-        causes = files[source].set_aside
-        count = causes.setdefault(cause, CauseCount(records=0, first_line=line))
-        count.records += 1
-        count.first_line = min(count.first_line, line)
+        count_cause(files[source].set_aside, cause, line)
     for file in files:
         aside = sum(count.records for count in file.set_aside.values())
         if file.read != file.used + aside:

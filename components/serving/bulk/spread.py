@@ -6,7 +6,7 @@ at a time; a file's folder appears by one rename, when it is whole.
 
     WORK/posts/00003/shard-00017.jsonl   ["a", [3, 1, null, null, "I went"]]
     WORK/posts/00003/set_aside.jsonl     [17, "empty text"]
-    WORK/posts/00003/counts.json         {"read": 2, "posts": 1}
+    WORK/posts/00003/counts.json         {"read": 2, "posts": 1, "notes": {}}
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from components.ingest.reading import post_row
 from components.ingest.records import RecordError, parse_post
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile, count_shards
+from components.ingest.summary import CauseCount, count_cause
 
 POSTS_FOLDER = "posts"
 SET_ASIDE_FILE = "set_aside.jsonl"
@@ -107,21 +108,26 @@ def _write_source(
     source: int, path: str, settings: IngestSettings, shards: int, folder: Path
 ) -> None:
     read = posts = 0
+    notes: dict[str, CauseCount] = {}
     with _Files() as files:
         for record in read_records(path, settings):
             read += 1
             try:
                 if isinstance(record, Fault):
                     raise RecordError(record.cause)
-                author_id, row = post_row(source, record.line, parse_post(record.fields))
+                post = parse_post(record.fields, settings)
+                author_id, row = post_row(source, record.line, post)
                 files.write(shard_file(folder, shard_of(author_id, shards)), [author_id, row])
                 posts += 1
+                for note in post.notes:
+                    count_cause(notes, note.what, record.line)
             except RecordError as error:
                 files.write(folder / SET_ASIDE_FILE, [record.line, error.cause])
             if read % _RECORDS_A_MESSAGE == 0:
                 _log.debug("%d records read", read, extra={"records": _RECORDS_A_MESSAGE})
         _log.debug("%d records read", read, extra={"records": read % _RECORDS_A_MESSAGE})
-        files.write(folder / COUNTS_FILE, {"read": read, "posts": posts})
+        noted = {what: count.model_dump() for what, count in notes.items()}
+        files.write(folder / COUNTS_FILE, {"read": read, "posts": posts, "notes": noted})
 
 
 class _Files:

@@ -27,7 +27,7 @@ WORK_SUFFIX = ".unfinished"
 FINISHED_FILE = "finished"
 _LOCK_FILE = ".lock"
 # Raised where the folder changes its form, so that no other version of this code goes on with it.
-_FORM = 1
+_FORM = 2
 
 Job = dict[str, Any]
 

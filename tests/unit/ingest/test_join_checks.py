@@ -88,6 +88,84 @@ def test_no_author_at_all_is_told_with_the_causes():
     assert "author_id is written alike" in message
 
 
+def unmatched(posts: dict[str, int], labels: dict[str, int]) -> dict:
+    counts = {("read", 0): (2, None, None), ("set aside", 0, "no label record"): (2, 1, 2)}
+    counts |= {("read", 1): (1, None, None), ("set aside", 1, "no posts"): (1, 2, 2)}
+    for kind, shapes in (("posts", posts), ("labels", labels)):
+        counts |= {("id shape", kind, shape): (n, None, None) for shape, n in shapes.items()}
+    return counts
+
+
+def test_ids_that_match_nowhere_are_told_by_what_they_look_like():
+    counts = unmatched({"digits (5)": 1, "digits (4)": 9}, {"hex with dashes (36)": 1})
+    assert error_of(counts).endswith(
+        "\nCheck that author_id is written alike in posts and labels: in posts most look like "
+        "digits (4), in labels like hex with dashes (36)."
+    )
+
+
+def test_ids_that_look_alike_and_match_nowhere_are_told_so():
+    assert error_of(unmatched({"digits (5)": 2}, {"digits (5)": 1})).endswith(
+        "both look like digits (5), yet no id stands in both. Are they of the same authors?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ({}, "no label is known: their fields are empty or absent. Check"),
+        (
+            {("other values", "gender"): (2, None, None, 7)},
+            "no label is known: gender: 2 label records hold neither of its two values "
+            "(1 distinct). Check",
+        ),
+        (
+            {("note", 1, "spelt as unknown", "age"): (1, 2, 2)},
+            "no label is known: age: 1 is spelt as unknown. Check",
+        ),
+    ],
+)
+def test_authors_that_match_without_a_known_label_are_not_told_to_look_at_ids(found, told):
+    counts = {("read", 0): (2, None, None), ("set aside", 0, "no known label"): (2, 1, 2)}
+    counts |= {("read", 1): (2, None, None), ("set aside", 1, "no known label"): (2, 2, 3)}
+    message = error_of(counts | found)
+    assert "Posts and labels match by author_id, but " + told in message
+    assert "author_id is written alike" not in message
+
+
+def test_a_head_whose_labels_are_other_values_says_so():
+    counts = tally()
+    del counts[("known", "train", "gender")]
+    counts[("other values", "gender")] = (80, None, None, *range(101))
+    counts[("note", 1, "spelt as unknown", "gender")] = (12, 2, 99)
+    assert (
+        "has no known label among 80 train authors (80 label records hold neither of its two "
+        "values (more than 100 distinct), 12 are spelt as unknown). Add the labels"
+    ) in error_of(counts)
+
+
+def test_notes_are_told_and_set_nothing_aside():
+    counts = tally()
+    counts[("note", 0, "timestamp not readable", "")] = (900, 3, 999)
+    counts[("note", 1, "author_id normalised", "")] = (100, 2, 101)
+    counts[("note", 1, "spelt as unknown", "gender")] = (12, 2, 99)
+    check_join(summarise(counts), HEADS, IngestSettings())
+    assert summarise(counts).lines()[2:] == [
+        "posts with a note: 900 timestamp not readable",
+        "labels with a note: 100 author_id normalised",
+        "gender: 12 are spelt as unknown",
+    ]
+
+
+def test_a_summary_of_an_earlier_version_is_read():
+    stored = summarise(tally()).model_dump()
+    for key in ("unknown_values", "id_shapes"):
+        del stored[key]
+    for file in stored["files"]:
+        del file["notes"]
+    check_join(JoinSummary.model_validate(stored), HEADS, IngestSettings())
+
+
 def test_a_split_without_an_author_is_named():
     counts = tally()
     del counts[("authors", "test")]
