@@ -13,6 +13,7 @@ processes as JSON. Read by every stage. Knows nothing of TFX, Beam or TensorFlow
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
 from collections.abc import Mapping
@@ -40,6 +41,15 @@ class LabelError(ValueError):
     """A label field holds something its head cannot read; the message holds the rule."""
 
 
+def as_stored(number: float) -> float:
+    """The number as examples hold it, in float32: what every stage behind the join reads.
+
+    >>> as_stored(0.1)
+    0.10000000149011612
+    """
+    return ctypes.c_float(number).value
+
+
 class _Head(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,6 +62,33 @@ class _Head(BaseModel):
         if isinstance(values, Mapping) and not values.get("field"):
             return {**values, "field": values.get("name", "")}
         return values
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Smallest and largest valid label; None where labels are no numbers."""
+        return None
+
+    @property
+    def range_rule(self) -> str:
+        """What the bounds are and which settings they are, for people to read."""
+        return ""
+
+    @property
+    def range_remedy(self) -> str:
+        """What can be set where labels outside of the bounds are right."""
+        return ""
+
+    def side_of_range(self, value: LabelValue) -> Literal["below", "above"] | None:
+        """Where a parsed label lies outside of the bounds; None where it is valid.
+
+        Compared as the schema's own bounds are, in float32.
+        """
+        if self.bounds is None or isinstance(value, str):
+            return None
+        low, high = self.bounds
+        if as_stored(value) < as_stored(low):
+            return "below"
+        return "above" if as_stored(value) > as_stored(high) else None
 
     @property
     def known_name(self) -> str:
@@ -95,6 +132,24 @@ class RegressionHead(_Head):
         """Width of the network's output."""
         return 1
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest valid label."""
+        return self.minimum, self.maximum
+
+    @property
+    def range_rule(self) -> str:
+        """See the base class."""
+        return (
+            f"labels must lie between heads.{self.name}.minimum, {self.minimum:g}, and "
+            f"heads.{self.name}.maximum, {self.maximum:g}"
+        )
+
+    @property
+    def range_remedy(self) -> str:
+        """See the base class."""
+        return f"set heads.{self.name}.minimum and heads.{self.name}.maximum"
+
     def parse(self, value: Any, unknown: frozenset[str] = _NONE) -> float | None:
         """The label as a float, None where it is unknown. Raises LabelError.
 
@@ -122,6 +177,31 @@ class ClassesHead(_Head):
     def units(self) -> int:
         """Width of the network's output."""
         return self.classes
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Smallest and largest valid label; an amount has no largest."""
+        return (0.0, self.classes - 1.0) if self.given_as == "group" else (0.0, math.inf)
+
+    @property
+    def range_rule(self) -> str:
+        """See the base class."""
+        if self.given_as == "amount":
+            return "amounts must be 0 or more"
+        return (
+            f"groups must be numbered from 0 to {self.classes - 1}, since "
+            f"heads.{self.name}.classes is {self.classes}"
+        )
+
+    @property
+    def range_remedy(self) -> str:
+        """See the base class."""
+        if self.given_as == "amount":
+            return (
+                f"declare a number in place of groups: heads.{self.name}.kind: regression, with "
+                "its minimum and maximum"
+            )
+        return f"number the groups from 0, or raise heads.{self.name}.classes"
 
     def parse(self, value: Any, unknown: frozenset[str] = _NONE) -> float | int | None:
         """The amount as a float or the group as an int, None where unknown. Raises LabelError."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from components.ingest.checks import JoinError, check_join
+from components.ingest.checks import JoinError, check_join, list_notes
 from components.ingest.summary import JoinSummary
 from pipeline.beam import beam_arguments
 from pipeline.causes import describe_cause
@@ -24,8 +24,8 @@ def audit_command(config: Config) -> int:
     """Joins, counts, writes `<out>/audit/`.
 
     Returns:
-        The exit code: 0 training could start; 1 it could not, the audit failed, or another one is
-        at work there; 2 a pattern names no file, or one that cannot be a source; 130 interrupted.
+        The exit code: 0 the data passes; 1 it does not, the audit failed, or another one is at
+        work there; 2 a pattern names no file, or one that cannot be a source; 130 interrupted.
     """
     folder = Path(config.out) / "audit"
     with divert_output(Path(config.out) / "logs") as (terminal, log_path):
@@ -69,9 +69,19 @@ def audit_command(config: Config) -> int:
         except JoinError as error:
             console.say(str(error), style="red")
             return 1
-        console.say("Training could start.", style="green")
+        for note in list_notes(summary, config.head_list):
+            console.say(note, style="yellow")
+        console.say(_verdict(config), style="green")
     sys.stdout.flush()
     return 0
+
+
+def _verdict(config: Config) -> str:
+    """What was checked, and what only a run can see."""
+    passed = "The data passes every check that a run makes before training"
+    if any("{" in pattern for pattern in (*config.posts, *config.labels)):
+        return f"{passed}, but for drift since an earlier span, which the run itself measures."
+    return f"{passed}."
 
 
 def show_summary(console: Terminal, summary: JoinSummary) -> None:

@@ -6,6 +6,7 @@ from it. Called by `pipeline.pipeline`.
 """
 
 import logging
+import math
 import os
 from typing import Any
 
@@ -47,17 +48,17 @@ def _declare_range(feature: schema_pb2.Feature, head: Any) -> None:
     if isinstance(head, BinaryHead):
         feature.type = schema_pb2.BYTES
         feature.string_domain.value.extend([head.positive, head.negative])
-    elif isinstance(head, ClassesHead) and head.given_as == "group":
+        return
+    low, high = head.bounds
+    if isinstance(head, ClassesHead) and head.given_as == "group":
         feature.type = schema_pb2.INT
-        feature.int_domain.min = 0
-        feature.int_domain.max = head.classes - 1
-    elif isinstance(head, ClassesHead):
-        feature.type = schema_pb2.FLOAT
-        feature.float_domain.min = 0.0
-    else:
-        feature.type = schema_pb2.FLOAT
-        feature.float_domain.min = head.minimum
-        feature.float_domain.max = head.maximum
+        feature.int_domain.min, feature.int_domain.max = int(low), int(high)
+        return
+    feature.type = schema_pb2.FLOAT
+    if math.isfinite(low):
+        feature.float_domain.min = low
+    if math.isfinite(high):
+        feature.float_domain.max = high
 
 
 def read_schema(uri: str) -> schema_pb2.Schema:

@@ -28,12 +28,12 @@ from components.features.moments import mean_and_variance
 from components.features.settings import TextSettings
 from components.features.tokens import tokenize_posts
 from components.heads import BinaryHead, ClassesHead, RegressionHead, heads_from_json
+from components.ingest.amounts import QUANTILE_ERROR
 
 RESERVED_IDS = 2
 VOCABULARY = "tokens"
 PAIRS = "pairs"
 FEWEST_USES = 2
-QUANTILE_ERROR = 1e-4
 
 # tf.Transform runs `preprocessing_fn` nine times and inspects each op: a function that TensorFlow
 # has traced once is one op.

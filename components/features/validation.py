@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import tensorflow_data_validation as tfdv
@@ -99,6 +99,18 @@ def _describe(name: str, reason: Any, anomalies: anomalies_pb2.Anomalies) -> str
     return f"{reason.short_description}: {reason.description}"
 
 
+def find_remedies(anomalies: anomalies_pb2.Anomalies, heads: tuple[Any, ...]) -> Iterator[str]:
+    """What can be set where the labels are right, for each head with an anomaly."""
+    for head in heads:
+        if head.name not in anomalies.anomaly_info:
+            continue
+        reasons = {reason.type for reason in anomalies.anomaly_info[head.name].reason}
+        if reasons & {*_BELOW, *_ABOVE}:
+            yield head.range_remedy
+        if reasons & {*_DRIFT}:
+            yield "raise validation.maximum_label_drift"
+
+
 class ExamplesValidatorExecutor(BaseExecutor):
     """Validates every split; see the module."""
 
@@ -111,7 +123,8 @@ class ExamplesValidatorExecutor(BaseExecutor):
         statistics = artifact_utils.get_single_instance(input_dict["statistics"])
         output = artifact_utils.get_single_instance(output_dict["anomalies"])
         schema = read_schema(artifact_utils.get_single_uri(input_dict["schema"]))
-        names = [head.name for head in heads_from_json(exec_properties["heads"])]
+        heads = heads_from_json(exec_properties["heads"])
+        names = [head.name for head in heads]
         history = exec_properties.get("history") or ""
         earlier = [
             artifact
@@ -122,11 +135,13 @@ class ExamplesValidatorExecutor(BaseExecutor):
         output.split_names = json.dumps(splits)
         output.span = statistics.span
         lines: list[str] = []
+        remedies: dict[str, None] = {"Correct the label records": None}
         for split in splits:
             previous = _load(earlier[0], split) if earlier and split == DRIFT_SPLIT else None
             anomalies = find_anomalies(_load(statistics, split), schema, names, previous)
             _write(os.path.join(output.uri, f"Split-{split}", "anomalies.pbtxt"), anomalies)
             lines += describe_anomalies(split, anomalies)
+            remedies |= dict.fromkeys(find_remedies(anomalies, heads))
         if lines:
             raise AnomalyError(
                 "The examples must agree with the schema that the heads declare"
@@ -134,8 +149,7 @@ class ExamplesValidatorExecutor(BaseExecutor):
                 + f". Found {len(lines)} "
                 + ("anomalies: " if len(lines) > 1 else "anomaly: ")
                 + "; ".join(lines)
-                + ". Correct the label records, widen the head's range (heads.<name>.minimum, "
-                "heads.<name>.maximum), or, for drift, raise validation.maximum_label_drift."
+                + f". {', or '.join(remedies)}."
             )
         if history:
             record_statistics(history, statistics)

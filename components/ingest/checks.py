@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.ingest.label_checks import empty_groups_note, learning_problem, range_problem
 from components.ingest.records import SPLITS
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import KINDS, Kind
-from components.ingest.summary import CauseTotal, HeadCounts, JoinSummary
+from components.ingest.summary import CauseTotal, JoinSummary
 from components.ingest.unmatched import why_no_author
 
 _CAUSES_SHOWN = 5
@@ -29,23 +30,31 @@ def check_join(summary: JoinSummary, heads: tuple[Any, ...], settings: IngestSet
     2. Of posts and of label records, each, the share set aside for a fault is within
        `maximum_set_aside_share`. A post or label record without its counterpart, or without a
        known label, is no fault.
-    3. Each split has an author.
-    4. Each head has a known label in each split, and two different ones in `train`.
+    3. Each known label is in the range of its head.
+    4. Each split has an author.
+    5. Each head has a known label in each split, and different ones in `train` and in `eval`: of
+       amounts, such as fall into different groups.
     """
-    check_records(summary, settings)
+    check_records(summary, heads, settings)
     _check_splits(summary, settings)
     _check_heads(summary, heads)
 
 
-def check_records(summary: JoinSummary, settings: IngestSettings) -> None:
+def check_records(summary: JoinSummary, heads: tuple[Any, ...], settings: IngestSettings) -> None:
     """Raises JoinError where the records cannot be used whatever they are joined with later.
 
-    Rules 1 and 2 of `check_join`, and at least one author.
+    Rules 1 to 3 of `check_join`, and at least one author.
     """
     _check_counts(summary)
     for kind in KINDS:
         _check_share(summary, kind, settings.maximum_set_aside_share)
     _check_authors(summary)
+    _check_ranges(summary, heads)
+
+
+def list_notes(summary: JoinSummary, heads: tuple[Any, ...]) -> list[str]:
+    """What training goes on with, but who gave the data may not want: groups that stay empty."""
+    return [note for head in heads if (note := empty_groups_note(summary, head))]
 
 
 def _check_counts(summary: JoinSummary) -> None:
@@ -94,8 +103,18 @@ def _check_splits(summary: JoinSummary, settings: IngestSettings) -> None:
             )
 
 
+def _check_ranges(summary: JoinSummary, heads: tuple[Any, ...]) -> None:
+    problems = [problem for head in heads if (problem := range_problem(summary, head))]
+    if problems:
+        listed = "".join(f"\n  {problem}" for problem in problems)
+        raise JoinError(
+            f"Each known label must be in the range of its head. Received:{listed}\n"
+            "Correct these labels; leave empty what is not known."
+        )
+
+
 def _check_heads(summary: JoinSummary, heads: tuple[Any, ...]) -> None:
-    problems = {head.name: _head_problem(summary, head) for head in heads}
+    problems = {head.name: learning_problem(summary, head) for head in heads}
     bad = {name: problem for name, problem in problems.items() if problem}
     if not bad:
         return
@@ -106,32 +125,9 @@ def _check_heads(summary: JoinSummary, heads: tuple[Any, ...]) -> None:
         else "or declare other heads"
     )
     raise JoinError(
-        "Each head needs a known label in each split, and different ones in 'train'. Received: "
-        f"{'; '.join(bad.values())}. Add the labels, {switch}."
+        "Each head needs a known label in each split, and different ones in 'train' and in "
+        f"'eval'. Received: {'; '.join(bad.values())}. Add the labels, {switch}."
     )
-
-
-def _head_problem(summary: JoinSummary, head: Any) -> str | None:
-    for split in SPLITS:
-        counts = summary.splits[split]
-        if not counts.heads[head.name].known:
-            authors = f"{counts.authors:,} {split} author{'s' if counts.authors > 1 else ''}"
-            unknown = summary.unknown_values.get(head.name)
-            values = unknown.line() if unknown else ""
-            return (
-                f"head {head.name!r} (field {head.field!r}) has no known label among {authors}"
-                f"{f' ({values})' if values else ''}"
-            )
-    only = _only_value(summary.splits["train"].heads[head.name])
-    if only is None:
-        return None
-    return f"head {head.name!r} (field {head.field!r}) has one value only, {only}, in 'train'"
-
-
-def _only_value(counts: HeadCounts) -> str | None:
-    if counts.values:
-        return next(iter(counts.values)) if len(counts.values) == 1 else None
-    return f"{counts.minimum:g}" if counts.minimum == counts.maximum else None
 
 
 def _list_causes(causes: list[CauseTotal]) -> str:

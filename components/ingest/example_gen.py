@@ -29,7 +29,7 @@ from components.disk_shuffle import disk_for
 from components.heads import heads_from_json
 from components.ingest.audit import JoinAudit
 from components.ingest.audit_sources import load_summary, log_summary
-from components.ingest.checks import JoinError, check_join
+from components.ingest.checks import JoinError, check_join, list_notes
 from components.ingest.examples import WriteExamples
 from components.ingest.join import IngestSources
 from components.ingest.records import SPLITS
@@ -221,6 +221,8 @@ def _check_audit(audit_folder: str, heads: tuple[Any, ...], settings: IngestSett
     except JoinError as error:
         kept = _keep_audit(audit_folder)
         raise JoinError(f"{error}\nThe audit of this join is kept in {kept}") from None
+    for note in list_notes(summary, heads):
+        _log.warning(note)
 
 
 def _keep_audit(audit_folder: str) -> str:

@@ -16,13 +16,16 @@ import functools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
 
 from components.disk_shuffle import Disk, GroupRows
+from components.ingest.amounts import CutAmounts, amount_heads
 from components.ingest.crowds import DropUnreadTexts, drop_unread
+from components.ingest.label_counts import Cuts
 from components.ingest.matching import match_author
 from components.ingest.reading import (
     LABEL_CODER,
@@ -147,7 +150,8 @@ class IngestSources(beam.PTransform):
             counts[f"set aside {name}"] = one[SET_ASIDE] | f"Count {name}" >> beam.Map(
                 tally_set_aside
             )
-        self._write_summary(counts, manifest)
+        cuts = [joined["train"] | CutAmounts(self._heads)] if amount_heads(self._heads) else []
+        self._write_summary(counts, manifest, [beam.pvalue.AsDict(found) for found in cuts])
         return {split: joined[split] for split in SPLITS}
 
     def _write_set_aside(self, set_aside: PCollection, manifest: str) -> None:
@@ -162,11 +166,13 @@ class IngestSources(beam.PTransform):
             )
         )
 
-    def _write_summary(self, tally: Mapping[str, PCollection], manifest: str) -> None:
+    def _write_summary(
+        self, tally: Mapping[str, PCollection], manifest: str, cuts: Sequence[beam.pvalue.AsDict]
+    ) -> None:
         _ = (
             tally
             | "AddUp" >> AddUp()
-            | "Summarise" >> beam.Map(_summary_json, manifest=manifest, heads=self._heads)
+            | "Summarise" >> beam.Map(_summary_json, self._heads, manifest, *cuts)
             | "WriteSummary"
             >> beam.io.WriteToText(f"{self._audit_folder}/{AUDIT_FILE}", shard_name_template="")
         )
@@ -209,6 +215,12 @@ class _DescribeSetAside(beam.DoFn):
         )
 
 
-def _summary_json(tally: dict[Key, Count], manifest: str, heads: tuple[Any, ...]) -> str:
-    summary = JoinSummary.from_tally(tally, read_manifest(manifest), heads)
+def _summary_json(
+    tally: dict[Key, Count],
+    heads: tuple[Any, ...],
+    manifest: str,
+    cuts: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> str:
+    found = {name: Cuts.model_validate(of_head) for name, of_head in cuts.items()}
+    summary = JoinSummary.from_tally(tally, read_manifest(manifest), heads, found)
     return summary.model_dump_json(indent=2)

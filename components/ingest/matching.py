@@ -65,13 +65,15 @@ _read_order = itemgetter(0, 1)
 class Outcome:
     """One author: `texts` is empty where the author is not used.
 
-    `used_sources` holds the source of each record used, one entry a record.
+    `used_sources` holds the source of each record used, one entry a record; `label_place` the
+    source and line of the label record used.
     """
 
     texts: tuple[str, ...]
     values: Values
     used_sources: tuple[int, ...]
     set_aside: tuple[SetAside, ...]
+    label_place: tuple[int, int] = (0, 0)
 
 
 def match_author(
@@ -90,7 +92,8 @@ def match_author(
 
     Example:
         posts [(0, 1, None, None, "a"), (0, 2, None, None, "b")], labels [(1, 1, (41.0,))]
-        -> Outcome(texts=("a", "b"), values=(41.0,), used_sources=(1, 0, 0), set_aside=())
+        -> Outcome(texts=("a", "b"), values=(41.0,), used_sources=(1, 0, 0), set_aside=(),
+                   label_place=(1, 1))
     """
     if not labels:
         return _not_used(posts, [], NO_LABEL_RECORD, "")
@@ -113,6 +116,7 @@ def match_author(
         values=values,
         used_sources=(first[0], *(post[0] for post in used)),
         set_aside=duplicates + repeated + beyond,
+        label_place=first[:2],
     )
 
 

@@ -7,21 +7,25 @@ lines for the console. Read by `checks`, by `audit` and by the report. Knows no 
                 "set_aside": {"no label record": {"records": 14, "first_line": 3}},
                 "notes": {"timestamp not readable": {"records": 2, "first_line": 8}}}],
      "splits": {"train": {"authors": 944, "heads": {
-         "age": {"known": 900, "minimum": 18.0, "maximum": 71.0, "values": {}},
+         "age": {"known": 900, "minimum": 18.0, "maximum": 71.0, "values": {}, ...},
          "gender": {"known": 870, "minimum": null, "maximum": null,
-                    "values": {"female": 430, "male": 440}}}}},
+                    "values": {"female": 430, "male": 440}, ...}}}},
      "unknown_values": {"gender": {"spelt_unknown": 31, "other": 40, "distinct": 2}},
      "id_shapes": {"posts": {"digits (5)": 100}, "labels": {"digits (5)": 100}}}
+
+What is counted of a head: `label_counts.HeadCounts`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
+from components.ingest.label_counts import Cuts, HeadCounts, count_labels
 from components.ingest.lines import BREAKS
 from components.ingest.matching import NOT_FAULTS
 from components.ingest.records import RECORD_NOTES, SPLITS, UNKNOWN_SPELLING
@@ -34,7 +38,6 @@ Count = tuple[int, float | None, float | None, *tuple[int, ...]]
 digests of distinct values, one more than `MOST_DISTINCT` of them at the most."""
 Tally = Mapping[Key, Count]
 
-OUT_OF_RANGE = "out of range"
 
 _FILES_SHOWN = 10
 
@@ -69,15 +72,6 @@ class FileCounts(BaseModel):
     notes: dict[str, CauseCount] = Field(default_factory=dict)
 
 
-class HeadCounts(BaseModel):
-    """Known labels of one head in one split; `values` counts those of binary and group heads."""
-
-    known: int
-    minimum: float | None
-    maximum: float | None
-    values: dict[str, int]
-
-
 class SplitCounts(BaseModel):
     """One split's authors and what is known of them."""
 
@@ -98,18 +92,25 @@ class JoinSummary(BaseModel):
 
     files: list[FileCounts]
     splits: dict[str, SplitCounts]
+    cuts: dict[str, Cuts] = Field(default_factory=dict)
     unknown_values: dict[str, ValueCounts] = Field(default_factory=dict)
     id_shapes: dict[Kind, dict[str, int]] = Field(default_factory=dict)
 
     @classmethod
     def from_tally(
-        cls, tally: Tally, sources: Sequence[SourceFile], heads: tuple[Any, ...]
+        cls,
+        tally: Tally,
+        sources: Sequence[SourceFile],
+        heads: tuple[Any, ...],
+        cuts: Mapping[str, Cuts] = MappingProxyType({}),
     ) -> JoinSummary:
         """The summary of a tally, whose keys are those that `join` writes:
 
         ("read", source), ("used", source), ("set aside", source, cause), ("authors", split),
         ("known", split, head), ("value", split, head, value), ("note", source, note, head),
-        ("other values", head), ("id shape", kind, shape).
+        ("other values", head), ("id shape", kind, shape),
+        ("out of range", split, head, side, source), ("code", split, head, value).
+        `cuts`: of the heads that are cut from an amount.
         """
         aside, notes = (_by_source(tally, what) for what in ("set aside", "note"))
         return cls(
@@ -124,7 +125,16 @@ class JoinSummary(BaseModel):
                 )
                 for place, source in enumerate(sources)
             ],
-            splits={split: _split_counts(tally, split, heads) for split in SPLITS},
+            splits={
+                split: SplitCounts(
+                    authors=_total(tally, "authors", split),
+                    heads={
+                        head.name: count_labels(tally, split, head.name, sources) for head in heads
+                    },
+                )
+                for split in SPLITS
+            },
+            cuts=dict(cuts),
             unknown_values={head.name: _value_counts(tally, head.name) for head in heads},
             id_shapes={kind: _id_shapes(tally, kind) for kind in KINDS},
         )
@@ -257,23 +267,6 @@ def _id_shapes(tally: Tally, kind: Kind) -> dict[str, int]:
     """What ids of the kind look like, most frequent first."""
     shapes = {str(key[2]): n[0] for key, n in tally.items() if key[:2] == ("id shape", kind)}
     return dict(sorted(shapes.items(), key=lambda shape: (-shape[1], shape[0])))
-
-
-def _split_counts(tally: Tally, split: str, heads: tuple[Any, ...]) -> SplitCounts:
-    return SplitCounts(
-        authors=_total(tally, "authors", split),
-        heads={head.name: _head_counts(tally, split, head.name) for head in heads},
-    )
-
-
-def _head_counts(tally: Tally, split: str, name: str) -> HeadCounts:
-    known, minimum, maximum = tally.get(("known", split, name), (0, None, None))[:3]
-    values = {
-        str(key[3]): count[0]
-        for key, count in sorted(tally.items(), key=str)
-        if key[:3] == ("value", split, name)
-    }
-    return HeadCounts(known=known, minimum=minimum, maximum=maximum, values=values)
 
 
 def _total(tally: Tally, *key: str | int) -> int:

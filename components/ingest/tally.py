@@ -16,11 +16,12 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms.window import GlobalWindows
 
-from components.heads import BinaryHead, ClassesHead, LabelValue
+from components.heads import BinaryHead, ClassesHead, LabelValue, as_stored
 from components.ingest.ids import shape_of
+from components.ingest.label_counts import OUT_OF_RANGE, UNKNOWN_CODES
 from components.ingest.matching import Outcome, SetAside
 from components.ingest.records import OTHER_VALUE, Note
-from components.ingest.summary import OUT_OF_RANGE, Count, Key
+from components.ingest.summary import Count, Key
 from components.ingest.unknown_values import MOST_DISTINCT
 
 _KEYS_HELD = 50_000
@@ -78,6 +79,7 @@ def tally_author(split: str, outcome: Outcome, heads: tuple[Any, ...]) -> list[T
     for head, value in zip(heads, outcome.values, strict=True):
         if value is not None:
             entries.extend(_label_entries(split, head, value))
+            entries.extend(_range_entries(split, head, value, outcome.label_place))
     return entries
 
 
@@ -142,10 +144,22 @@ def _sum(one: Count, other: Count) -> Count:
 
 
 def _label_entries(split: str, head: Any, value: LabelValue) -> Iterator[TallyEntry]:
-    number = None if isinstance(value, str) else float(value)
+    number = None if isinstance(value, str) else as_stored(value)
     yield ("known", split, head.name), 1, number
     if isinstance(head, BinaryHead):
         yield ("value", split, head.name, str(value)), 1, None
     elif isinstance(head, ClassesHead) and head.given_as == "group":
         is_group = 0 <= float(value) < head.classes
         yield ("value", split, head.name, str(value) if is_group else OUT_OF_RANGE), 1, None
+
+
+def _range_entries(
+    split: str, head: Any, value: LabelValue, place: tuple[int, int]
+) -> Iterator[TallyEntry]:
+    side = head.side_of_range(value)
+    if side is None:
+        return
+    source, line = place
+    yield (OUT_OF_RANGE, split, head.name, side, source), 1, line
+    if value in UNKNOWN_CODES:
+        yield ("code", split, head.name, int(value)), 1, None

@@ -127,7 +127,7 @@ def look_at_span(
     try:
         posts, labels = patterns
         _describe(find_window(posts, labels, [span]), heads, settings, folder, make_pipeline)
-        check_records(load_summary(folder), settings)
+        check_records(load_summary(folder), heads, settings)
     except (SourceError, JoinError) as error:
         fault = " ".join(str(error).split())
     look = Look(span=span.number, fault=fault)

@@ -13,14 +13,14 @@ from command import arguments, run_command
 HEADS = ("--heads", "age,gender", "--set", "ingest.maximum_set_aside_share=0.5")
 
 
-def write_records(folder, authors=30):
+def write_records(folder, authors=60):
     """Posts of some authors, one unreadable and one without a label, and the authors' labels."""
     posts = [{"author_id": n, "text": f"secret {n}"} for n in range(authors)]
     lines = [json.dumps(post) for post in posts]
     lines += ['{"author_id": 0, "text": "secret', '{"author_id": "nobody", "text": "secret"}']
     with gzip.open(folder / "posts.jsonl.gz", "wt") as file:
         file.write("\n".join(lines))
-    labels = [f"{n},{20 + n},{'female' if n % 2 else 'male'}" for n in range(authors)]
+    labels = [f"{n},{20 + n},{'female' if n % 4 < 2 else 'male'}" for n in range(authors)]
     (folder / "labels.csv").write_text("\n".join(["author_id,age,gender", *labels, "1,77,female"]))
 
 
@@ -33,17 +33,17 @@ def test_the_audit_counts_every_record_by_file_and_cause_and_names_its_line(tmp_
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    assert "Training could start." in done.stdout
+    assert "The data passes every check that a run makes before training." in done.stdout
     audit = json.loads((tmp_path / "out/audit/audit.json").read_text())
     posts, labels = audit["files"]
-    assert (posts["read"], posts["used"], labels["read"], labels["used"]) == (32, 29, 31, 29)
+    assert (posts["read"], posts["used"], labels["read"], labels["used"]) == (62, 59, 61, 59)
     assert posts["set_aside"] == {
         "author's labels conflict": {"records": 1, "first_line": 2},
-        "no label record": {"records": 1, "first_line": 32},
-        "not valid JSON": {"records": 1, "first_line": 31},
+        "no label record": {"records": 1, "first_line": 62},
+        "not valid JSON": {"records": 1, "first_line": 61},
     }
     assert labels["set_aside"] == {"conflicting labels": {"records": 2, "first_line": 3}}
-    assert sum(split["authors"] for split in audit["splits"].values()) == 29
+    assert sum(split["authors"] for split in audit["splits"].values()) == 59
     written = [
         line
         for path in (tmp_path / "out/audit").glob("set_aside-*.jsonl.gz")
@@ -53,10 +53,10 @@ def test_the_audit_counts_every_record_by_file_and_cause_and_names_its_line(tmp_
         (record["file"].rpartition("/")[2], record["line"]) for record in map(json.loads, written)
     ) == [
         ("labels.csv", 3),
-        ("labels.csv", 32),
+        ("labels.csv", 62),
         ("posts.jsonl.gz", 2),
-        ("posts.jsonl.gz", 31),
-        ("posts.jsonl.gz", 32),
+        ("posts.jsonl.gz", 61),
+        ("posts.jsonl.gz", 62),
     ]
     assert "secret" not in "".join(written) + done.stdout
     # Both files can be told apart, however long their folder's name is.
@@ -75,7 +75,7 @@ def test_an_empty_file_ends_the_audit_with_code_1_and_says_what_was_counted(tmp_
     assert done.returncode == 1
     said = " ".join(done.stdout.split())
     assert "At least one author must have posts and a known label. Received: none." in said
-    assert "posts: 0 read labels: 31 read no posts: 29, first at" in said
+    assert "posts: 0 read labels: 61 read no posts: 59, first at" in said
     assert "Traceback" not in done.stdout + done.stderr
 
 

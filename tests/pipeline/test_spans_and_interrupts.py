@@ -10,6 +10,7 @@ import csv
 import glob
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -35,12 +36,12 @@ def run_words(posts, labels, out):
     return ["run", *given, "--heads", "age,gender"]
 
 
-def write_drifted_labels(labels, path):
-    """Everyone is 28 years older, nearly everyone is female, and one is older than can be."""
+def write_drifted_labels(labels, path, oldest=119):
+    """Everyone is 28 years older, nearly everyone is female, and one is of the age `oldest`."""
     with labels.open(newline="") as file:
         rows = list(csv.DictReader(file))
     for number, row in enumerate(row for row in rows if row["age"]):
-        row["age"] = 430 if number == 9 else min(int(row["age"]) + 28, 119)
+        row["age"] = oldest if number == 9 else min(int(row["age"]) + 28, 119)
     for number, row in enumerate(row for row in rows if row["gender"]):
         row["gender"] = "female" if number % 20 else "male"
     with path.open("w", newline="") as file:
@@ -132,10 +133,28 @@ def spans(data, interrupted, tmp_path_factory):
     return folder, words, read_summary(folder / "out")
 
 
-def test_a_drifted_span_stops_the_run_in_plain_words_and_what_serves_stays(spans, data):
+def test_a_label_out_of_range_stops_the_run_before_its_statistics(spans, data):
     folder, given, _ = spans
     (folder / "data/2").mkdir()
     (folder / "data/2/posts.jsonl.gz").symlink_to(data / "1/posts.jsonl.gz")
+    write_drifted_labels(data / "1/labels.csv", folder / "data/2/labels.csv", oldest=430)
+    before = versions(folder / "out/serving")
+    done = run_command(*given, settings=SETTINGS)
+    assert done.returncode == 1
+    said = " ".join(done.stdout.split())
+    assert "ingest failed: Each known label must be in the range of its head." in said
+    rule = "labels must lie between heads.age.minimum, 0, and heads.age.maximum, 120"
+    assert re.search(rf"{rule}; of \d+ labels 1 is above, first at \S*labels.csv:\d+\.", said)
+    assert "If they are right, set heads.age.minimum and heads.age.maximum." in said
+    assert "430" not in said
+    assert "statistics" not in said
+    assert versions(folder / "out/serving") == before != []
+    told = json.loads((folder / "out/report.json").read_text())
+    assert told["failure"]["stage"] == "ingest"
+
+
+def test_a_drifted_span_stops_the_run_in_plain_words_and_what_serves_stays(spans, data):
+    folder, given, _ = spans
     write_drifted_labels(data / "1/labels.csv", folder / "data/2/labels.csv")
     before = versions(folder / "out/serving")
     done = run_command(*given, settings=SETTINGS)
@@ -145,9 +164,7 @@ def test_a_drifted_span_stops_the_run_in_plain_words_and_what_serves_stays(spans
     assert "train: gender: drift: the share of a value changed by 0.4" in said
     assert "train: age: drift: the labels' distribution moved" in said
     assert said.count("since the last span, validation.maximum_label_drift allows 0.3") == 2
-    assert "age: out of range: labels above the maximum, 120" in said
-    assert "heads.<name>.maximum" in said
-    assert "430" not in said
+    assert "Correct the label records, or raise validation.maximum_label_drift." in said
     assert "Traceback" not in done.stdout + done.stderr
     assert versions(folder / "out/serving") == before != []
     assert str(folder / "out/report.html") in done.stdout.replace("\n", "")
@@ -160,7 +177,7 @@ def test_a_drifted_span_stops_the_run_in_plain_words_and_what_serves_stays(spans
         assert run_command("report", folder / "out", *words).returncode == 0
         page = (folder / "out/report.html").read_text()
         assert "Failed in validation. Nothing was pushed." in page
-        assert "age: out of range: labels above the maximum, 120" in page
+        assert "age: drift: the labels&#x27; distribution moved" in page
 
 
 def test_a_sound_span_is_trained_on_with_what_hyperband_found(spans, data):

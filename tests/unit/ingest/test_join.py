@@ -120,6 +120,9 @@ def audited(tmp_path_factory):
     return folder, summary
 
 
+SOUND = {"out_of_range": {}, "codes": {}}
+
+
 def test_the_audit_counts_each_file_and_cause(audited):
     folder, summary = audited
     assert json.loads((folder / "out" / "audit.json").read_text()) == summary.model_dump()
@@ -157,30 +160,32 @@ def test_the_audit_counts_each_file_and_cause(audited):
             "train": {
                 "authors": 1,
                 "heads": {
-                    "age": {"known": 1, "minimum": 41.0, "maximum": 41.0, "values": {}},
-                    "gender": {"known": 0, "minimum": None, "maximum": None, "values": {}},
+                    "age": {"known": 1, "minimum": 41.0, "maximum": 41.0, "values": {}, **SOUND},
+                    "gender": {"known": 0, "minimum": None, "maximum": None, "values": {}, **SOUND},
                 },
             },
             "eval": {
                 "authors": 1,
                 "heads": {
-                    "age": {"known": 1, "minimum": 17.0, "maximum": 17.0, "values": {}},
+                    "age": {"known": 1, "minimum": 17.0, "maximum": 17.0, "values": {}, **SOUND},
                     "gender": {
                         "known": 1,
                         "minimum": None,
                         "maximum": None,
                         "values": {"female": 1},
+                        **SOUND,
                     },
                 },
             },
             "test": {
                 "authors": 0,
                 "heads": {
-                    "age": {"known": 0, "minimum": None, "maximum": None, "values": {}},
-                    "gender": {"known": 0, "minimum": None, "maximum": None, "values": {}},
+                    "age": {"known": 0, "minimum": None, "maximum": None, "values": {}, **SOUND},
+                    "gender": {"known": 0, "minimum": None, "maximum": None, "values": {}, **SOUND},
                 },
             },
         },
+        "cuts": {},
         "unknown_values": {
             "age": {"spelt_unknown": 0, "other": 0, "distinct": 0},
             "gender": {"spelt_unknown": 0, "other": 0, "distinct": 0},

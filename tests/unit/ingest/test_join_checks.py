@@ -4,6 +4,7 @@ import pytest
 
 from components.heads import parse_heads
 from components.ingest.checks import JoinError, check_join
+from components.ingest.label_counts import Cuts
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile
 from components.ingest.summary import JoinSummary
@@ -193,10 +194,192 @@ def test_a_head_with_one_value_is_named():
     ) in error_of(counts)
 
 
-def test_one_value_in_eval_or_test_passes():
+def test_one_value_in_eval_is_named_since_no_skill_can_be_measured_there():
     counts = tally()
     del counts[("value", "eval", "gender", "male")]
+    assert "head 'gender' (field 'gender') has one value only, female, in 'eval'" in error_of(
+        counts
+    )
+
+
+def test_one_value_in_test_passes():
+    counts = tally()
+    del counts[("value", "test", "gender", "male")]
     check_join(summarise(counts), HEADS, IngestSettings())
+
+
+def one_head(**declaration) -> tuple:
+    return parse_heads({"one": declaration})
+
+
+def of_one_head(numbers: dict, **extra) -> dict:
+    """Records of 100 authors: `numbers` holds the smallest and largest label of each split."""
+    counts = {key: count for key, count in tally().items() if key[0] not in ("known", "value")}
+    for split, authors in (("train", 80), ("eval", 10), ("test", 10)):
+        counts[("known", split, "one")] = (authors, *numbers[split])
+    return counts | extra.get("counts", {})
+
+
+def out_of_range(split: str, side: str, labels: int, line: int, code: int | None = None) -> dict:
+    found = {("out of range", split, "one", side, 1): (labels, line, 900)}
+    return found | ({("code", split, "one", code): (labels, None, None)} if code else {})
+
+
+AGE = {"kind": "regression"}
+GROUP = {"kind": "classes", "classes": 5, "given_as": "group"}
+AMOUNT = {"kind": "classes", "classes": 5}
+AGE_RULE = "labels must lie between heads.one.minimum, 0, and heads.one.maximum, 120"
+GROUP_RULE = "groups must be numbered from 0 to 4, since heads.one.classes is 5"
+
+
+@pytest.mark.parametrize(
+    ("head", "largest", "smallest", "found", "said"),
+    [
+        pytest.param(
+            AGE,
+            999.0,
+            18.0,
+            out_of_range("train", "above", 1, 17, 999),
+            f"{AGE_RULE}; of 100 labels 1 is above, first at /d/labels.csv:17. "
+            "If they are right, set heads.one.minimum and heads.one.maximum.",
+            id="one wrong age",
+        ),
+        pytest.param(
+            AGE,
+            70.0,
+            -1.0,
+            out_of_range("train", "below", 12, 3, -1) | out_of_range("eval", "below", 2, 2, -1),
+            f"{AGE_RULE}; of 100 labels 14 are below, first at /d/labels.csv:2. "
+            "The value -1 occurs 14 times: if it means unknown, leave it empty. If they are right,",
+            id="a code for unknown",
+        ),
+        pytest.param(
+            AGE,
+            840.0,
+            216.0,
+            out_of_range("train", "above", 80, 2) | out_of_range("test", "above", 10, 9),
+            "If they are months, write years instead, or set heads.one.unit and heads.one.maximum.",
+            id="months",
+        ),
+        pytest.param(
+            AGE,
+            2001.0,
+            1950.0,
+            out_of_range("train", "above", 80, 2),
+            "If they are years of birth, write ages instead.",
+            id="years of birth",
+        ),
+        pytest.param(
+            {**AGE, "unit": "kilograms"},
+            840.0,
+            216.0,
+            out_of_range("train", "above", 80, 2),
+            "If they are right, set heads.one.minimum and heads.one.maximum.",
+            id="another unit is not months",
+        ),
+        pytest.param(
+            GROUP,
+            5.0,
+            1.0,
+            out_of_range("train", "above", 16, 4),
+            f"{GROUP_RULE}; of 100 labels 16 are above, first at /d/labels.csv:4. "
+            "They seem to be numbered from 1: number them from 0.",
+            id="groups from 1",
+        ),
+        pytest.param(
+            GROUP,
+            7.0,
+            0.0,
+            out_of_range("train", "above", 16, 4),
+            "If they are right, number the groups from 0, or raise heads.one.classes.",
+            id="too many groups",
+        ),
+        pytest.param(
+            AMOUNT,
+            7e4,
+            -5.0,
+            out_of_range("test", "below", 1, 4),
+            "amounts must be 0 or more; of 100 labels 1 is below, first at /d/labels.csv:4. "
+            "If they are right, declare a number in place of groups: heads.one.kind: regression",
+            id="negative amounts",
+        ),
+    ],
+)
+def test_labels_out_of_range_are_told_with_number_place_and_what_to_set(
+    head, largest, smallest, found, said
+):
+    heads = one_head(**head)
+    counts = of_one_head(dict.fromkeys(("train", "eval", "test"), (smallest, largest))) | found
+    with pytest.raises(JoinError) as raised:
+        check_join(JoinSummary.from_tally(counts, SOURCES, heads), heads, IngestSettings())
+    message = str(raised.value)
+    assert message.startswith(
+        "Each known label must be in the range of its head. Received:\n  head 'one' (field 'one'): "
+    )
+    assert said in message
+    assert message.endswith("\nCorrect these labels; leave empty what is not known.")
+
+
+def test_the_first_place_is_that_of_the_first_file():
+    heads = one_head(**AGE)
+    sources = (*SOURCES, SourceFile("labels", "/d/more.csv", 1))
+    counts = of_one_head(dict.fromkeys(("train", "eval", "test"), (0.0, 200.0)))
+    counts[("out of range", "train", "one", "above", 2)] = (1, 2, 2)
+    counts[("out of range", "train", "one", "above", 1)] = (3, 40, 90)
+    (found,) = (
+        JoinSummary.from_tally(counts, sources, heads)
+        .splits["train"]
+        .heads["one"]
+        .out_of_range.values()
+    )
+    assert (found.labels, found.first) == (4, "/d/labels.csv:40")
+
+
+@pytest.mark.parametrize(
+    ("in_eval", "cuts", "said"),
+    [
+        pytest.param(
+            (0.0, 900.0),
+            Cuts(boundaries=[0.0, 0.0, 0.0, 0.0], filled=1, fitting_classes=0),
+            "has all 80 known amounts of 'train' in one of its 5 groups, which are cut so that the "
+            "amounts of 'train' fill them evenly (only 1 of 5 groups hold an author of 'train', "
+            "since many amounts are equal; heads.one.kind: regression takes the number itself, "
+            "and heads.one.given_as: group takes groups of your own)",
+            id="nearly all amounts are one",
+        ),
+        pytest.param(
+            (1.0, 6.0),
+            Cuts(boundaries=[0.0, 0.0, 7.0, 9.0], filled=3, fitting_classes=2),
+            "has all 10 known amounts of 'eval' in one of its 5 groups, which are cut so that the "
+            "amounts of 'train' fill them evenly (only 3 of 5 groups hold an author of 'train', "
+            "since many amounts are equal; heads.one.classes: 2 fills every group)",
+            id="fewer groups are filled",
+        ),
+        pytest.param(
+            (8.0, 8.5),
+            Cuts(boundaries=[1.0, 3.0, 7.0, 9.0], filled=5, fitting_classes=5),
+            "has all 10 known amounts of 'eval' in one of its 5 groups, which are cut so that the "
+            "amounts of 'train' fill them evenly. Add the labels",
+            id="few authors",
+        ),
+        pytest.param(
+            (0.0, 7.0),
+            Cuts(boundaries=[0.0, 0.0, 0.0, 7.0], filled=2, fitting_classes=0),
+            None,
+            id="two groups are enough",
+        ),
+    ],
+)
+def test_amounts_of_one_group_are_told_with_what_helps(in_eval, cuts, said):
+    heads = one_head(**AMOUNT)
+    counts = of_one_head({"train": (0.0, 10.0), "eval": in_eval, "test": (0.0, 0.0)})
+    summary = JoinSummary.from_tally(counts, SOURCES, heads, {"one": cuts})
+    if said is None:
+        check_join(summary, heads, IngestSettings())
+        return
+    with pytest.raises(JoinError) as raised:
+        check_join(summary, heads, IngestSettings())
+    assert said in str(raised.value)
 
 
 def test_the_console_lines_hold_counts():

@@ -24,6 +24,7 @@ def test_an_author_is_used_with_the_posts_as_read():
         values=(41.0, None),
         used_sources=(9, 0, 0, 1),
         set_aside=(),
+        label_place=(9, 1),
     )
 
 

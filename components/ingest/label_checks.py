@@ -1,0 +1,151 @@
+"""Whether the labels of a head can be trained on, and what is said where they cannot.
+
+Enters: `JoinSummary`, a head. Leaves: a problem in plain words, or None. No label of a person is
+quoted, only codes that data sets commonly write for an unknown one. Called by `checks`. Knows no
+TFX and no Beam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from components.heads import ClassesHead, RegressionHead
+from components.ingest.label_counts import Cuts, HeadCounts, RangeCount
+from components.ingest.records import SPLITS, Split
+from components.ingest.summary import JoinSummary
+
+# Labels of `train` are what is learned, those of `eval` what the skill is measured on.
+_NEED_DIFFERENT: tuple[Split, ...] = ("train", "eval")
+_YEARS_OF_BIRTH = (1900, 2100)
+_OFTEN = 2
+
+
+def name_head(head: Any) -> str:
+    """The head and its field, for people to read."""
+    return f"head {head.name!r} (field {head.field!r})"
+
+
+def range_problem(summary: JoinSummary, head: Any) -> str | None:
+    """The labels outside of the head's range, with their number and first places."""
+    counts = [split.heads[head.name] for split in summary.splits.values()]
+    sides = [
+        f"{labels.labels:,} {'is' if labels.labels == 1 else 'are'} {side}, first at {labels.first}"
+        for side in ("below", "above")
+        if (labels := _on_side(counts, side)).labels
+    ]
+    if not sides:
+        return None
+    known = sum(one.known for one in counts)
+    found = f"{head.range_rule}; of {known:,} labels {' and '.join(sides)}"
+    return " ".join([f"{name_head(head)}: {found}.", *_hints(counts, head)])
+
+
+def _on_side(counts: list[HeadCounts], side: str) -> RangeCount:
+    """Over all splits; the first place is that of the first split that has one."""
+    found = [one.out_of_range[side] for one in counts if side in one.out_of_range]
+    first = min((one.first for one in found), key=_by_file_and_line, default="")
+    return RangeCount(labels=sum(one.labels for one in found), first=first)
+
+
+def _by_file_and_line(place: str) -> tuple[str, int]:
+    file, _, line = place.rpartition(":")
+    return file, int(line)
+
+
+def _hints(counts: list[HeadCounts], head: Any) -> Iterator[str]:
+    """What the numbers look like, where that can be said, and what can be set."""
+    codes: dict[str, int] = {}
+    for one in counts:
+        for code, labels in one.codes.items():
+            codes[code] = codes.get(code, 0) + labels
+    for code, labels in codes.items():
+        if labels >= _OFTEN:
+            yield f"The value {code} occurs {labels:,} times: if it means unknown, leave it empty."
+    looks_like = _looks_like(counts, head)
+    yield looks_like or f"If they are right, {head.range_remedy}."
+
+
+def _looks_like(counts: list[HeadCounts], head: Any) -> str:
+    smallest = min(one.minimum for one in counts if one.minimum is not None)
+    largest = max(one.maximum for one in counts if one.maximum is not None)
+    above = _on_side(counts, "above").labels
+    if isinstance(head, ClassesHead):
+        if above and smallest >= 1 and largest == head.classes:
+            return "They seem to be numbered from 1: number them from 0."
+        return ""
+    assert isinstance(head, RegressionHead)
+    if head.unit != "years" or 2 * above < sum(one.known for one in counts):
+        return ""
+    if smallest >= _YEARS_OF_BIRTH[0] and largest <= _YEARS_OF_BIRTH[1]:
+        return "If they are years of birth, write ages instead."
+    if largest <= 12 * head.maximum:
+        return (
+            "If they are months, write years instead, or set "
+            f"heads.{head.name}.unit and heads.{head.name}.maximum."
+        )
+    return ""
+
+
+def learning_problem(summary: JoinSummary, head: Any) -> str | None:
+    """A split without a label, or labels that do not differ where they must."""
+    for split in SPLITS:
+        counts = summary.splits[split]
+        if not counts.heads[head.name].known:
+            authors = f"{counts.authors:,} {split} author{'s' if counts.authors > 1 else ''}"
+            unknown = summary.unknown_values.get(head.name)
+            values = unknown.line() if unknown else ""
+            found = f"{name_head(head)} has no known label among {authors}"
+            return f"{found} ({values})" if values else found
+    cuts = summary.cuts.get(head.name)
+    for split in _NEED_DIFFERENT:
+        only = _only_value(summary.splits[split].heads[head.name])
+        if only is not None and (split == "train" or not cuts):
+            return f"{name_head(head)} has one value only, {only}, in {split!r}"
+    return _one_group_problem(summary, head, cuts) if cuts else None
+
+
+def _only_value(counts: HeadCounts) -> str | None:
+    if counts.values:
+        return next(iter(counts.values)) if len(counts.values) == 1 else None
+    return f"{counts.minimum:g}" if counts.minimum == counts.maximum else None
+
+
+def _one_group_problem(summary: JoinSummary, head: Any, cuts: Cuts) -> str | None:
+    for split in _NEED_DIFFERENT:
+        counts = summary.splits[split].heads[head.name]
+        smallest, largest = counts.minimum, counts.maximum
+        assert smallest is not None and largest is not None
+        if cuts.group_of(smallest) != cuts.group_of(largest):
+            continue
+        problem = (
+            f"{name_head(head)} has all {counts.known:,} known amounts of {split!r} in one of its "
+            f"{cuts.classes} groups, which are cut so that the amounts of 'train' fill them evenly"
+        )
+        return f"{problem} ({_describe_empty(head, cuts)})" if _has_empty(cuts) else problem
+    return None
+
+
+def empty_groups_note(summary: JoinSummary, head: Any) -> str | None:
+    """Groups that no author of `train` is in; training goes on without them."""
+    cuts = summary.cuts.get(head.name)
+    if cuts is None or not _has_empty(cuts):
+        return None
+    return f"{name_head(head)}: {_describe_empty(head, cuts)}"
+
+
+def _has_empty(cuts: Cuts) -> bool:
+    return cuts.filled < cuts.classes
+
+
+def _describe_empty(head: Any, cuts: Cuts) -> str:
+    remedy = (
+        f"heads.{head.name}.classes: {cuts.fitting_classes} fills every group"
+        if cuts.fitting_classes
+        else f"heads.{head.name}.kind: regression takes the number itself, and "
+        f"heads.{head.name}.given_as: group takes groups of your own"
+    )
+    return (
+        f"only {cuts.filled} of {cuts.classes} groups hold an author of 'train', since many "
+        f"amounts are equal; {remedy}"
+    )
