@@ -106,7 +106,7 @@ def parse_post(raw: Mapping[str, Any], settings: IngestSettings = _DEFAULTS) -> 
     return Post(
         author_id=author_id,
         text=_parse_text(raw.get("text")),
-        post_id=_parse_id(raw, "post_id")[0],
+        post_id=_parse_post_id(raw, settings.unknown_values),
         time_microseconds=time,
         notes=tuple(notes),
     )
@@ -157,6 +157,12 @@ def _parse_author(raw: Mapping[str, Any]) -> tuple[str, list[Note]]:
     if author_id is None:
         raise RecordError("author_id missing")
     return author_id, [Note(ID_CHANGED)] * is_changed
+
+
+def _parse_post_id(raw: Mapping[str, Any], unknown: frozenset[str]) -> str | None:
+    # Two posts of which the id is not known are no repeated one.
+    post_id = _parse_id(raw, "post_id")[0]
+    return None if post_id is None or is_unknown(post_id, unknown) else post_id
 
 
 def _parse_id(raw: Mapping[str, Any], field: str) -> tuple[str | None, bool]:

@@ -78,8 +78,8 @@ class IngestSettings(BaseModel):
     )
     unknown: list[str] = Field(
         list(UNKNOWN),
-        description="how an unknown label or timestamp is spelt beside an empty field and null, in "
-        "any case; a value that a head declares is no such spelling",
+        description="how an unknown label, timestamp or post_id is spelt beside an empty field and "
+        "null, in any case; a value that a head declares is no such spelling",
     )
     timezone: str = Field(
         "UTC",

@@ -34,12 +34,19 @@ class ValueCounts(BaseModel):
         """The counts for people, "" where all are 0.
 
         >>> ValueCounts(spelt_unknown=12, other=1, distinct=1).line()
-        '1 label record holds neither of its two values (1 distinct), 12 are spelt as unknown'
+        '1 label record has neither of its two values (1 distinct), 12 have it spelt as unknown'
         """
-        other = f"{self.other:,} label record{'s hold' if self.other > 1 else ' holds'}"
-        parts = [f"{other} neither of its two values ({self.distinct_text} distinct)"]
-        parts = parts if self.other else []
+        parts = []
+        if self.other:
+            what = f"neither of its two values ({self.distinct_text} distinct)"
+            parts.append(_have(self.other, what, "label record"))
         if self.spelt_unknown:
-            are = "are" if self.spelt_unknown > 1 else "is"
-            parts.append(f"{self.spelt_unknown:,} {are} spelt as unknown")
+            record = "" if parts else "label record"
+            parts.append(_have(self.spelt_unknown, "it spelt as unknown", record))
         return ", ".join(parts)
+
+
+def _have(count: int, what: str, record: str) -> str:
+    many = count > 1
+    whose = f" {record}{'s' * many}" if record else ""
+    return f"{count:,}{whose} {'have' if many else 'has'} {what}"

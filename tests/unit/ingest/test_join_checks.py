@@ -117,12 +117,12 @@ def test_ids_that_look_alike_and_match_nowhere_are_told_so():
         ({}, "no label is known: their fields are empty or absent. Check"),
         (
             {("other values", "gender"): (2, None, None, 7)},
-            "no label is known: gender: 2 label records hold neither of its two values "
+            "no label is known: gender: 2 label records have neither of its two values "
             "(1 distinct). Check",
         ),
         (
             {("note", 1, "spelt as unknown", "age"): (1, 2, 2)},
-            "no label is known: age: 1 is spelt as unknown. Check",
+            "no label is known: age: 1 label record has it spelt as unknown. Check",
         ),
     ],
 )
@@ -140,8 +140,8 @@ def test_a_head_whose_labels_are_other_values_says_so():
     counts[("other values", "gender")] = (80, None, None, *range(101))
     counts[("note", 1, "spelt as unknown", "gender")] = (12, 2, 99)
     assert (
-        "has no known label among 80 train authors (80 label records hold neither of its two "
-        "values (more than 100 distinct), 12 are spelt as unknown). Add the labels"
+        "has no known label among 80 train authors (80 label records have neither of its two "
+        "values (more than 100 distinct), 12 have it spelt as unknown). Add the labels"
     ) in error_of(counts)
 
 
@@ -154,7 +154,7 @@ def test_notes_are_told_and_set_nothing_aside():
     assert summarise(counts).lines()[2:] == [
         "posts with a note: 900 timestamp not readable",
         "labels with a note: 100 author_id normalised",
-        "gender: 12 are spelt as unknown",
+        "gender: 12 label records have it spelt as unknown",
     ]
 
 

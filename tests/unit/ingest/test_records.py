@@ -268,6 +268,11 @@ def test_a_spelling_of_unknown_is_unknown_to_every_head_and_noted(spelling):
     )
 
 
+@pytest.mark.parametrize("post_id", ["", "NaN", "null", "None", float("nan"), None])
+def test_an_unknown_post_id_is_none_so_that_it_repeats_no_other(post_id):
+    assert parse_post({"author_id": "a", "text": "x", "post_id": post_id}) == Post("a", "x")
+
+
 def test_further_spellings_of_unknown_can_be_set():
     settings = IngestSettings(unknown=["Keine Angabe"])
     label = parse_label({"author_id": "a", "age": "keine  angabe", "gender": "NA"}, HEADS, settings)
