@@ -61,7 +61,10 @@ def _hints(counts: list[HeadCounts], head: Any) -> Iterator[str]:
             codes[code] = codes.get(code, 0) + labels
     for code, labels in codes.items():
         if labels >= _OFTEN:
-            yield f"The value {code} occurs {labels:,} times: if it means unknown, leave it empty."
+            yield (
+                f"The value {code} occurs {labels:,} times: if it means unknown, add it to "
+                "ingest.unknown."
+            )
     looks_like = _looks_like(counts, head)
     yield looks_like or f"If they are right, {head.range_remedy}."
 

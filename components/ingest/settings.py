@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 from functools import cached_property
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from components.label_values import fold_text
+from components.label_values import spellings_of_unknown
 
 UNKNOWN = (
     *("NA", "N/A", "#N/A", "#NA", "<NA>", "NaN", "-NaN", "NaT", "null", "None", "nil"),
@@ -76,10 +77,11 @@ class IngestSettings(BaseModel):
         description="posts of an author that are used, the first in order; more than "
         "text.max_tokens, and the network could not have read the others",
     )
-    unknown: list[str] = Field(
+    unknown: list[Annotated[str, Field(coerce_numbers_to_str=True)]] = Field(
         list(UNKNOWN),
         description="how an unknown label, timestamp or post_id is spelt beside an empty field and "
-        "null, in any case; a value that a head declares is no such spelling",
+        "null, in any case, or a number that stands for it, such as -1; a value that a head "
+        "declares is no such spelling",
     )
     timezone: str = Field(
         "UTC",
@@ -102,8 +104,8 @@ class IngestSettings(BaseModel):
 
     @cached_property
     def unknown_values(self) -> frozenset[str]:
-        """The spellings of `unknown` as `label_values.fold_text` gives them."""
-        return frozenset(map(fold_text, self.unknown))
+        """The spellings of `unknown` as `label_values.is_unknown` takes them."""
+        return spellings_of_unknown(self.unknown)
 
     @cached_property
     def zone(self) -> ZoneInfo:

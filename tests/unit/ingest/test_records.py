@@ -282,6 +282,15 @@ def test_further_spellings_of_unknown_can_be_set():
         parse_label({"author_id": "a", "age": "NA"}, HEADS, settings)
 
 
+@pytest.mark.parametrize("listed", [-1, "-1", "-1.0"])
+@pytest.mark.parametrize("given", [-1, -1.0, Decimal("-1"), "-1", "-1.0", " -1 "])
+def test_a_number_may_stand_for_unknown(listed, given):
+    settings = IngestSettings.model_validate({"unknown": ["NA", listed]})
+    label = parse_label({"author_id": "a", "age": given}, HEADS, settings)
+    assert (label.values[0], label.notes) == (None, (Note("spelt as unknown", "age"),))
+    assert parse_label({"author_id": "a", "age": 1}, HEADS, settings).values[0] == 1.0
+
+
 @pytest.mark.parametrize(("declared", "given"), [("NA", "na"), ("none", "None"), ("?", "?")])
 def test_a_declared_value_is_no_spelling_of_unknown(declared, given):
     heads = parse_heads({"region": {"kind": "binary", "positive": declared, "negative": "EU"}})
