@@ -20,8 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from components.ingest.sources import SourceError, SourceFile, find_posts
 from components.paths import is_pattern
-from components.serving.answering import ModelError, find_model, load_model_once
-from components.serving.assets import ServedHeads, read_served_heads
+from components.serving.answering import ModelError, ModelFolder, load_model_once
 from components.serving.bulk.tables import FormatError, check_format
 from components.serving.bulk.work import OutputTaken, work_folder
 from pipeline.causes import describe_cause
@@ -63,10 +62,9 @@ def bulk_command(
     console = Terminal(stderr=True)
     try:
         sources = find_posts(files)
-        version = find_model(model_folder)
-        served = read_served_heads(version)
+        models = ModelFolder(model_folder, console.say)
         if output is not None:
-            aside = _predict(console, version, served, sources, output, force, beam_arguments)
+            aside = _predict(console, models, sources, output, force, beam_arguments)
             if aside.exists():
                 console.say(f"Each of those set aside: {aside}")
             return 0
@@ -74,7 +72,7 @@ def bulk_command(
         temporary = tempfile.TemporaryDirectory(prefix="authorprofile-", ignore_cleanup_errors=True)
         with temporary as folder:
             answers = Path(folder) / "answers.jsonl"
-            _predict(console, version, served, sources, answers, force, beam_arguments)
+            _predict(console, models, sources, answers, force, beam_arguments)
             _print_file(answers)
     except (FileNotFoundError, SourceError, FormatError, OutputTaken) as error:
         console.say(str(error))
@@ -99,20 +97,22 @@ def _goes_on(output: Path | None) -> str:
 
 def _predict(
     console: Terminal,
-    version: Path,
-    served: ServedHeads,
+    models: ModelFolder,
     sources: Sequence[SourceFile],
     output: Path,
     force: bool,
     beam_arguments: Sequence[str],
 ) -> Path:
     """Answers, tells the counts, and gives the path of the list of what was set aside."""
-    format_name = check_format(output, served)
+    check_format(output, models.found.served)
     with console.status("loading TensorFlow and the model"):
         # Before any post is read, so that a broken model is told at once.
-        load_model_once(version)
+        models.load(load_model_once)
         with uncollected():
             from components.serving.bulk.run import SET_ASIDE_SUFFIX, predict_files
+    version, served = models.found
+    # Of the version that loaded, which may be another.
+    format_name = check_format(output, served)
     with BulkConsole(console) as shown:
         summary = predict_files(
             version, served, sources, output, format_name, shown, force, beam_arguments

@@ -27,12 +27,10 @@ from typing import NamedTuple, TextIO
 
 from components.serving.answering import (
     ModelError,
+    ModelFolder,
     answer_window,
-    find_model,
-    load_model,
     windows,
 )
-from components.serving.assets import read_served_heads
 from pipeline.spool import InputError, Spool, read_posts
 
 FAULTS_SHOWN = 20
@@ -79,21 +77,18 @@ def predict_posts(
     """Answers every author of a stream of posts.
 
     Args:
-        model_folder: a version, or a folder of versions, of which the newest is taken.
+        model_folder: a version, or a folder of versions, of which the newest sound one is taken.
         source: posts as `pipeline.spool` reads them.
         out: gets one JSON line an author.
-        faults: gets the number and fault of lines set aside, never their text.
+        faults: gets the number and fault of lines set aside, never their text; and what versions
+            were passed over.
 
     Raises:
         FileNotFoundError: there is no model.
         ModelError: the model cannot answer.
         InputError: the input is empty, damaged, or holds no post that can be read.
     """
-    version = find_model(model_folder)
-    try:
-        served = read_served_heads(version)
-    except ValueError as error:
-        raise ModelError(str(error)) from None
+    models = ModelFolder(model_folder, lambda line: print(line, file=faults))
     with Spool() as spool:
         read_posts(source, spool, _reporter(faults))
         set_aside = sum(spool.set_aside.values())
@@ -103,7 +98,8 @@ def predict_posts(
         if spool.notes:
             notes = ", ".join(f"{count} {note}" for note, count in spool.notes.items())
             print(f"posts with a note: {notes}", file=faults)
-        model = load_model(version)
+        model = models.load()
+        served = models.found.served
         authors = 0
         for window in windows(spool.authors()):
             for author, answer in zip(window, answer_window(model, served, window), strict=True):

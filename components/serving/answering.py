@@ -1,8 +1,8 @@
 r"""Asks a served model about authors: their posts in, answers as people read them out.
 
 Enters: a model's folder, then authors with their posts in order. Leaves: for each author a mapping
-of each head's name to its answer. Called by `bulk` and by `pipeline.predict`. Needs TensorFlow and
-none of TFX or Beam; imports it with the first model.
+of each head's name to its answer. Needs TensorFlow and none of TFX or Beam; imports it with
+the first model.
 
     Author("a", ["I went home."])
     -> {"age": 31.2, "gender": {"female": 0.71, "male": 0.29},
@@ -24,11 +24,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.paths import loadable
-from components.serving.assets import ServedHeads
-from components.serving.versions import MODEL_FILE, newest_version
+from components.serving.assets import ServedHeads, head_units, read_served_heads
+from components.serving.versions import MODEL_FILE, find_damage, model_versions, serving_order
 
 WINDOW_AUTHORS, WINDOW_BYTES, BATCH_AUTHORS = 256, 8 * 1024 * 1024, 32
 BATCHES_AT_ONCE = 2
+_LONGEST_CAUSE = 300
 Model = Callable[[Sequence[bytes]], Mapping[str, Any]]
 
 
@@ -43,30 +44,88 @@ class ModelError(ValueError):
     """The folder holds no model that can answer; the message holds the rule."""
 
 
-def find_model(folder: Path) -> Path:
-    """The model's own folder: the folder given, or its newest version.
+class FoundModel(NamedTuple):
+    """A version whose files are as they were pushed, and what it says of its answers."""
+
+    path: Path
+    served: ServedHeads
+
+
+class ModelFolder:
+    """The model that answers for a folder: the newest version, or the next one that is sound.
+
+    Args:
+        folder: of versions, or one version's own, in whose place there is no other.
+        tell: is told of each version that was passed over, and why.
+
+    Attributes:
+        found: the version that is to answer, not loaded yet.
 
     Raises:
-        FileNotFoundError: neither holds a SavedModel.
+        FileNotFoundError: the folder holds no model.
+        ModelError: no version of it is sound.
+        OSError: the folder cannot be read.
     """
-    if (folder / MODEL_FILE).is_file():
-        return folder
-    newest = newest_version(folder)
-    if newest is None:
-        raise FileNotFoundError(
-            f"the model folder must hold {MODEL_FILE} or versions, such as 1700000000/{MODEL_FILE};"
-            f" {folder} {'holds neither' if folder.is_dir() else 'is no folder'}. Give the folder "
-            "that a run pushed to."
+
+    def __init__(self, folder: Path, tell: Callable[[str], object] = lambda line: None) -> None:
+        self._folder, self._tell = folder, tell
+        paths = model_versions(folder)
+        if not paths:
+            raise FileNotFoundError(
+                f"the model folder must hold {MODEL_FILE} or versions, such as "
+                f"1700000000/{MODEL_FILE}; {folder} "
+                f"{'holds neither' if folder.is_dir() else 'is no folder'}. Give the folder that a "
+                "run pushed to."
+            )
+        self._candidates = iter([paths[number] for number in serving_order(folder, paths)])
+        self._faults: list[str] = []
+        self.found = self._find()
+
+    def load(self, load: Callable[[Path], Model] | None = None) -> Model:
+        """Loads the model of `found`, which is the next sound version where that fails.
+
+        Args:
+            load: what loads it; None: `load_model`.
+
+        Raises:
+            ModelError: no version of the folder is sound.
+        """
+        while True:
+            try:
+                return (load or load_model)(self.found.path)
+            except ModelError as error:
+                self._pass_over(self.found.path, str(error))
+                self.found = self._find()
+
+    def _find(self) -> FoundModel:
+        for path in self._candidates:
+            damage = find_damage(path)
+            try:
+                if damage:
+                    raise ModelError(f"it is damaged: {damage}")
+                found = FoundModel(path, read_served_heads(path))
+            except ValueError as error:
+                self._pass_over(path, str(error))
+                continue
+            while self._faults:
+                self._tell(self._faults.pop(0))
+            return found
+        raise ModelError(
+            f"the model folder must hold a version that can answer; {self._folder} holds none: "
+            f"{'; '.join(self._faults)} Push a model again, or give another folder."
         )
-    return folder / str(newest)
+
+    def _pass_over(self, path: Path, fault: str) -> None:
+        self._faults.append(f"version {path.name} is passed over: {fault.rstrip('.')}.")
 
 
 def load_model(version: Path) -> Model:
     """The model's `posts` signature: posts joined by author -> {head: array [batch, units]}.
 
     Raises:
-        ModelError: the model does not load or has no such signature.
+        ModelError: the model does not load, has no such signature, or lacks a head in it.
     """
+    fault: Exception | None = None
     with _native_messages_held_back():
         import tensorflow as tf
 
@@ -74,18 +133,43 @@ def load_model(version: Path) -> Model:
             with loadable(version) as path:
                 model = tf.saved_model.load(path)
             signature = model.signatures["posts"]
-        except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
-            raise ModelError(
-                f"the model must load and have a signature 'posts'; {version} fails with "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        except Exception as error:
+            # A damaged file makes TensorFlow raise anything; its notices add nothing to it.
+            fault = error
+    if fault is not None:
+        told = " ".join(f"{type(fault).__name__}: {fault}".split())[:_LONGEST_CAUSE]
+        raise ModelError(
+            f"the model must load and have a signature 'posts'; {version} fails with {told}"
+        ) from fault
+    _require_heads(version, signature.structured_outputs)
 
     def answer(texts: Sequence[bytes]) -> Mapping[str, Any]:
         # The signature lives as long as the model does.
         _ = model
-        return {name: value.numpy() for name, value in signature(posts=tf.constant(texts)).items()}
+        try:
+            outputs = signature(posts=tf.constant(texts))
+        except tf.errors.OpError as error:
+            # The error quotes the texts.
+            raise ModelError(
+                "the model must answer every author; its signature 'posts' fails with "
+                f"{type(error).__name__}"
+            ) from None
+        return {name: value.numpy() for name, value in outputs.items()}
 
     return answer
+
+
+def _require_heads(version: Path, outputs: Mapping[str, Any]) -> None:
+    """Raises ModelError where a head of the description is none of the signature's answers."""
+    for head in read_served_heads(version).heads:
+        units = head_units(head)
+        if head["name"] not in outputs or not outputs[head["name"]].shape.is_compatible_with(
+            [None, units]
+        ):
+            raise ModelError(
+                f"the model must answer {head['name']} by {units} number{'s' * (units > 1)} per "
+                f"author; its signature 'posts' answers {sorted(outputs)}"
+            )
 
 
 @functools.lru_cache(maxsize=1)

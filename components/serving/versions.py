@@ -72,6 +72,26 @@ def is_version(folder: Path) -> bool:
     return (folder / MODEL_FILE).is_file() or (folder / MANIFEST_FILE).is_file()
 
 
+def model_versions(folder: Path) -> dict[int, Path]:
+    """Versions, damaged ones too, ascending, by number: those of a folder, or the folder itself.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    try:
+        if is_version(folder):
+            return {(version_numbers([folder.resolve().name]) or [1])[0]: folder}
+        if not folder.is_dir():
+            return {}
+        paths = {number: folder / str(number) for number in version_numbers(os.listdir(folder))}
+        return {number: path for number, path in paths.items() if is_version(path)}
+    except OSError as error:
+        raise OSError(
+            f"the model folder must be readable; {error.filename or folder} is not: "
+            f"{error.strerror}. Change its permissions, or give another folder."
+        ) from None
+
+
 def find_damage(version: Path) -> str:
     """What of a version's files is not as it was pushed, in words; empty where all is.
 

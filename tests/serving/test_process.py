@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,3 +119,44 @@ def test_a_taken_port_and_an_empty_folder_end_it(server: ServerProcess, tmp_path
     ended = subprocess.run(command(tmp_path), capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "Give the folder that a run pushed to" in ended.stderr
+
+
+def test_a_folder_without_a_sound_version_is_one_line(toy_model: Path, tmp_path: Path) -> None:
+    def spoil(version: Path) -> None:
+        (version / "assets" / "heads.json").write_text('{"separator": "|", "heads": [{}]}')
+
+    push(toy_model, tmp_path, 7, spoil)
+    ports = ["--port", str(free_port()), "--grpc-port", str(free_port())]
+    ended = subprocess.run(command(tmp_path, *ports), capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    log, line = ended.stderr.splitlines()
+    assert "version 7 refused: it does not load" in log
+    assert line.startswith(
+        "the model folder must hold a version that can serve; version 7: it does"
+    )
+    assert line.endswith("Push a model again, or give another folder.")
+
+
+def test_a_broken_newest_version_gives_way_to_a_sound_one_and_the_watch_goes_on(
+    toy_model: Path, tmp_path: Path
+) -> None:
+    def spoil(version: Path) -> None:
+        heads = version / "assets" / "heads.json"
+        heads.write_text(heads.read_text().replace('"positive"', '"positives"'))
+
+    push(toy_model, tmp_path, 7)
+    push(toy_model, tmp_path, 8, spoil)
+    with ServerProcess(tmp_path, tmp_path / "log", "poll_seconds=0.1") as server:
+        states = server.ask("/v1/models/authorprofile")[1]["model_version_status"]
+        assert [(told["version"], told["state"]) for told in states] == [
+            ("7", "AVAILABLE"),
+            ("8", "END"),
+        ]
+        push(toy_model, tmp_path, 9)
+        deadline = time.monotonic() + 60
+        while server.ask("/v1/models/authorprofile/versions/9")[0] != 200:
+            assert time.monotonic() < deadline, server.log.read_text()
+            time.sleep(0.1)
+        code, told = server.ask("/v2/health/live")
+        assert (code, told["live"], list(told["last_look"])) == (200, True, ["seconds_ago"])
+        assert server.ask(PREDICT, {"instances": [{"posts": ["I went", "home."]}]})[0] == 200

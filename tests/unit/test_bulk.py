@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from pipeline.bulk import bulk_command, is_bulk
 from pipeline.predict import predict_posts
+from tests.unit.serving.damage import list_digests
 
 COMMAND = """
 import os, pathlib, signal, sys
@@ -108,6 +110,27 @@ def test_a_timestamp_that_cannot_be_read_is_counted_and_its_post_answered(
         "    1 timestamp not readable (a note), first at line 2",
         "    1 author_id normalised (a note), first at line 3",
     ]
+
+
+def test_a_damaged_version_is_passed_over_and_named(
+    toy_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("9", "10"):
+        shutil.copytree(toy_model, tmp_path / "serving" / name)
+    # Found before it is loaded, and as it is loaded.
+    list_digests(tmp_path / "serving" / "10")
+    (tmp_path / "serving" / "10" / "saved_model.pb").write_text("broken")
+    shutil.copytree(tmp_path / "serving" / "10", tmp_path / "serving" / "11")
+    (tmp_path / "serving" / "11" / "assets.extra" / "SHA256SUMS").unlink()
+    posts, output = tmp_path / "posts.csv", tmp_path / "answers.jsonl"
+    posts.write_text("author_id,text\na,you\n")
+    assert bulk_command(tmp_path / "serving", [str(posts)], output) == 0
+    assert json.loads(output.read_text())["age"] == 21
+    told = capfd.readouterr().err.splitlines()[:2]
+    assert told[0].startswith("version 11 is passed over: the model must load and have")
+    assert told[1] == (
+        "version 10 is passed over: it is damaged: saved_model.pb is not as it was written."
+    )
 
 
 def test_exit_codes_tell_wrong_usage_from_posts_or_a_model_that_fail(

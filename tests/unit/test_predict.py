@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,14 +22,16 @@ import pytest
 from components.serving.answering import (
     Author,
     ModelError,
+    ModelFolder,
     answer_batches,
     answer_window,
-    find_model,
     load_model,
     windows,
 )
 from components.serving.assets import ServedHeads
 from pipeline.predict import predict_command, predict_posts
+from tests.unit.conftest import answer_by_hand
+from tests.unit.serving.damage import DAMAGES, list_digests
 
 INCOME_3 = {
     "group": 3,
@@ -178,8 +181,8 @@ def test_a_folder_of_versions_answers_by_its_newest_whole_one(
     for name in ("9", "10", ".partial-11"):
         shutil.copytree(toy_model, tmp_path / name)
     (tmp_path / "12").mkdir()
-    assert find_model(tmp_path) == tmp_path / "10"
-    assert find_model(tmp_path / "9") == tmp_path / "9"
+    assert ModelFolder(tmp_path).found.path == tmp_path / "10"
+    assert ModelFolder(tmp_path / "9").found.path == tmp_path / "9"
 
 
 def test_a_model_without_its_description_or_signature_is_an_error(
@@ -191,6 +194,104 @@ def test_a_model_without_its_description_or_signature_is_an_error(
     (model / "assets" / "heads.json").unlink()
     with pytest.raises(ModelError, match=r"assets/heads\.json; the file is missing"):
         predict(model, b"text")
+
+
+def no_graph(version: Path) -> None:
+    (version / "saved_model.pb").write_bytes(b"not a graph")
+
+
+def no_weights(version: Path) -> None:
+    shutil.rmtree(version / "variables")
+
+
+def half_of_the_weights(version: Path) -> None:
+    for path in (version / "variables").iterdir():
+        os.truncate(path, path.stat().st_size // 2)
+
+
+def no_description(version: Path) -> None:
+    (version / "assets" / "heads.json").unlink()
+
+
+def a_head_without_its_values(version: Path) -> None:
+    path = version / "assets" / "heads.json"
+    path.write_text(path.read_text().replace('"positive": "female", ', ""))
+
+
+def a_head_that_the_signature_lacks(version: Path) -> None:
+    path = version / "assets" / "heads.json"
+    path.write_text(path.read_text().replace('"age"', '"years"'))
+
+
+def other_groups(version: Path) -> None:
+    path = version / "assets" / "heads.json"
+    path.write_text(path.read_text().replace('"classes": 4', '"classes": 3').replace(", 30.5", ""))
+
+
+BROKEN = [
+    no_graph,
+    no_weights,
+    half_of_the_weights,
+    no_description,
+    a_head_without_its_values,
+    a_head_that_the_signature_lacks,
+    other_groups,
+    *DAMAGES.values(),
+]
+YOU = b'{"author_id": "a", "text": "you"}'
+
+
+@pytest.fixture
+def versions(toy_model: Path, tmp_path: Path) -> Path:
+    """Two sound versions, of which the newer one lists its digests."""
+    for name in ("9", "10"):
+        shutil.copytree(toy_model, tmp_path / "serving" / name)
+    return tmp_path / "serving"
+
+
+@pytest.mark.parametrize("spoil", BROKEN)
+def test_a_version_that_cannot_answer_is_passed_over_and_named(
+    versions: Path, spoil: Callable[[Path], Any]
+) -> None:
+    if spoil in DAMAGES.values():
+        list_digests(versions / "10")
+    spoil(versions / "10")
+    (line,), told = predict(versions, YOU)
+    assert line["income"] == INCOME_3
+    assert re.fullmatch(r"version 10 is passed over: .+\.\n", told)
+
+
+@pytest.mark.parametrize("spoil", BROKEN)
+def test_with_no_version_that_can_answer_there_is_one_line(
+    versions: Path, spoil: Callable[[Path], Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(versions / "9")
+    if spoil in DAMAGES.values():
+        list_digests(versions / "10")
+    spoil(versions / "10")
+    (tmp_path / "posts.jsonl").write_bytes(YOU)
+    capfd.readouterr()
+    assert predict_command(versions, tmp_path / "posts.jsonl") == 1
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert line.startswith(f"the model folder must hold a version that can answer; {versions}")
+    assert line.endswith("Push a model again, or give another folder.")
+
+
+def test_a_model_that_fails_on_a_post_does_not_quote_it(
+    save_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    def quote(texts: Any) -> dict[str, Any]:
+        import tensorflow as tf
+
+        with tf.control_dependencies([tf.debugging.Assert(tf.size(texts) > 9, [texts])]):
+            return answer_by_hand(texts)
+
+    model = save_model(tmp_path / "model", quote)
+    with pytest.raises(ModelError, match="its signature 'posts' fails with Invalid") as raised:
+        predict(model, b'{"author_id": "a", "text": "my secret"}')
+    assert "secret" not in str(raised.value)
 
 
 def test_exit_codes_and_messages_tell_a_wrong_path_from_a_wrong_input(

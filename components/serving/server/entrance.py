@@ -1,30 +1,15 @@
 """What can be known before the model's libraries load: whether there is a model, and a free port.
 
 Enters: the folder and the addresses. Leaves: a listening socket, or an error within the second.
-Called by `pipeline.serve`, `main` and `watch`. Knows nothing of KServe or TensorFlow.
+Knows nothing of KServe or TensorFlow.
 """
 
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
 
-from components.serving.versions import MODEL_FILE, is_version, version_numbers
-
-
-def model_versions(folder: Path) -> dict[int, Path]:
-    """Versions, damaged ones too, ascending, by number: those of a folder, or the folder itself.
-
-    Raises:
-        OSError: the folder cannot be read.
-    """
-    if is_version(folder):
-        return {(version_numbers([folder.resolve().name]) or [1])[0]: folder}
-    if not folder.is_dir():
-        return {}
-    paths = {number: folder / str(number) for number in version_numbers(os.listdir(folder))}
-    return {number: path for number, path in paths.items() if is_version(path)}
+from components.serving.versions import MODEL_FILE, model_versions
 
 
 def require_model(folder: Path) -> None:

@@ -103,7 +103,10 @@ def serve(settings: ServerSettings, door: socket.socket) -> None:
     server = AuthorServer(model, door)
     if not model.load():
         causes = "; ".join(f"version {n}: {why}" for n, why in model.versions.refused.items())
-        raise ValueError(f"the model folder must hold a version that can serve; {causes}")
+        raise ValueError(
+            f"the model folder must hold a version that can serve; {causes}. Push a model again, "
+            "or give another folder."
+        )
     if not model.versions.is_single:
         model.versions.start(settings.poll_seconds)
     server.start([model])

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 
 from prometheus_client import Counter, Gauge
 
-from components.serving.server.entrance import model_versions, require_model
+from components.serving.server.entrance import require_model
 from components.serving.server.loaded import BrokenVersion, LoadedVersion, describe_error
 from components.serving.server.refusals import unknown_version
-from components.serving.versions import is_version, serving_order
+from components.serving.versions import is_version, model_versions, serving_order
 
 _log = logging.getLogger("authorprofile.serving")
 SERVING = Gauge("authorprofile_version", "version in service")

@@ -6,13 +6,13 @@ import os
 import pytest
 from click.testing import CliRunner
 
-from components.serving.answering import find_model
-from components.serving.server.entrance import model_versions
+from components.serving.answering import ModelFolder
 from components.serving.versions import (
     MANIFEST_FILE,
     ROLLBACK_FILE,
     RollbackError,
     find_damage,
+    model_versions,
     newest_version,
     push_version,
     roll_back,
@@ -46,7 +46,7 @@ def folder(tmp_path):
 
 def serves(folder):
     """What the model that serves holds, by each of the ways in which it is found."""
-    newest = find_model(folder)
+    newest = ModelFolder(folder).found.path
     assert list(model_versions(folder).values())[-1] == newest
     assert newest.name == str(newest_version(folder))
     return (newest / "saved_model.pb").read_text()
