@@ -23,6 +23,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from components.label_values import (
+    NOTHING,
     Compared,
     compare_as,
     fold_text,
@@ -34,7 +35,6 @@ from components.label_values import (
 )
 
 LabelValue = float | int | str
-_NONE: frozenset[str] = frozenset()
 
 
 class LabelError(ValueError):
@@ -96,7 +96,7 @@ class _Head(BaseModel):
         return f"{self.name}_known"
 
 
-def _number(value: Any, name: str, unknown: frozenset[str]) -> float | None:
+def _number(value: Any, name: str, unknown: frozenset[Compared]) -> float | None:
     """Reads a number as JSON, CSV or Parquet give it; None where it is not given or unknown."""
     if is_blank(value) or is_unknown(value, unknown):
         return None
@@ -150,12 +150,12 @@ class RegressionHead(_Head):
         """See the base class."""
         return f"set heads.{self.name}.minimum and heads.{self.name}.maximum"
 
-    def parse(self, value: Any, unknown: frozenset[str] = _NONE) -> float | None:
+    def parse(self, value: Any, unknown: frozenset[Compared] = NOTHING) -> float | None:
         """The label as a float, None where it is unknown. Raises LabelError.
 
         Args:
             value: as the file gives it.
-            unknown: spellings of an unknown value, as `label_values.fold_text` gives them.
+            unknown: how an unknown value is given, as `label_values.compare_as` gives it.
         """
         return _number(value, self.field, unknown)
 
@@ -203,7 +203,7 @@ class ClassesHead(_Head):
             )
         return f"number the groups from 0, or raise heads.{self.name}.classes"
 
-    def parse(self, value: Any, unknown: frozenset[str] = _NONE) -> float | int | None:
+    def parse(self, value: Any, unknown: frozenset[Compared] = NOTHING) -> float | int | None:
         """The amount as a float or the group as an int, None where unknown. Raises LabelError."""
         number = _number(value, self.field, unknown)
         if number is None or self.given_as == "amount":
@@ -260,7 +260,7 @@ class BinaryHead(_Head):
         """Width of the network's output."""
         return 1
 
-    def parse(self, value: Any, unknown: frozenset[str] = _NONE) -> str | None:
+    def parse(self, value: Any, unknown: frozenset[Compared] = NOTHING) -> str | None:
         """The positive or the negative value as declared, None for any other. Raises LabelError.
 
         A value that is declared wins over a spelling of unknown.

@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from decimal import Decimal
 from numbers import Real
 from typing import Any
 
 Compared = Decimal | str
 """A label value as it is compared."""
+NOTHING: frozenset[Compared] = frozenset()
 
 _YES = frozenset({"true", "yes", "on", Decimal(1)})
 _NO = frozenset({"false", "no", "off", Decimal(0)})
-# Floats hold whole numbers below it exactly.
-_EXACT = 2**53
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]{1,4})?")
 
 
@@ -46,28 +44,16 @@ def is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not fold_text(value))
 
 
-def is_unknown(value: Any, spellings: frozenset[str]) -> bool:
-    """Whether a value that is not blank says that it is unknown: NaN, or one of the spellings.
-
-    >>> [is_unknown(value, spellings_of_unknown(["-1"])) for value in (-1, -1.0, "-1", 1)]
-    [True, True, True, False]
+def is_unknown(value: Any, unknown: frozenset[Compared]) -> bool:
+    """Whether a value that is not blank says that it is unknown: NaN, or what is listed.
 
     Args:
         value: of a field.
-        spellings: of `spellings_of_unknown`.
+        unknown: each as `compare_as` gives it.
     """
-    if isinstance(value, str):
-        return fold_text(value) in spellings
-    return isinstance(value, Real | Decimal) and (value != value or str(value) in spellings)
-
-
-def spellings_of_unknown(given: Iterable[str]) -> frozenset[str]:
-    """Each as `fold_text` gives it, and a number as files have it: `-1` is `-1.0` too."""
-    folded = {fold_text(text) for text in given}
-    numbers = {Decimal(text) for text in folded if _NUMBER.fullmatch(text)}
-    numbers = {number for number in numbers if abs(number) < _EXACT}
-    whole = {str(int(number)) for number in numbers if number == int(number)}
-    return frozenset(folded | whole | {str(float(number)) for number in numbers})
+    if isinstance(value, Real | Decimal) and value != value:
+        return True
+    return bool(unknown) and is_code(value) and compare_as(value) in unknown
 
 
 def is_code(value: Any) -> bool:

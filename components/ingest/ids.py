@@ -17,7 +17,7 @@ from numbers import Real
 from typing import Any
 from uuid import UUID
 
-from components.label_values import is_unknown
+from components.label_values import NOTHING, is_unknown
 
 EXACT_FLOATS = 2**53
 NO_ID = "is neither text nor a whole number"
@@ -43,7 +43,7 @@ def read_id(value: Any) -> tuple[str | None, bool]:
     Raises:
         IdError: the value is no id, or a float that holds no exact one.
     """
-    if value is None or (not isinstance(value, str) and is_unknown(value, frozenset())):
+    if value is None or (not isinstance(value, str) and is_unknown(value, NOTHING)):
         return None, False
     text = _id_text(value)
     return text or None, bool(text) and not isinstance(value, bytes) and text != str(value)

@@ -26,7 +26,7 @@ from components.ingest.ids import IdError, read_id
 from components.ingest.lines import NOT_UTF8, Unreadable
 from components.ingest.settings import IngestSettings, SplitSettings
 from components.ingest.times import TimeError, read_time
-from components.label_values import compare_as, is_blank, is_unknown
+from components.label_values import Compared, compare_as, is_blank, is_unknown
 
 Split = Literal["train", "eval", "test"]
 SPLITS: tuple[Split, ...] = ("train", "eval", "test")
@@ -159,7 +159,7 @@ def _parse_author(raw: Mapping[str, Any]) -> tuple[str, list[Note]]:
     return author_id, [Note(ID_CHANGED)] * is_changed
 
 
-def _parse_post_id(raw: Mapping[str, Any], unknown: frozenset[str]) -> str | None:
+def _parse_post_id(raw: Mapping[str, Any], unknown: frozenset[Compared]) -> str | None:
     # Two posts of which the id is not known are no repeated one.
     post_id = _parse_id(raw, "post_id")[0]
     return None if post_id is None or is_unknown(post_id, unknown) else post_id
@@ -199,7 +199,7 @@ def _checked_unicode(value: str, field: str) -> str:
     return value
 
 
-def _parse_value(value: Any, head: Any, unknown: frozenset[str]) -> LabelValue | None:
+def _parse_value(value: Any, head: Any, unknown: frozenset[Compared]) -> LabelValue | None:
     if isinstance(value, Unreadable):
         raise RecordError(value.cause)
     try:
@@ -213,7 +213,7 @@ def _parse_value(value: Any, head: Any, unknown: frozenset[str]) -> LabelValue |
     return parsed
 
 
-def _why_unknown(value: Any, head: Any, unknown: frozenset[str]) -> Note:
+def _why_unknown(value: Any, head: Any, unknown: frozenset[Compared]) -> Note:
     if is_unknown(value, unknown):
         return Note(UNKNOWN_SPELLING, head.name)
     compared = compare_as(value)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 from functools import cached_property
-from typing import Annotated
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from components.label_values import spellings_of_unknown
+from components.label_values import Compared, compare_as, is_code, spell
 
 UNKNOWN = (
     *("NA", "N/A", "#N/A", "#NA", "<NA>", "NaN", "-NaN", "NaT", "null", "None", "nil"),
@@ -77,11 +77,10 @@ class IngestSettings(BaseModel):
         description="posts of an author that are used, the first in order; more than "
         "text.max_tokens, and the network could not have read the others",
     )
-    unknown: list[Annotated[str, Field(coerce_numbers_to_str=True)]] = Field(
+    unknown: list[str] = Field(
         list(UNKNOWN),
-        description="how an unknown label, timestamp or post_id is spelt beside an empty field and "
-        "null, in any case, or a number that stands for it, such as -1; a value that a head "
-        "declares is no such spelling",
+        description="how an unknown label, timestamp or post_id is given beside an empty field and "
+        "null, as text in any case or a number such as -1; not where a binary head declares it",
     )
     timezone: str = Field(
         "UTC",
@@ -90,6 +89,14 @@ class IngestSettings(BaseModel):
     )
     splits: SplitSettings = Field(default_factory=SplitSettings, description="author shares")
     window: SpanWindow = Field(default_factory=SpanWindow, description="spans that are read")
+
+    @field_validator("unknown", mode="before")
+    @classmethod
+    def _codes_are_text(cls, given: Any) -> Any:
+        if not isinstance(given, list | tuple):
+            return given
+        # YAML reads null without quotes as nothing.
+        return ["null" if one is None else spell(one) if is_code(one) else one for one in given]
 
     @field_validator("timezone")
     @classmethod
@@ -103,9 +110,9 @@ class IngestSettings(BaseModel):
         return name
 
     @cached_property
-    def unknown_values(self) -> frozenset[str]:
-        """The spellings of `unknown` as `label_values.is_unknown` takes them."""
-        return spellings_of_unknown(self.unknown)
+    def unknown_values(self) -> frozenset[Compared]:
+        """What `unknown` lists, as `label_values.compare_as` gives it."""
+        return frozenset(map(compare_as, self.unknown))
 
     @cached_property
     def zone(self) -> ZoneInfo:

@@ -28,9 +28,9 @@ from pydantic import BaseModel, Field
 from components.ingest.label_counts import Cuts, HeadCounts, count_labels
 from components.ingest.lines import BREAKS
 from components.ingest.matching import NOT_FAULTS
-from components.ingest.records import RECORD_NOTES, SPLITS, UNKNOWN_SPELLING
+from components.ingest.records import RECORD_NOTES, SPLITS
 from components.ingest.sources import KINDS, Kind, SourceFile
-from components.ingest.unknown_values import ValueCounts
+from components.ingest.unknown_values import ValueCounts, count_unknown
 
 Key = tuple[str | int, ...]
 Count = tuple[int, float | None, float | None, *tuple[int, ...]]
@@ -135,7 +135,7 @@ class JoinSummary(BaseModel):
                 for split in SPLITS
             },
             cuts=dict(cuts),
-            unknown_values={head.name: _value_counts(tally, head.name) for head in heads},
+            unknown_values={head.name: count_unknown(tally, head.name) for head in heads},
             id_shapes={kind: _id_shapes(tally, kind) for kind in KINDS},
         )
 
@@ -249,18 +249,6 @@ def _by_source(tally: Tally, what: str) -> defaultdict[Any, dict[str, CauseCount
         name = ": ".join(str(part) for part in reversed(key[2:]) if part)
         found[key[1]][name] = CauseCount(records=records, first_line=int(first_line or 0))
     return found
-
-
-def _value_counts(tally: Tally, name: str) -> ValueCounts:
-    return ValueCounts(
-        spelt_unknown=sum(
-            count[0]
-            for key, count in tally.items()
-            if key[0] == "note" and key[2:] == (UNKNOWN_SPELLING, name)
-        ),
-        other=_total(tally, "other values", name),
-        distinct=len(tally.get(("other values", name), ())[3:]),
-    )
 
 
 def _id_shapes(tally: Tally, kind: Kind) -> dict[str, int]:

@@ -19,7 +19,7 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
-from components.label_values import is_blank, is_unknown
+from components.label_values import NOTHING, Compared, is_blank, is_unknown
 
 _EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
@@ -49,13 +49,13 @@ class TimeError(ValueError):
     """A value that is no time."""
 
 
-def read_time(value: Any, zone: tzinfo = UTC, unknown: frozenset[str] = frozenset()) -> int | None:
+def read_time(value: Any, zone: tzinfo = UTC, unknown: frozenset[Compared] = NOTHING) -> int | None:
     """Microseconds since 1970 in UTC, None where no time is given.
 
     Args:
         value: as the file gives it.
         zone: of times that name none.
-        unknown: spellings of an unknown value, as `label_values.fold_text` gives them.
+        unknown: how an unknown time is given, as `label_values.compare_as` gives it.
 
     Example:
         "1970-01-01T01:00:00+01:00", "1970-01-01" or 0 -> 0; "NaT" -> None where that is unknown

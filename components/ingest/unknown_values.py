@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import BaseModel
+
+from components.ingest.records import UNKNOWN_SPELLING
 
 MOST_DISTINCT = 100
 """Up to so many distinct values are counted; one more stands for all beyond."""
@@ -44,6 +49,17 @@ class ValueCounts(BaseModel):
             record = "" if parts else "label record"
             parts.append(_have(self.spelt_unknown, "it spelt as unknown", record))
         return ", ".join(parts)
+
+
+def count_unknown(tally: Mapping[tuple[str | int, ...], Any], name: str) -> ValueCounts:
+    """Of the head `name`; the tally's keys are named in `summary`."""
+    other, _, _, *digests = tally.get(("other values", name), (0, None, None))
+    spelt = (
+        count[0]
+        for key, count in tally.items()
+        if key[0] == "note" and key[2:] == (UNKNOWN_SPELLING, name)
+    )
+    return ValueCounts(spelt_unknown=sum(spelt), other=other, distinct=len(digests))
 
 
 def _have(count: int, what: str, record: str) -> str:

@@ -291,7 +291,22 @@ def test_a_number_may_stand_for_unknown(listed, given):
     assert parse_label({"author_id": "a", "age": 1}, HEADS, settings).values[0] == 1.0
 
 
-@pytest.mark.parametrize(("declared", "given"), [("NA", "na"), ("none", "None"), ("?", "?")])
+@pytest.mark.parametrize("given", [-1, "-1", -1.0, " -1.0", Decimal("-1.00")])
+@pytest.mark.parametrize("listed", [-1, "-1", -1.0])
+def test_codes_of_unknown_can_be_set_and_compare_as_numbers(listed, given):
+    settings = IngestSettings(unknown=[listed, None])
+    label = parse_label({"author_id": "a", "age": given, "gender": given}, HEADS, settings)
+    assert label.values == (None, None, None)
+    assert [note.what for note in label.notes] == ["spelt as unknown"] * 2
+    assert settings.unknown[1] == "null"
+    assert IngestSettings.model_validate_json(settings.model_dump_json()) == settings
+    raw = {"author_id": "a", "text": "x", "timestamp": given}
+    assert parse_post(raw, settings) == Post("a", "x")
+
+
+@pytest.mark.parametrize(
+    ("declared", "given"), [("NA", "na"), ("none", "None"), ("?", "?"), ("-", " -")]
+)
 def test_a_declared_value_is_no_spelling_of_unknown(declared, given):
     heads = parse_heads({"region": {"kind": "binary", "positive": declared, "negative": "EU"}})
     assert parse_label({"author_id": "a", "region": given}, heads) == Label("a", (declared,))
