@@ -68,8 +68,20 @@ def _join(audit: Json) -> Html:
                 "themselves are kept beside audit.json.",
             )
             or paragraph("Nothing was set aside."),
+            _notes(audit),
         ]
     )
+
+
+def _notes(audit: Json) -> Html:
+    rows = [
+        [file["file"], note, f"{count['records']:,}", f"{count['first_line']:,}"]
+        for file in audit["files"]
+        for note, count in file.get("notes", {}).items()
+    ]
+    titles = ["file", "note", "records", "first line"]
+    told = "Values read otherwise than written or unknown; no record is set aside for it"
+    return joined([table(titles, rows, told)] if rows else [])
 
 
 def causes_of(audit: Json) -> list[tuple[str, str, int]]:

@@ -1,7 +1,9 @@
 """Raw fields to posts, labels and splits."""
 
+import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -20,7 +22,7 @@ from components.ingest.records import (
     parse_post,
     split_of,
 )
-from components.ingest.settings import IngestSettings, SplitSettings
+from components.ingest.settings import UNKNOWN, IngestSettings, SplitSettings
 
 HEADS = parse_heads(
     {"age": {"kind": "regression"}, "income": {"kind": "classes"}, "gender": {"kind": "binary"}}
@@ -362,6 +364,30 @@ def test_a_group_number_beyond_int64_is_a_fault():
 )
 def test_an_authors_split_never_changes(author_id, split):
     assert split_of(author_id, SplitSettings()) == split
+
+
+README = Path(__file__).parents[3] / "data/README.md"
+
+
+def documented(row: str) -> list[list[str]]:
+    """What stands in backticks in the cells "read" and "not read" of a row."""
+    (line,) = (one for one in README.read_text().splitlines() if one.startswith(f"| {row} |"))
+    return [re.findall("`([^`]+)`", cell) for cell in line.split(" | ")[1:]]
+
+
+def test_the_documented_spellings_of_unknown_are_the_default():
+    read, _ = documented("unknown label, time or `post_id`")
+    assert read[:-1] == list(UNKNOWN)
+    assert read[-1] == "ingest.unknown"
+
+
+def test_the_documented_forms_of_a_time_are_read_and_the_others_are_not():
+    read, not_read = documented("time")
+    forms = [one for one in read if one[0].isdigit() or one.startswith("Sat")]
+    assert len(forms) >= 3
+    for form in forms + not_read:
+        post = parse_post({"author_id": "a", "text": "x", "timestamp": form})
+        assert (post.time_microseconds is None) == (form in not_read), form
 
 
 def test_splits_take_their_shares():

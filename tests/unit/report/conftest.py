@@ -102,6 +102,7 @@ def _audit(authors: int) -> dict[str, Any]:
                 "read": 2010,
                 "used": 2000,
                 "set_aside": {"not valid JSON": {"records": 10, "first_line": 3}},
+                "notes": {"timestamp not readable": {"records": 1200, "first_line": 5}},
             }
         ],
         "splits": {

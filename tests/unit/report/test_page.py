@@ -68,6 +68,11 @@ def test_every_section_is_there_for_heads_of_any_name(reader: Reader) -> None:
         assert word not in reader.text
 
 
+def test_notes_on_records_stand_beside_what_was_set_aside(reader: Reader) -> None:
+    row = r"/data/<posts>.jsonl\s*timestamp not readable\s*1,200\s*5"
+    assert re.search(row, reader.text)
+
+
 def test_the_coverage_of_an_interval_stands_beside_what_was_promised(reader: Reader) -> None:
     sentence = r"the answer ± 6 cm, is meant to hold 80% of the true labels; it held 7\d\.\d%"
     assert re.search(sentence, reader.text)
