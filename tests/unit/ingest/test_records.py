@@ -3,11 +3,12 @@
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.heads import parse_heads
@@ -26,6 +27,13 @@ from components.ingest.settings import UNKNOWN, IngestSettings, SplitSettings
 
 HEADS = parse_heads(
     {"age": {"kind": "regression"}, "income": {"kind": "classes"}, "gender": {"kind": "binary"}}
+)
+
+CODED = parse_heads(
+    {
+        "band": {"kind": "classes", "given_as": "group"},
+        "smoker": {"kind": "binary", "positive": True, "negative": False},
+    }
 )
 
 
@@ -364,6 +372,47 @@ def test_a_group_number_beyond_int64_is_a_fault():
 )
 def test_an_authors_split_never_changes(author_id, split):
     assert split_of(author_id, SplitSettings()) == split
+
+
+ANY_VALUE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.decimals(allow_nan=False, allow_infinity=False),
+    st.text(st.characters()),
+    st.binary(max_size=20),
+    st.uuids(),
+    st.datetimes(timezones=st.none() | st.timezones()),
+    st.dates(),
+    st.times(),
+    st.timedeltas(),
+    st.lists(st.integers(), max_size=2),
+    st.just(Unreadable("a value cannot be read")),
+    st.from_regex(r"[+-]?[0-9]{1,400}(\.[0-9]{0,9})?(e[+-]?[0-9]{1,9})?", fullmatch=True),
+)
+INT64 = range(-(2**63), 2**63)
+
+
+@given(ANY_VALUE, ANY_VALUE, ANY_VALUE)
+@settings(max_examples=100)
+def test_whatever_a_field_holds_is_read_or_a_fault_of_its_record(author_id, value, other):
+    for parse, raw in (
+        (parse_post, {"author_id": author_id, "text": "x", "post_id": other, "timestamp": value}),
+        (parse_post, {"author_id": "a", "text": other, "timestamp": value}),
+        (partial(parse_label, heads=HEADS), {"author_id": "a", "age": value, "gender": other}),
+        (partial(parse_label, heads=CODED), {"author_id": "a", "band": value, "smoker": other}),
+    ):
+        try:
+            parsed = parse(raw)
+        except RecordError as error:
+            assert error.cause.isascii()
+            continue
+        parsed.author_id.encode()
+        if isinstance(parsed, Post):
+            assert parsed.time_microseconds is None or parsed.time_microseconds in INT64
+        else:
+            assert all(value is None or value == value for value in parsed.values)
 
 
 README = Path(__file__).parents[3] / "data/README.md"
