@@ -14,6 +14,7 @@ from pipeline.beam import beam_arguments
 from pipeline.causes import describe_cause
 from pipeline.chatter import divert_output
 from pipeline.config import Config
+from pipeline.full_disk import describe_full, is_full
 from pipeline.imports import uncollected
 from pipeline.lock import InUseError, only_one
 from pipeline.observed import leave
@@ -59,7 +60,9 @@ def audit_command(config: Config) -> int:
             leave(130)
         except Exception as error:
             logging.getLogger(__name__).exception("the audit failed")
-            console.say(f"audit failed: {describe_cause(error)}", style="red")
+            place = f"the audit, in {config.out}"
+            full = is_full(error) and describe_full(place, "Free some, or name another --out.")
+            console.say(f"audit failed: {full or describe_cause(error)}", style="red")
             console.say(f"The whole log: {log_path}")
             leave(1)
         show_summary(console, summary)

@@ -8,11 +8,11 @@ work itself is `components.serving.bulk`. Imports Beam and TensorFlow once the p
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from components.serving.answering import ModelError, ModelFolder, load_model_onc
 from components.serving.bulk.tables import FormatError, check_format
 from components.serving.bulk.work import OutputTaken, work_folder
 from pipeline.causes import describe_cause
+from pipeline.full_disk import full_disk_told, standard_output
 from pipeline.imports import uncollected
 from pipeline.observed import leave
 from pipeline.terminal import Terminal
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from components.serving.bulk.run import BulkSummary
 
 FILES_SHOWN = 20
+_WAY_ON = (
+    "Free some and call the same command, which goes on where it stopped; or write to another "
+    "folder with --output, without which TMPDIR names it."
+)
 _TABLES = frozenset({".csv", ".tsv", ".parquet"})
 
 
@@ -57,7 +62,8 @@ def bulk_command(
 
     Returns:
         The exit code: 0 answered, or the reader of the answers went away; 1 the posts or the model
-        cannot be read; 2 a path is wrong or the output is taken; 130 interrupted.
+        cannot be read, or a disk is full; 2 a path is wrong or the output is taken; 130
+        interrupted.
     """
     console = Terminal(stderr=True)
     try:
@@ -113,7 +119,8 @@ def _predict(
     version, served = models.found
     # Of the version that loaded, which may be another.
     format_name = check_format(output, served)
-    with BulkConsole(console) as shown:
+    place = f"the answers and what is kept until they are whole, in {output.absolute().parent}"
+    with BulkConsole(console) as shown, full_disk_told(place, _WAY_ON):
         summary = predict_files(
             version, served, sources, output, format_name, shown, force, beam_arguments
         )
@@ -122,13 +129,9 @@ def _predict(
 
 
 def _print_file(answers: Path) -> None:
-    try:
-        with answers.open("rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer)
+    with suppress(BrokenPipeError), standard_output(), answers.open("rb") as file:
+        shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes stdout once more at its end, which must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class BulkConsole(logging.Handler):

@@ -15,7 +15,7 @@ import click
 
 from pipeline.cloud.commands import submit
 from pipeline.deploy.commands import compile_for, examine_for, rehearse_for
-from pipeline.guarded import guard_output
+from pipeline.full_disk import FullDiskError, standard_output
 from pipeline.imports import uncollected
 from pipeline.models.commands import models
 from pipeline.observed import FAILED, INTERRUPTED, NOT_BLESSED, leave, observed
@@ -233,13 +233,27 @@ for command in (
 
 def main() -> None:
     """The console command; an interrupt ends it with code 130 wherever it comes."""
-    guard_output()
     try:
-        code = cli.main(prog_name="authorprofile", standalone_mode=False)
+        with standard_output():
+            code = _invoke()
+            sys.stdout.flush()
+    except BrokenPipeError:
+        code = FAILED
+    except FullDiskError as error:
+        click.echo(str(error), err=True)
+        code = FAILED
+    sys.exit(code)
+
+
+def _invoke() -> Any:
+    """The exit code of the command."""
+    try:
+        return cli.main(prog_name="authorprofile", standalone_mode=False)
     except click.Abort:
         click.echo("Interrupted.", err=True)
-        code = INTERRUPTED
+        return INTERRUPTED
     except click.ClickException as error:
         error.show()
-        code = error.exit_code
-    sys.exit(code)
+        return error.exit_code
+    except SystemExit as end:
+        return end.code

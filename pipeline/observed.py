@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.console import RunConsole
 
+_WAY_ON = "Free some and call the same command, which goes on where this one stopped."
 FAILED, USAGE, NOT_BLESSED, INTERRUPTED = 1, 2, 3, 130
 
 
@@ -28,6 +29,7 @@ def observed(config: Config, what: str) -> Iterator[RunConsole]:
     from pipeline.chatter import divert_output
     from pipeline.config import ConfigError
     from pipeline.console import RunConsole
+    from pipeline.full_disk import describe_full, is_full
 
     with (
         divert_output(Path(config.out) / "logs") as (terminal, log_path),
@@ -44,7 +46,12 @@ def observed(config: Config, what: str) -> Iterator[RunConsole]:
         except Exception as error:
             logging.getLogger(__name__).exception("the %s failed", what)
             console.status.stop()
-            console.say(f"{console.title or what} failed: {describe_cause(error)}", "red")
+            cause = (
+                describe_full(f"the run's files, in {config.out}", _WAY_ON)
+                if is_full(error)
+                else describe_cause(error)
+            )
+            console.say(f"{console.title or what} failed: {cause}", "red")
             if isinstance(error, StageFailed) and error.report:
                 console.say(f"Report: {error.report}")
             console.say(f"The whole log: {log_path}", "dim")

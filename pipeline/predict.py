@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -31,9 +30,16 @@ from components.serving.answering import (
     answer_window,
     windows,
 )
+from pipeline.full_disk import (
+    FullDiskError,
+    full_disk_told,
+    spool_folder,
+    standard_output,
+)
 from pipeline.spool import InputError, Spool, read_posts
 
 FAULTS_SHOWN = 20
+WAY_ON = "Free some, or name a folder with more in the environment variable SQLITE_TMPDIR."
 
 
 class Summary(NamedTuple):
@@ -49,23 +55,21 @@ def predict_command(model_folder: Path, file: Path | None) -> int:
 
     Returns:
         The exit code: 0 answered, or the reader of the answers went away; 1 the input or the model
-        cannot be read; 2 a path is wrong; 130 interrupted.
+        cannot be read, or a disk is full; 2 a path is wrong; 130 interrupted.
     """
     try:
         if file is not None and not file.is_file():
             raise FileNotFoundError(f"FILE must be a file of posts; {file} is none.")
         with file.open("rb") if file else open(0, "rb", closefd=False) as source:
             predict_posts(model_folder, source, sys.stdout, sys.stderr)
-            sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes stdout once more at its end, which must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 2
-    except (InputError, ModelError, OSError, sqlite3.Error) as error:
+    except (InputError, ModelError, FullDiskError, OSError, sqlite3.Error) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
@@ -87,9 +91,11 @@ def predict_posts(
         FileNotFoundError: there is no model.
         ModelError: the model cannot answer.
         InputError: the input is empty, damaged, or holds no post that can be read.
+        FullDiskError: there is no space for the posts meanwhile, or for the answers.
     """
     models = ModelFolder(model_folder, lambda line: print(line, file=faults))
-    with Spool() as spool:
+    place = f"the posts that were read, in {spool_folder()}"
+    with full_disk_told(place, WAY_ON), Spool() as spool:
         read_posts(source, spool, _reporter(faults))
         set_aside = sum(spool.set_aside.values())
         if set_aside:
@@ -104,8 +110,11 @@ def predict_posts(
         for window in windows(spool.authors()):
             for author, answer in zip(window, answer_window(model, served, window), strict=True):
                 line = {"author_id": author.author_id, **answer}
-                print(json.dumps(line, allow_nan=False), file=out)
+                with standard_output():
+                    print(json.dumps(line, allow_nan=False), file=out)
                 authors += 1
+        with standard_output():
+            out.flush()
         return Summary(authors, spool.posts, set_aside)
 
 

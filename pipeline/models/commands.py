@@ -60,7 +60,7 @@ def list_versions(model: str) -> None:
             with place.described(version) as folder:
                 quality = describe_quality(folder)
             rows.add_row(str(version), pushed_at(version), quality, ", ".join(state))
-        Terminal().print(rows)
+    Terminal().print(rows)
 
 
 @models.command()
