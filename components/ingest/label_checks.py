@@ -149,6 +149,6 @@ def _describe_empty(head: Any, cuts: Cuts) -> str:
         f"heads.{head.name}.given_as: group takes groups of your own"
     )
     return (
-        f"only {cuts.filled} of {cuts.classes} groups hold an author of 'train', since many "
-        f"amounts are equal; {remedy}"
+        f"only {cuts.filled} of {cuts.classes} groups hold an author of 'train', since too few "
+        f"amounts differ; {remedy}"
     )

@@ -344,7 +344,7 @@ def test_the_first_place_is_that_of_the_first_file():
             Cuts(boundaries=[0.0, 0.0, 0.0, 0.0], filled=1, fitting_classes=0),
             "has all 80 known amounts of 'train' in one of its 5 groups, which are cut so that the "
             "amounts of 'train' fill them evenly (only 1 of 5 groups hold an author of 'train', "
-            "since many amounts are equal; heads.one.kind: regression takes the number itself, "
+            "since too few amounts differ; heads.one.kind: regression takes the number itself, "
             "and heads.one.given_as: group takes groups of your own)",
             id="nearly all amounts are one",
         ),
@@ -353,7 +353,7 @@ def test_the_first_place_is_that_of_the_first_file():
             Cuts(boundaries=[0.0, 0.0, 7.0, 9.0], filled=3, fitting_classes=2),
             "has all 10 known amounts of 'eval' in one of its 5 groups, which are cut so that the "
             "amounts of 'train' fill them evenly (only 3 of 5 groups hold an author of 'train', "
-            "since many amounts are equal; heads.one.classes: 2 fills every group)",
+            "since too few amounts differ; heads.one.classes: 2 fills every group)",
             id="fewer groups are filled",
         ),
         pytest.param(
