@@ -14,7 +14,10 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+# Of a TFX artifact: the digest of its files when they were made.
+CONTENT_PROPERTY = "content_digest"
 
 # As coreutils escapes a name in such a list, whose line then begins with a backslash.
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
@@ -83,6 +86,23 @@ def read_manifest(path: Path) -> Manifest:
     if not path.is_dir():
         return Manifest({".": digest_of_file(path)})
     return Manifest({name: _digest(path / name) for name in sorted(_names(path))})
+
+
+def content_digest(address: str) -> str:
+    """The digest of a folder or file of this machine; empty where it is elsewhere."""
+    return "" if "://" in address else read_manifest(Path(address)).digest
+
+
+def is_as_made(artifact: Any) -> bool:
+    """Whether a TFX artifact's files are those of which its maker recorded the digest.
+
+    One whose maker recorded none is; one that cannot be read is not.
+    """
+    recorded = artifact.get_string_custom_property(CONTENT_PROPERTY)
+    try:
+        return not recorded or content_digest(artifact.uri) == recorded
+    except OSError:
+        return False
 
 
 def digest_of_file(path: Path) -> str:

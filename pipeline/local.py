@@ -35,7 +35,6 @@ from ml_metadata.proto.metadata_store_pb2 import Execution
 from tfx import v1 as tfx
 from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.portable.launcher import Launcher
 from tfx.orchestration.portable.runtime_parameter_utils import substitute_runtime_parameter
 
 from components.disk_shuffle import SHUFFLE_PREFIX
@@ -47,6 +46,7 @@ from pipeline.lineage import RunArtifacts, read_last_run
 from pipeline.lock import only_one
 from pipeline.pipeline import create_pipeline
 from pipeline.report import place_report, settings_path, write_config
+from pipeline.reuse import DigestingLauncher
 from pipeline.service import follow_service
 from pipeline.store import Handle, connect_metadata
 
@@ -114,7 +114,7 @@ def _launch(pipeline: Any, deployment: Any, connection: Any, node: Any) -> None:
     """Runs one node."""
     stage = node.node_info.id
     handle = Handle(connection)
-    done = Launcher(
+    done = DigestingLauncher(
         pipeline_node=node,
         mlmd_connection=handle,
         pipeline_info=pipeline.pipeline_info,

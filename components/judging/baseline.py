@@ -7,11 +7,16 @@ Called by `pipeline.pipeline` as the strategy of a Resolver.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.common import resolver
 from tfx.types import artifact_utils
+
+from components.digests import is_as_made
+
+_LOG = logging.getLogger("authorprofile.judging")
 
 
 class ModelBeforeStrategy(resolver.ResolverStrategy):
@@ -37,12 +42,27 @@ class ModelBeforeStrategy(resolver.ResolverStrategy):
             and blessing.get_int_custom_property("current_model_id") in others
         ]
         judged = last_judgements(store, [blessing.id for blessing in blessings])
-        latest = max(blessings, key=lambda blessing: judged[blessing.id], default=None)
+        latest = next(
+            (
+                blessing
+                for blessing in sorted(blessings, key=lambda one: judged[one.id], reverse=True)
+                if _can_be_compared(others[blessing.get_int_custom_property("current_model_id")])
+            ),
+            None,
+        )
         return {
             "candidate": [candidate],
             "model": [others[latest.get_int_custom_property("current_model_id")]] if latest else [],
             "model_blessing": [latest] if latest else [],
         }
+
+
+def _can_be_compared(model: Any) -> bool:
+    """Whether a model is still the one that was blessed; one that is damaged answers anything."""
+    if is_as_made(model):
+        return True
+    _LOG.warning("not compared with, as its files are not what they were: %s", model.uri)
+    return False
 
 
 def last_judgements(store: Any, blessing_ids: list[int]) -> dict[int, int]:

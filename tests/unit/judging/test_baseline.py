@@ -1,5 +1,6 @@
 """Which model a candidate is judged against, in a metadata store that holds several runs."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
+from components.digests import CONTENT_PROPERTY, content_digest
 from components.judging.baseline import ModelBeforeStrategy
 from pipeline.lineage import read_last_run
 
@@ -20,6 +22,8 @@ def Train(  # noqa: N802 - a component is named as a class
 ) -> None:
     """A model that is called as its settings are."""
     model.set_string_custom_property("called", settings)
+    Path(model.uri, "weights").write_text(settings)
+    model.set_string_custom_property(CONTENT_PROPERTY, content_digest(model.uri))
 
 
 class JudgeExecutor(base_executor.BaseExecutor):
@@ -121,3 +125,12 @@ def test_an_older_model_found_in_the_cache_is_judged_against_the_newer_one_in_se
     # And forth: its judgement is in the cache too, and it is in service again.
     assert judge("new", blessed=True) == ("old", True)
     assert judge("latest", blessed=True) == ("new", False)
+
+
+def test_a_model_that_was_damaged_since_is_judged_against_no_more(judge, tmp_path, caplog):
+    for settings in ("first", "second"):
+        judge(settings, blessed=True)
+    paths = {path.read_text(): path for path in tmp_path.glob("artifacts/Train/model/*/weights")}
+    paths["second"].write_text("secund")
+    assert judge("third", blessed=True) == ("first", False)
+    assert f"its files are not what they were: {paths['second'].parent}" in caplog.text
