@@ -227,7 +227,7 @@ class _ReadPiece(beam.DoFn):
         except RecordError as error:
             yield TaggedOutput(SET_ASIDE, (source, record.line, error.cause))
             return
-        ids.see(parsed.author_id)
+        ids.see(record.line, parsed.author_id)
         if parsed.notes:
             yield TaggedOutput(TALLY, tally_notes(source, record.line, parsed.notes))
         if isinstance(parsed, Post):

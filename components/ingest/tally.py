@@ -26,7 +26,7 @@ from components.ingest.unknown_values import MOST_DISTINCT
 
 _KEYS_HELD = 50_000
 
-_IDS_SEEN = 100
+_LINES_SEEN = 100
 
 TallyEntry = tuple[Key, int, float | None, *tuple[int, ...]]
 """What is counted, how many, the number (line or label) to keep the smallest and largest of, and
@@ -55,15 +55,15 @@ def tally_notes(source: int, line: int, notes: Iterable[Note]) -> list[TallyEntr
 
 
 class FirstIds:
-    """Counts what the first hundred ids of a piece look like: no more is held or shuffled."""
+    """Counts what the ids in the first hundred lines of a file look like: no more is shuffled."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._shapes: Counter[str] = Counter()
 
-    def see(self, author_id: str) -> None:
-        """Counts one of them."""
-        if self._shapes.total() < _IDS_SEEN:
+    def see(self, line: int, author_id: str) -> None:
+        """Counts one of them, whatever piece of the file its line is read with."""
+        if line <= _LINES_SEEN:
             self._shapes[shape_of(author_id)] += 1
 
     def tally(self) -> list[TallyEntry]:
