@@ -23,6 +23,8 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils, path_utils
 
+from components.serving.bucket import find_damage
+
 RECORD_FILE, MODEL_FILE = "in_service.json", "saved_model.pb"
 # Names the weights and the graph of a SavedModel in a few bytes.
 FINGERPRINT_FILE = "fingerprint.pb"
@@ -84,7 +86,7 @@ class ModelInService(base_component.BaseComponent):
 
 
 def newest_other_version(destination: str, candidate: str) -> str:
-    """The newest whole version that is not the candidate; empty where there is none.
+    """The newest sound version that is not the candidate; empty where there is none.
 
     A repeated run finds its own model in service already; judged against itself it could not win.
     """
@@ -93,8 +95,12 @@ def newest_other_version(destination: str, candidate: str) -> str:
     names = (name.rstrip("/") for name in fileio.listdir(destination))
     numbers = sorted((int(name) for name in names if name.isdecimal()), reverse=True)
     for version in (os.path.join(destination, str(number)) for number in numbers):
-        if fileio.exists(os.path.join(version, MODEL_FILE)) and not _same(version, candidate):
+        if not fileio.exists(os.path.join(version, MODEL_FILE)) or _same(version, candidate):
+            continue
+        damage = find_damage(version)
+        if not damage:
             return version
+        _LOG.warning("not compared with %s, as it is damaged: %s", version, damage)
     return ""
 
 

@@ -25,7 +25,13 @@ from typing import Any, NamedTuple
 
 from components.paths import loadable
 from components.serving.assets import ServedHeads, head_units, read_served_heads
-from components.serving.versions import MODEL_FILE, find_damage, model_versions, serving_order
+from components.serving.versions import (
+    MODEL_FILE,
+    find_damage,
+    model_versions,
+    origin,
+    serving_order,
+)
 
 WINDOW_AUTHORS, WINDOW_BYTES, BATCH_AUTHORS = 256, 8 * 1024 * 1024, 32
 BATCHES_AT_ONCE = 2
@@ -77,7 +83,8 @@ class ModelFolder:
                 f"{'holds neither' if folder.is_dir() else 'is no folder'}. Give the folder that a "
                 "run pushed to."
             )
-        self._candidates = iter([paths[number] for number in serving_order(folder, paths)])
+        order = serving_order(paths, functools.partial(origin, folder))
+        self._candidates = iter([paths[number] for number in order])
         self._faults: list[str] = []
         self.found = self._find()
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.digests import Manifest, digest_of_content
+from components.digests import Manifest, digest_of_content, parse_manifest
 from components.serving.versions import (
     MANIFEST_FILE,
     MODEL_FILE,
@@ -32,6 +32,7 @@ from components.serving.versions import (
     read_origins,
     recorded_origin,
     require_sound_copy,
+    serving_order,
     version_numbers,
 )
 
@@ -61,9 +62,16 @@ def origin(destination: str, version: int) -> int:
 
 
 def served_version(destination: str) -> int | None:
-    """The version whose model serves: the newest, or the one that it is a rollback to."""
-    whole = numbered(destination, MODEL_FILE)
-    return origin(destination, whole[-1]) if whole else None
+    """The version whose model serves: the newest, or the one that it is a rollback to.
+
+    Raises:
+        ValueError: the newest version's record of a rollback holds something else.
+    """
+    own = functools.partial(origin, destination)
+    for version in serving_order(numbered(destination, MODEL_FILE), own):
+        if not find_damage(os.path.join(destination, str(version))):
+            return own(version)
+    return None
 
 
 def roll_back(destination: str, to: int | None = None) -> Rollback:
@@ -121,15 +129,35 @@ def find_damage(version: str) -> str:
     return damage_against(_read(listed), read_manifest(version).without(UNLISTED))
 
 
+def find_missing(version: str) -> str:
+    """As `find_damage`, of the files' names alone, without reading the files."""
+    listed = os.path.join(version, MANIFEST_FILE)
+    if not tf.io.gfile.exists(listed):
+        return ""
+    content = _read(listed)
+    try:
+        known = parse_manifest(content).files
+    except ValueError:
+        known = {}
+    found = Manifest({name: known.get(name, "") for name in _names(version)})
+    return damage_against(content, found.without(UNLISTED))
+
+
 def read_manifest(folder: str) -> Manifest:
     """The manifest of all files in a folder, each read once in pieces."""
-    files = {}
+    return Manifest(
+        {
+            name: digest_of_content(_pieces(os.path.join(folder, name)))
+            for name in sorted(_names(folder))
+        }
+    )
+
+
+def _names(folder: str) -> Iterator[str]:
+    """Paths of all files in a folder."""
     for parent, _, names in tf.io.gfile.walk(folder):
         inside = parent.rstrip("/")[len(folder.rstrip("/")) :].lstrip("/")
-        for name in names:
-            path = os.path.join(parent, name)
-            files[os.path.join(inside, name)] = digest_of_content(_pieces(path))
-    return Manifest(files)
+        yield from (os.path.join(inside, name) for name in names)
 
 
 def _pieces(path: str) -> Iterator[bytes]:

@@ -118,13 +118,23 @@ def damage_against(listed: bytes, found: Manifest) -> str:
         return f"{MANIFEST_FILE} is damaged: {error}"
 
 
-def serving_order(folder: Path, numbers: Iterable[int]) -> list[int]:
+def serving_order(numbers: Iterable[int], origin: Callable[[int], int]) -> list[int]:
     """Versions as they are to be tried: the newest, then what comes in its place if it is damaged.
 
     That is what a rollback would choose: other copies of the same model, then the models before
     it, newest first. What was rolled back from comes last.
+
+    Args:
+        numbers: the versions.
+        origin: tells whose model a version holds. Where that raises OSError or ValueError, as its
+            record is damaged, the version stands for itself: its model is what people chose.
     """
-    origins = {number: _known_origin(folder, number) for number in numbers}
+    origins = {}
+    for number in numbers:
+        try:
+            origins[number] = origin(number)
+        except (OSError, ValueError):
+            origins[number] = number
     served = origins[max(origins)] if origins else 0
     return sorted(
         origins,
@@ -133,23 +143,16 @@ def serving_order(folder: Path, numbers: Iterable[int]) -> list[int]:
     )
 
 
-def _known_origin(folder: Path, version: int) -> int:
-    """As `origin`; a version whose record is damaged stands for itself, as its model serves."""
-    try:
-        return origin(folder, version)
-    except (OSError, ValueError):
-        return version
-
-
 def served_version(destination: Path) -> int | None:
     """The version whose model serves: the newest, or the one that it is a rollback to.
 
     Raises:
         ValueError: the newest version's record of a rollback holds something else.
     """
-    for version in serving_order(destination, whole_versions(destination)):
+    own = functools.partial(origin, destination)
+    for version in serving_order(whole_versions(destination), own):
         if not find_damage(destination / str(version)):
-            return origin(destination, version)
+            return own(version)
     return None
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -44,23 +44,53 @@ def model_option(command: Command) -> Command:
 @model_option
 def list_versions(model: str) -> None:
     """Show each version: when it was pushed, how good its heads measured, which one serves."""
+    from components.serving.versions import serving_order
     from pipeline.terminal import Terminal, plain_table
 
     with one_line_errors(model):
         place = check_place(model)
-        whole = place.whole()
+        told = {version: describe_version(place, version) for version in place.numbers()}
+        sound = [version for version, row in told.items() if not row.fault]
+        served = serving_order(sound, place.origin)[:1]
         rows = plain_table("version", "since", "quality on test", "state")
-        for version in place.numbers():
-            if version not in whole:
-                rows.add_row(str(version), "", "", "not whole")
-                continue
-            own = place.origin(version)
-            state = ["in service"] if version == whole[-1] else []
-            state += [f"rollback to {own}"] if own != version else []
-            with place.described(version) as folder:
-                quality = describe_quality(folder)
-            rows.add_row(str(version), pushed_at(version), quality, ", ".join(state))
+        for version, row in told.items():
+            state = ["in service"] if version in served else []
+            state += [part for part in (row.fault, row.rollback) if part]
+            rows.add_row(str(version), pushed_at(version), row.quality, ", ".join(state))
     Terminal().print(rows)
+
+
+class VersionRow(NamedTuple):
+    """What is told of a version.
+
+    Attributes:
+        quality: of its heads, as `describe_quality` has it.
+        rollback: to which version it is one, if any.
+        fault: why it cannot serve; empty where it can.
+    """
+
+    quality: str = ""
+    rollback: str = ""
+    fault: str = ""
+
+
+def describe_version(place: Place, version: int) -> VersionRow:
+    """What is told of a version; a fault of it is its own, and ends nothing."""
+    damage = place.damage(version)
+    if damage:
+        return VersionRow(fault=f"damaged: {damage}")
+    if version not in place.whole():
+        return VersionRow(fault="not whole")
+    try:
+        own = place.origin(version)
+        rollback = f"rollback to {own}" if own != version else ""
+    except ValueError:
+        rollback = "rollback, its record is damaged"
+    try:
+        with place.described(version) as folder:
+            return VersionRow(describe_quality(folder), rollback)
+    except ValueError as error:
+        return VersionRow(fault=f"damaged: {error}", rollback=rollback)
 
 
 @models.command()
@@ -130,7 +160,8 @@ def one_line_errors(model: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+        told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        raise click.ClickException(told) from None
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     except Exception as error:

@@ -32,6 +32,9 @@ class Place(Protocol):
     def origin(self, version: int) -> int:
         """The version that a rollback took this one from; or itself."""
 
+    def damage(self, version: int) -> str:
+        """What of a version is not as it was pushed, as far as it can be seen; empty: nothing."""
+
     def described(self, version: int) -> AbstractContextManager[Path]:
         """A folder of this machine with what the version says of its heads."""
 
@@ -58,6 +61,9 @@ class Folder:
 
     def origin(self, version: int) -> int:
         return versions.origin(self.path, version)
+
+    def damage(self, version: int) -> str:
+        return versions.find_damage(self.path / str(version))
 
     @contextmanager
     def described(self, version: int) -> Iterator[Path]:
@@ -90,6 +96,12 @@ class Bucket:
         from components.serving.bucket import origin
 
         return origin(self.address, version)
+
+    def damage(self, version: int) -> str:
+        from components.serving.bucket import find_missing
+
+        # Reading every version whole would take minutes.
+        return find_missing(f"{self.address}/{version}")
 
     @contextmanager
     def described(self, version: int) -> Iterator[Path]:

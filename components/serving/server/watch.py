@@ -10,6 +10,7 @@ folder raises is kept for the health check, and the next look comes all the same
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 import time
@@ -22,7 +23,7 @@ from prometheus_client import Counter, Gauge
 from components.serving.server.entrance import require_model
 from components.serving.server.loaded import BrokenVersion, LoadedVersion, describe_error
 from components.serving.server.refusals import unknown_version
-from components.serving.versions import is_version, model_versions, serving_order
+from components.serving.versions import is_version, model_versions, origin, serving_order
 
 _log = logging.getLogger("authorprofile.serving")
 SERVING = Gauge("authorprofile_version", "version in service")
@@ -121,9 +122,7 @@ class Versions:
         if not paths and not self.folder.is_dir():
             raise FileNotFoundError(f"{self.folder} is no folder any more")
         self._forget_all_but(paths)
-        # Of a version that is named by its own folder there is no other.
-        order = list(paths) if self.is_single else serving_order(self.folder, paths)
-        for number in order:
+        for number in serving_order(paths, functools.partial(origin, self.folder)):
             if self.current is not None and number == self.current.number:
                 return False
             if self._load_where_due(number, paths[number]):

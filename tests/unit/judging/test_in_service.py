@@ -14,6 +14,7 @@ from components.judging.in_service import (
     is_empty,
     newest_other_version,
 )
+from components.serving.bucket import read_manifest
 
 
 def write_model(folder: str, name: str) -> str:
@@ -53,6 +54,20 @@ def test_a_model_is_not_judged_against_itself(serving, tmp_path):
     write_model(f"{serving}/9", "before")
     write_model(f"{serving}/10", "the same")
     assert newest_other_version(serving, candidate) == f"{serving}/9"
+
+
+def test_a_damaged_version_is_judged_against_no_more(serving, tmp_path, caplog):
+    candidate = write_model(str(tmp_path / "candidate"), "candidate")
+    for number in (9, 10):
+        version = write_model(f"{serving}/{number}", f"version {number}")
+        listed = read_manifest(version).text
+        tf.io.gfile.makedirs(f"{version}/assets.extra")
+        with tf.io.gfile.GFile(f"{version}/assets.extra/SHA256SUMS", "w") as file:
+            file.write(listed)
+    assert newest_other_version(serving, candidate) == f"{serving}/10"
+    tf.io.gfile.remove(f"{serving}/10/variables/data")
+    assert newest_other_version(serving, candidate) == f"{serving}/9"
+    assert "as it is damaged: variables/data is missing" in caplog.text
 
 
 def test_the_version_is_copied_and_named(serving, tmp_path):

@@ -6,8 +6,21 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from components.serving.bucket import numbered, roll_back, served_version
-from components.serving.versions import MODEL_FILE, ROLLBACK_FILE, RollbackError
+from components.serving.bucket import (
+    find_damage,
+    find_missing,
+    numbered,
+    read_manifest,
+    roll_back,
+    served_version,
+)
+from components.serving.versions import (
+    MANIFEST_FILE,
+    MODEL_FILE,
+    ROLLBACK_FILE,
+    UNLISTED,
+    RollbackError,
+)
 from pipeline.cli import cli
 
 HEADS = {"separator": "|", "heads": [{"name": "age", "kind": "regression"}]}
@@ -115,3 +128,71 @@ def test_what_is_no_bucket_of_versions_is_named_in_one_line(bucket, command):
         done = run(command, "--model", model)
         assert (done.exit_code, done.exception.__class__) == (code, SystemExit)
         assert said in done.output
+
+
+def list_digests(version):
+    """Gives a version the list of its files, as a push does."""
+    # The store in memory cannot list `assets` beside `assets.extra`; see the fixture.
+    tf.io.gfile.remove(f"{version}/assets/heads.json")
+    tf.io.gfile.rmtree(f"{version}/assets")
+    write(f"{version}/{MANIFEST_FILE}", read_manifest(version).without(UNLISTED).text)
+
+
+def lose_a_file(version):
+    tf.io.gfile.remove(f"{version}/variables/variables.index")
+    return "variables/variables.index is missing"
+
+
+def add_a_file(version):
+    write(f"{version}/variables/notes", "mine")
+    return "variables/notes does not belong to it"
+
+
+def rewrite(path, text):
+    # The store in memory would append.
+    tf.io.gfile.remove(path)
+    write(path, text)
+
+
+def change_a_file(version):
+    rewrite(f"{version}/variables/variables.index", "weights 1700000OO2")
+    return "variables/variables.index is not as it was written"
+
+
+def cut_a_file(version):
+    rewrite(f"{version}/variables/variables.index", "w")
+    return "variables/variables.index is not as it was written"
+
+
+def lose_the_list(version):
+    rewrite(f"{version}/{MANIFEST_FILE}", "half a li")
+    return "SHA256SUMS is damaged: line 1 must be"
+
+
+DAMAGES = [lose_a_file, add_a_file, change_a_file, cut_a_file, lose_the_list]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_version_serves_nobody_and_cannot_be_rolled_back_to(bucket, damage):
+    for number in (SECOND, THIRD):
+        list_digests(f"{bucket}/{number}")
+        assert find_damage(f"{bucket}/{number}") == find_missing(f"{bucket}/{number}") == ""
+    named = damage(f"{bucket}/{SECOND}")
+    assert named in find_damage(f"{bucket}/{SECOND}")
+    assert (named in find_missing(f"{bucket}/{SECOND}")) == (
+        damage not in (change_a_file, cut_a_file)
+    )
+    with pytest.raises(RollbackError, match=f"must be as it was pushed; of version {SECOND} "):
+        roll_back(bucket)
+    assert serves(bucket) == f"model {THIRD}"
+    damage(f"{bucket}/{THIRD}")
+    assert served_version(bucket) == FIRST
+
+
+def test_the_list_names_what_is_missing(bucket):
+    list_digests(f"{bucket}/{THIRD}")
+    lose_a_file(f"{bucket}/{THIRD}")
+    lines = run("list", "--model", bucket).output.splitlines()
+    assert "variables/variables.index" in " ".join(lines)
+    (served,) = [line for line in lines if "in service" in line]
+    assert str(SECOND) in served

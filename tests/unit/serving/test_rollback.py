@@ -1,5 +1,6 @@
 """The way back to an earlier version: whole at once, followed by what serves, and forth again."""
 
+import functools
 import json
 import os
 
@@ -14,6 +15,7 @@ from components.serving.versions import (
     find_damage,
     model_versions,
     newest_version,
+    origin,
     push_version,
     roll_back,
     served_version,
@@ -221,8 +223,36 @@ def test_a_damaged_record_of_a_rollback_leaves_a_way_back(folder, content):
 
 def test_what_is_damaged_gives_way_to_the_model_before_it_not_to_one_rolled_back_from(folder):
     numbers = [1700000001, 1700000002, 1700000003]
-    assert serving_order(folder, numbers) == [1700000003, 1700000002, 1700000001]
+    own = functools.partial(origin, folder)
+    assert serving_order(numbers, own) == [1700000003, 1700000002, 1700000001]
     copy = roll_back(folder).version
     order = [copy, 1700000002, 1700000001, 1700000003]
-    assert serving_order(folder, [*numbers, copy]) == order
-    assert serving_order(folder, []) == []
+    assert serving_order([*numbers, copy], own) == order
+    assert serving_order([], own) == []
+
+
+def test_the_list_says_what_is_damaged_and_which_one_serves_in_its_place(folder):
+    copy = roll_back(folder, 1700000002).version
+    damage(folder / str(copy))
+    (folder / "1700000003/assets/heads.json").write_text("{}")
+    listed = run("list", "--model", folder)
+    assert listed.exit_code == 0
+    table = listed.output.replace("│", " ")
+    said = " ".join(table.split())
+    assert "damaged: saved_model.pb is not as it was written" in said
+    assert "damaged: a served model must describe its answers in assets/heads.json" in said
+    (served,) = [line for line in table.splitlines() if "in service" in line]
+    assert "1700000002" in served
+
+
+def test_a_damaged_record_does_not_keep_the_others_from_the_list(folder):
+    copy = roll_back(folder).version
+    (folder / str(copy) / ROLLBACK_FILE).write_text("{}")
+    listed = run("list", "--model", folder)
+    assert listed.exit_code == 0
+    (served,) = [line for line in listed.output.splitlines() if "in service" in line]
+    assert str(copy) in served and "rollback, its record is" in served
+    done = run("rollback", "--model", folder)
+    assert (done.exit_code, done.exception.__class__) == (1, SystemExit)
+    assert "must name the version it was rolled back to" in done.output
+    assert run("rollback", "--model", folder, "--to", "1700000001").exit_code == 0
