@@ -119,6 +119,9 @@ def test_open_inference_metadata_tells_version_and_measured_quality(channel: Any
         (predict_request([["a"]], "posts", signature="posts"), "INVALID_ARGUMENT"),
         (predict_request([b"\xff"], "posts", signature="posts"), "INVALID_ARGUMENT"),
         (predict_request(["no example"], "examples"), "INVALID_ARGUMENT"),
+        (predict_request(["a", " "], "posts", signature="posts"), "INVALID_ARGUMENT"),
+        (predict_request([example(b" ", b"")], "examples"), "INVALID_ARGUMENT"),
+        (predict_request([example()], "examples"), "INVALID_ARGUMENT"),
         (predict_request(["a"] * 65, "posts", signature="posts"), "INVALID_ARGUMENT"),
         (predict_request(["a" * 5_000_000], "posts", signature="posts"), "RESOURCE_EXHAUSTED"),
     ],
@@ -128,6 +131,56 @@ def test_a_wrong_call_gets_grpcs_own_code(channel: Any, request_: Any, code: str
     with pytest.raises(grpc.RpcError) as raised:
         stub.Predict(request_)
     assert raised.value.code().name == code
+
+
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
+MOST = "must hold at most 1280 fields"
+
+
+@pytest.mark.parametrize(
+    ("method", "data", "says"),
+    [
+        (INFER, b"\x2a\x07\x1a\x05BYTES" * 100_000, MOST),  # inputs
+        (INFER, b"\x2a\x04\x22\x02\x0a\x00" * 2000, MOST),  # parameters of inputs
+        (INFER, b"\x22\x00" * 2000, MOST),  # parameters
+        (INFER, b"\x32\x05\x0a\x03age" * 100_000, MOST),  # outputs
+        (PREDICT, b"\x12\x00" * 2000, MOST),  # inputs
+        (PREDICT, b"\x1a\x03age" * 2000, MOST),  # output_filter
+        (METADATA, b"\x12\x00" * 2000, MOST),  # metadata_field
+        (INFER, b"\x0a\x09short", "must be a ModelInferRequest; it is not"),
+        (INFER, b"\x80" * 100_000, "must be a ModelInferRequest; it is not"),
+        (PREDICT, b"\x0b" * 100, "must be a PredictRequest; it is not"),
+        (PREDICT, b"\x1a\xff\xff\xff\xff\x0f", "must be a PredictRequest; it is not"),
+    ],
+)
+def test_a_message_is_counted_before_it_is_built(
+    channel: Any, method: str, data: bytes, says: str
+) -> None:
+    with pytest.raises(grpc.RpcError) as raised:
+        channel.unary_unary(method)(data)
+    assert raised.value.code().name == "INVALID_ARGUMENT"
+    assert says in raised.value.details()
+
+
+def test_an_output_is_named_once(channel: Any) -> None:
+    request = predict_request(["a"], "posts", signature="posts")
+    request.output_filter.extend(["age", "age"])
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    with pytest.raises(grpc.RpcError, match="must name an output once; it names 2"):
+        stub.Predict(request)
+
+
+def test_blank_posts_are_left_out(channel: Any) -> None:
+    stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+    for request in (
+        predict_request([" \x1eI went\x1e\x1ehome."], "posts", signature="posts"),
+        predict_request([example(b" ", b"I went", b"", b"home.")], "examples"),
+    ):
+        income = tf.make_ndarray(stub.Predict(request).outputs["income"])
+        # The group follows from the bytes of the text.
+        assert income.argmax(axis=1).tolist() == [0]
 
 
 def test_a_thousand_wrong_tensors_bring_no_internal_error(channel: Any) -> None:

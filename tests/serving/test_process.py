@@ -15,6 +15,7 @@ from tests.serving.server_process import ABSENT, ServerProcess, command, free_po
 
 SECRET = "the secret of an author"
 PREDICT = "/v1/models/authorprofile:predict"
+INFER = "/v2/models/authorprofile/infer"
 
 
 def test_it_serves_where_neither_tfx_nor_beam_can_be_imported(
@@ -68,6 +69,37 @@ def test_no_text_reaches_the_log(server: ServerProcess) -> None:
     log = server.log.read_text()
     assert "version 7 serves" in log
     assert "secret" not in log
+
+
+TENSOR = b'{"name": "posts", "datatype": "BYTES", "data": ["a"], "shape": [1]}'
+
+
+@pytest.mark.parametrize(
+    ("path", "start", "item", "end"),
+    [
+        (INFER, b'{"inputs": [', b"{}", b"]}"),
+        (INFER, b'{"inputs": [' + TENSOR + b'], "outputs": [', b'{"name": "age"}', b"]}"),
+        (INFER, b'{"inputs": [' + TENSOR + b'], "outputs": [', b"1", b"]}"),
+        (INFER, b'{"inputs": [' + TENSOR[:-3], b'""', b"]}]}"),
+        (PREDICT, b'{"instances": [', b"{}", b"]}"),
+        (PREDICT, b'{"instances": [', b"1", b"]}"),
+    ],
+)
+def test_millions_of_elements_are_refused_in_little_memory(
+    server: ServerProcess, path: str, start: bytes, item: bytes, end: bytes
+) -> None:
+    before = peak_megabytes(server)
+    items = [item] * (4_000_000 // (len(item) + 1))
+    code, answer = server.ask(path, start + b",".join(items) + end)
+    assert (code, "must be JSON with at most" in answer["error"]) == (400, True)
+    # Two copies of the body and what a request takes anyway; trees took 500 to 4,600.
+    assert peak_megabytes(server) - before < 200
+
+
+def peak_megabytes(server: ServerProcess) -> int:
+    """The most memory that the server has held."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
 def test_a_signal_lets_requests_under_way_finish(toy_model: Path, tmp_path: Path) -> None:

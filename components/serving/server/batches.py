@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from prometheus_client import Gauge, Histogram
 
+from components.serving.server.authors import unreadable
 from components.serving.server.loaded import Answers, LoadedVersion, RowFault
 from components.serving.server.refusals import overloaded
-from components.serving.server.requests import unreadable
 from components.serving.server.settings import ServerSettings
 
 # Below this many bytes a difference in length costs less than another batch.

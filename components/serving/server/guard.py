@@ -2,8 +2,8 @@
 
 Enters: any ASGI request. Leaves: a request with its whole body read, handed to the application, or
 an answer `{"error": "..."}`: 408 the body came too slowly, 413 it is too large, 415 it is packed,
-503 with Retry-After too many are under way, 504 the answer took too long, 500 without a word of
-why, as the cause may quote a post. Used by `rest`.
+503 with Retry-After too many, or too many bytes, are under way, 504 the answer took too long, 500
+without a word of why, as the cause may quote a post.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 from prometheus_client import Counter, Gauge
 
+from components.serving.server.intake import Intake
 from components.serving.server.refusals import Refusal, out_of_time, overloaded
 from components.serving.server.settings import ServerSettings
 
@@ -42,11 +43,13 @@ class Guard:
     Args:
         application: what answers.
         settings: of the server.
+        intake: where the bytes of all requests are counted.
     """
 
-    def __init__(self, application: Application, settings: ServerSettings) -> None:
+    def __init__(self, application: Application, settings: ServerSettings, intake: Intake) -> None:
         self.application = application
         self.settings = settings
+        self.intake = intake
         self._under_way = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -86,16 +89,19 @@ class Guard:
         UNDER_WAY.inc()
         deadline = asyncio.get_running_loop().time() + self.settings.timeout_seconds
         try:
-            body = await self._read(scope, receive, deadline)
-            async with asyncio.timeout_at(deadline):
-                await self.application(scope, _replay(body, receive), send)
+            with self.intake.hold() as hold:
+                body = await self._read(scope, receive, deadline, hold)
+                async with asyncio.timeout_at(deadline):
+                    await self.application(scope, _replay(body, receive), send)
         except TimeoutError:
             raise out_of_time(self.settings.timeout_seconds) from None
         finally:
             self._under_way -= 1
             UNDER_WAY.dec()
 
-    async def _read(self, scope: Message, receive: Receive, deadline: float) -> bytes:
+    async def _read(
+        self, scope: Message, receive: Receive, deadline: float, hold: Callable[[int], None]
+    ) -> bytes:
         headers = dict(scope["headers"])
         most = self.settings.max_body_bytes
         if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
@@ -108,7 +114,7 @@ class Guard:
             raise _too_large(most)
         try:
             async with asyncio.timeout_at(deadline):
-                return await _whole_body(receive, most)
+                return await _whole_body(receive, most, hold)
         except TimeoutError:
             raise Refusal(
                 f"A body must arrive within {self.settings.timeout_seconds:g} seconds.",
@@ -142,15 +148,17 @@ def _too_large(most: int) -> Refusal:
     )
 
 
-async def _whole_body(receive: Receive, most: int) -> bytes:
+async def _whole_body(receive: Receive, most: int, hold: Callable[[int], None]) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _Gone
-        body += message.get("body", b"")
-        if len(body) > most:
+        part = message.get("body", b"")
+        if len(body) + len(part) > most:
             raise _too_large(most)
+        hold(len(part))
+        body += part
         if not message.get("more_body"):
             return bytes(body)
 

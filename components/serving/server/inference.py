@@ -1,7 +1,7 @@
 """The Open Inference Protocol's tensors: a request to strings for the model, answers to tensors.
 
-Enters: KServe's `InferRequest`, of REST or gRPC. Leaves: a `Question`, then KServe's
-`InferResponse`. Called by `service`. Source of the form:
+Enters: a body of REST, or KServe's `InferRequest` of gRPC. Leaves: an `Inference`, then KServe's
+`InferResponse`. Source of the form:
 https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
 
 | input | shape | what an element is |
@@ -22,29 +22,31 @@ import base64
 import binascii
 import math
 from collections.abc import Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
+from components.serving.server.authors import decoded, join_posts, sound_rows
+from components.serving.server.bodies import read_json
 from components.serving.server.kserve_api import (
     InferenceRequest,
     InferOutput,
     InferRequest,
     InferResponse,
     InvalidInput,
+    RequestInput,
+    RequestOutput,
 )
 from components.serving.server.loaded import POSTS, Answers, LoadedVersion
 from components.serving.server.refusals import Refusal
 from components.serving.server.requests import (
     DEFAULT_SIGNATURE,
     Question,
-    check_count,
-    check_rows,
+    check_number,
     find_signature,
-    join_posts,
-    read_json,
 )
 from components.serving.server.settings import ServerSettings
 
@@ -71,41 +73,35 @@ def output_tensors(version: LoadedVersion) -> list[dict[str, Any]]:
     return [*tensors, {"name": DESCRIBED, "datatype": "BYTES", "shape": [-1]}]
 
 
-def question_of(
-    request: InferRequest, version: LoadedVersion, settings: ServerSettings
-) -> Question:
-    """The request's one input as strings for one signature. Raises Refusal."""
-    if len(request.inputs) != 1:
-        raise Refusal(f"A request must have one input; this one has {len(request.inputs)}.")
-    tensor = request.inputs[0]
-    signatures = {POSTS: POSTS, "examples": DEFAULT_SIGNATURE}
-    if tensor.name not in signatures or tensor.datatype != "BYTES":
-        raise Refusal("The input must be 'posts' or 'examples', of datatype BYTES; it is not.")
-    values = _elements(tensor)
-    shape = [int(size) for size in tensor.shape]
-    if not 1 <= len(shape) <= 2 or min(shape) < 1 or math.prod(shape) != len(values):
-        raise Refusal(
-            f"The input's shape must be [authors] or [authors, posts] and fit its {len(values)} "
-            f"elements; it is {shape[:4]}."
-        )
-    check_count([None] * shape[0], "inputs", settings.max_instances)
-    name = signatures[tensor.name]
-    if len(shape) == 1:
-        signature = find_signature(version, name)
-        check_rows(signature, values, version, settings)
-        return Question(version, name, values)
-    if name != POSTS:
-        raise Refusal(f"The shape of 'examples' must be [authors]; it is {shape}.")
-    return Question(version, name, _authors(values, shape, version, settings))
+class Inference(NamedTuple):
+    """What a request asks the model and wants of it; the request itself is not kept.
+
+    Attributes:
+        question: for the model.
+        wanted: outputs, by name.
+        reply: what KServe's response takes over from the request.
+    """
+
+    question: Question
+    wanted: list[str]
+    reply: dict[str, Any]
 
 
-def read_infer(body: bytes, json_bytes: str | None, model_name: str) -> InferRequest:
-    """A request's body, whose binary tensors, if any, follow its JSON.
+def read_infer(
+    body: bytes,
+    json_bytes: str | None,
+    model_name: str,
+    version: LoadedVersion,
+    settings: ServerSettings,
+) -> Inference:
+    """A request of REST, whose binary tensor, if any, follows its JSON.
 
     Args:
         body: of the request.
         json_bytes: the header `Inference-Header-Content-Length`, if any.
         model_name: of the address.
+        version: that is asked.
+        settings: of the server.
 
     Raises:
         Refusal: it is no inference request.
@@ -115,12 +111,13 @@ def read_infer(body: bytes, json_bytes: str | None, model_name: str) -> InferReq
         if not (json_bytes.isascii() and json_bytes.isdecimal()) or int(json_bytes) > len(body):
             raise Refusal("Inference-Header-Content-Length must be the length of the body's JSON.")
         end = int(json_bytes)
-    request = read_json(body[:end])
-    binary = _take_binary(request, body[end:])
+    request = read_json(body[:end], settings)
+    inputs = request.get("inputs")
+    if isinstance(inputs, list) and len(inputs) != 1:
+        raise _not_one(len(inputs))
+    binary = _take_binary(inputs[0] if isinstance(inputs, list) else None, body[end:])
     try:
-        parsed = InferRequest.from_inference_request(
-            InferenceRequest.model_validate(request), model_name
-        )
+        parsed = InferRequest.from_inference_request(_Request.model_validate(request), model_name)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])[:80]
@@ -129,39 +126,109 @@ def read_infer(body: bytes, json_bytes: str | None, model_name: str) -> InferReq
         ) from None
     except InvalidInput:
         raise Refusal("The input must be of datatype BYTES; it is not.") from None
-    for index, data in binary.items():
-        parsed.inputs[index]._raw_data = data
-    return parsed
+    if binary is not None:
+        parsed.inputs[0]._raw_data = binary
+    return inference_of(parsed, version, settings)
 
 
-def _take_binary(request: dict[str, Any], data: bytes) -> dict[int, bytes]:
-    """The binary tensors of a request, by the place of their input, which then needs no data."""
-    taken: dict[int, bytes] = {}
-    inputs = request.get("inputs")
-    for index, tensor in enumerate(inputs if isinstance(inputs, list) else ()):
-        parameters = tensor.get("parameters") if isinstance(tensor, dict) else None
-        size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
-        if size is None:
-            continue
-        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= len(data):
-            raise Refusal("binary_data_size must be the length of data that follows the JSON.")
-        taken[index], data = data[:size], data[size:]
-        tensor["data"] = []
-    if data:
-        raise Refusal(f"{len(data)} bytes follow the JSON that no input's binary_data_size names.")
-    return taken
+class _Input(RequestInput):
+    # One wrong element is enough to know; pydantic would describe each.
+    shape: list[int] = Field(fail_fast=True)
 
 
-def _elements(tensor: Any) -> list[bytes]:
+class _Request(InferenceRequest):
+    inputs: list[_Input]
+    outputs: list[RequestOutput] | None = Field(None, fail_fast=True)
+
+
+def _not_one(inputs: int) -> Refusal:
+    return Refusal(f"A request must have one input; this one has {inputs}.")
+
+
+def _take_binary(tensor: Any, data: bytes) -> bytes | None:
+    """The binary data of an input, which then needs no other."""
+    parameters = tensor.get("parameters") if isinstance(tensor, dict) else None
+    size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
+    if size is None:
+        if data:
+            raise Refusal(
+                f"{len(data)} bytes follow the JSON that no input's binary_data_size names."
+            )
+        return None
+    if not isinstance(size, int) or isinstance(size, bool) or size != len(data):
+        raise Refusal("binary_data_size must be the length of the data that follows the JSON.")
+    tensor["data"] = []
+    return data
+
+
+def inference_of(
+    request: InferRequest, version: LoadedVersion, settings: ServerSettings
+) -> Inference:
+    """The request's one input as strings for one signature. Raises Refusal."""
+    if len(request.inputs) != 1:
+        raise _not_one(len(request.inputs))
+    wanted = _wanted(request, version)
+    tensor = request.inputs[0]
+    signatures = {POSTS: POSTS, "examples": DEFAULT_SIGNATURE}
+    if tensor.name not in signatures or tensor.datatype != "BYTES":
+        raise Refusal("The input must be 'posts' or 'examples', of datatype BYTES; it is not.")
+    shape = _shape(tensor, settings)
+    values = _elements(tensor, math.prod(shape))
+    name = signatures[tensor.name]
+    signature = find_signature(version, name)
+    if len(shape) == 1:
+        rows = sound_rows(signature, values, version, settings)
+    elif name == POSTS:
+        rows = _authors(values, shape, version, settings)
+    else:
+        raise Refusal(f"The shape of 'examples' must be [authors]; it is {shape}.")
+    reply = {
+        "response_id": request.id or "",
+        "model_name": request.model_name,
+        "model_version": str(version.number),
+        "use_binary_outputs": request.use_binary_outputs,
+        "requested_outputs": request.request_outputs,
+    }
+    return Inference(Question(version, name, rows), wanted, reply)
+
+
+def _wanted(request: InferRequest, version: LoadedVersion) -> list[str]:
+    """The outputs that a request names, or every head's."""
+    known = [*version.head_names, DESCRIBED]
+    wanted = [output.name for output in request.request_outputs or ()] or version.head_names
+    if not set(wanted) <= set(known):
+        raise Refusal(f"The outputs are {known}; the request names another one.")
+    if len(wanted) > len(set(wanted)):
+        raise Refusal(f"A request must name an output once; this one names {len(wanted)}.")
+    return wanted
+
+
+def _shape(tensor: Any, settings: ServerSettings) -> list[int]:
+    """[authors] or [authors, posts]. Raises Refusal."""
+    shape = [int(size) for size in tensor.shape[:3]]
+    if not 1 <= len(shape) <= 2 or min(shape) < 1:
+        raise Refusal(f"The input's shape must be [authors] or [authors, posts]; it is {shape}.")
+    check_number(shape[0], settings.max_instances)
+    if len(shape) == 2 and shape[1] > settings.max_posts:
+        raise Refusal(
+            f"An author has at most {settings.max_posts} posts; the input's shape is {shape}."
+        )
+    return shape
+
+
+def _elements(tensor: Any, count: int) -> list[bytes]:
     """The input's elements in row-major order, as bytes."""
-    try:
-        array = tensor.as_numpy()
-    except Exception:
-        # KServe unpacks a tensor by its own lengths and shape, which may lie.
-        raise Refusal("The input's data does not fit its datatype and shape.") from None
-    values = np.asarray(array, dtype=object).ravel().tolist()
+    if tensor._raw_data is not None:
+        values: list[Any] = _unpack(tensor._raw_data, count)
+    else:
+        values = _flat(tensor.data, count)
     if not all(isinstance(value, str | bytes) for value in values):
         raise Refusal("The input's data must be strings; it is not.")
+    if len(values) != count:
+        raise Refusal(
+            f"The input's data does not fit its shape: {count} strings by the shape, and "
+            f"{len(values)} in the data."
+        )
     encoded = [value.encode() if isinstance(value, str) else value for value in values]
     if (tensor.parameters or {}).get("content_type") != "base64":
         return encoded
@@ -171,34 +238,46 @@ def _elements(tensor: Any) -> list[bytes]:
         raise Refusal("The input's content_type is base64; its data is not.") from None
 
 
+def _flat(data: list[Any], count: int) -> list[Any]:
+    """The elements of a tensor that is given as a flat list or as a list of rows."""
+    if not all(isinstance(row, list) for row in data) or sum(map(len, data)) != count:
+        return data
+    return list(chain.from_iterable(data))
+
+
+def _unpack(data: bytes, count: int) -> list[bytes]:
+    """Strings of a binary tensor: each its length in four bytes, then its bytes."""
+    values: list[bytes] = []
+    place = 0
+    while place < len(data) and len(values) < count:
+        start = place + 4
+        place = start + int.from_bytes(data[place:start], "little")
+        values.append(data[start:place])
+    if len(values) != count or place != len(data):
+        raise Refusal(
+            f"The input's data does not fit its shape: it must be {count} strings, each after its "
+            "length in four bytes."
+        )
+    return values
+
+
 def _authors(
     values: Sequence[bytes], shape: Sequence[int], version: LoadedVersion, settings: ServerSettings
 ) -> list[bytes]:
     width = shape[1]
     rows = []
     for index in range(shape[0]):
-        try:
-            posts = [value.decode() for value in values[index * width : (index + 1) * width]]
-        except UnicodeDecodeError:
-            raise Refusal(f"Instance {index}: posts must be UTF-8; they are not.") from None
-        filled = [post for post in posts if post] or [""]
-        rows.append(join_posts(filled, version.served.separator, settings, index))
+        posts = decoded(values[index * width : (index + 1) * width], index)
+        rows.append(join_posts(posts, version.served.separator, settings, index))
     return rows
 
 
 def response_of(
-    request: InferRequest,
-    version: LoadedVersion,
-    answers: Answers,
-    described: Sequence[dict[str, Any]],
+    inference: Inference, answers: Answers, described: Sequence[dict[str, Any]]
 ) -> InferResponse:
-    """The answers as tensors, those that the request names or every head's. Raises Refusal."""
-    known = [*version.head_names, DESCRIBED]
-    wanted = [output.name for output in request.request_outputs or ()] or version.head_names
-    if not set(wanted) <= set(known):
-        raise Refusal(f"The outputs are {known}; the request names another one.")
+    """The answers that a request wants, as tensors."""
     outputs = []
-    for name in wanted:
+    for name in inference.wanted:
         if name == DESCRIBED:
             data = np.array([orjson.dumps(answer).decode() for answer in described], object)
             output = InferOutput(name, list(data.shape), "BYTES", data=data.tolist())
@@ -207,11 +286,4 @@ def response_of(
             output = InferOutput(name, list(values.shape), "FP32")
             output.set_data_from_numpy(values, binary_data=False)
         outputs.append(output)
-    return InferResponse(
-        response_id=request.id or "",
-        model_name=request.model_name,
-        model_version=str(version.number),
-        infer_outputs=outputs,
-        use_binary_outputs=request.use_binary_outputs,
-        requested_outputs=request.request_outputs,
-    )
+    return InferResponse(infer_outputs=outputs, **inference.reply)

@@ -19,7 +19,7 @@ try:
     from kserve.protocol.grpc.servicer import InferenceServicer
     from kserve.protocol.infer_type import InferOutput, InferRequest, InferResponse
     from kserve.protocol.rest.server import metrics_handler
-    from kserve.protocol.rest.v2_datamodels import InferenceRequest
+    from kserve.protocol.rest.v2_datamodels import InferenceRequest, RequestInput, RequestOutput
     from kserve.protocol.rest.v2_endpoints import V2Endpoints
 finally:
     sys.argv = _arguments
@@ -37,6 +37,8 @@ __all__ = [
     "ModelNotFound",
     "ModelRepository",
     "ModelServer",
+    "RequestInput",
+    "RequestOutput",
     "V2Endpoints",
     "grpc_predict_v2_pb2",
     "grpc_predict_v2_pb2_grpc",

@@ -1,15 +1,19 @@
-"""Reads the bodies of TensorFlow Serving's REST protocol, and the posts of raw authors.
+"""Reads the bodies of TensorFlow Serving's REST protocol.
 
 Enters: bytes from anywhere. Leaves: a `Question`: strings for one signature; or a `Refusal` whose
-message never quotes a text. Called by `rest` and, for the parts they share, by `inference` and
-`rpc`. Source of the form: https://www.tensorflow.org/tfx/serving/api_rest#predict_api
+message never quotes a text. Source of the form:
+https://www.tensorflow.org/tfx/serving/api_rest#predict_api
 
     {"instances": [{"posts": ["...", "..."]}, ...]}         authors, answers described for people
+    {"instances": [{"author_id": 7, "posts": ["..."]}]}     the same; the answer repeats the id
     {"instances": [{"b64": "..."}, ...]}                    serialized tf.Examples, as there
     {"signature_name": "posts", "instances": ["...", ...]}  any signature that takes strings
     {"inputs": {"examples": [{"b64": "..."}]}}              columns in place of rows
+    {"inputs": {"posts": ["...", ...]}}                     the same; one string per author
 
 `"described": true` or `false`, which TensorFlow Serving has not, chooses the form of the answers.
+Blank posts are left out. Refused are an author whose posts are all blank, an unknown key, a key
+that an object repeats, and more keys, objects or values than a request can need (`bodies`).
 """
 
 from __future__ import annotations
@@ -18,19 +22,17 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-import orjson
-from google.protobuf.message import DecodeError
-from tensorflow.core.example import example_pb2
-
+from components.serving.server.authors import join_posts, sound_rows
+from components.serving.server.bodies import FORM, kind_of, read_json
 from components.serving.server.loaded import POSTS, LoadedVersion, Signature
 from components.serving.server.refusals import Refusal
 from components.serving.server.settings import ServerSettings
 
 DEFAULT_SIGNATURE = "serving_default"
+AUTHOR_ID = "author_id"
 _KEYS = frozenset({"signature_name", "instances", "inputs", "described"})
-_FORM = 'Send {"instances": [{"posts": ["...", "..."]}]}'
 
 
 @dataclass(frozen=True)
@@ -42,74 +44,83 @@ class Question:
     rows: list[bytes]
     described: bool = False
     columns: bool = False
-
-
-def read_json(body: bytes) -> dict[str, Any]:
-    """The body as a JSON object. Raises Refusal."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        # The parser's message may quote the body; its place does not.
-        raise Refusal(
-            f"The body must be JSON in UTF-8; it is not, at line {error.lineno}, column "
-            f"{error.colno}. {_FORM}."
-        ) from None
-    if not isinstance(value, dict):
-        raise Refusal(f"The body must be a JSON object; it is {_kind(value)}. {_FORM}.")
-    return value
+    ids: Sequence[str | int | None] = ()
 
 
 def read_question(body: bytes, version: LoadedVersion, settings: ServerSettings) -> Question:
     """A predict request. Raises Refusal."""
-    request = read_json(body)
-    unknown = sorted(set(request) - _KEYS)
+    request = read_json(body, settings)
+    unknown = len(request.keys() - _KEYS)
     if unknown:
-        raise Refusal(f"A request has the keys {sorted(_KEYS)}; this one has {len(unknown)} other.")
+        raise Refusal(
+            f"A request has the keys {sorted(_KEYS)}; this one has {unknown} other. {FORM}."
+        )
     if ("instances" in request) == ("inputs" in request):
-        raise Refusal(f"A request must have either 'instances' or 'inputs'. {_FORM}.")
+        raise Refusal(f"A request must have either 'instances' or 'inputs'. {FORM}.")
     described = request.get("described")
     if not isinstance(described, bool | None):
-        raise Refusal(f"'described' must be true or false; it is {_kind(described)}.")
+        raise Refusal(f"'described' must be true or false; it is {kind_of(described)}.")
     name = request.get("signature_name") or None
     if not isinstance(name, str | None):
-        raise Refusal(f"'signature_name' must be a string; it is {_kind(name)}.")
+        raise Refusal(f"'signature_name' must be a string; it is {kind_of(name)}.")
     columns = "inputs" in request
     values = _column(request["inputs"]) if columns else request["instances"]
     if columns and isinstance(values, dict):
-        values = _named_column(values, version, name or DEFAULT_SIGNATURE)
+        name, values = _named_column(values, version, name)
     check_count(values, "inputs" if columns else "instances", settings.max_instances)
-    raw = [isinstance(value, dict) and isinstance(value.get(POSTS), list) for value in values]
-    if any(raw) and name in (None, POSTS) and not columns:
-        rows = read_authors(values, version, settings)
-        return Question(version, POSTS, rows, described is not False)
+    if not columns and name in (None, POSTS) and any(_is_author(v, name) for v in values):
+        rows, ids = read_authors(values, version, settings), read_ids(values)
+        return Question(version, POSTS, rows, described is not False, ids=ids)
     signature = find_signature(version, name or DEFAULT_SIGNATURE)
     rows = [
-        _text(value, signature.argument, f"instance {index}") for index, value in enumerate(values)
+        _text(value, signature.argument, f"Instance {index}") for index, value in enumerate(values)
     ]
-    check_rows(signature, rows, version, settings)
+    rows = sound_rows(signature, rows, version, settings)
     return Question(version, name or DEFAULT_SIGNATURE, rows, described is True, columns)
+
+
+def _is_author(value: Any, name: str | None) -> bool:
+    """Whether an instance is an author; with the signature's name, `posts` may be its argument."""
+    if not isinstance(value, dict) or POSTS not in value:
+        return False
+    return name is None or isinstance(value[POSTS], list)
 
 
 def _column(inputs: Any) -> Any:
     return [inputs] if isinstance(inputs, str) or _is_b64(inputs) else inputs
 
 
-def _named_column(values: dict[str, Any], version: LoadedVersion, name: str) -> Any:
-    argument = find_signature(version, name).argument
-    if set(values) != {argument}:
-        raise Refusal(f"'inputs' of signature {name} must have the one key {argument!r}.")
-    return _column(values[argument])
+def _named_column(
+    values: dict[str, Any], version: LoadedVersion, name: str | None
+) -> tuple[str, Any]:
+    """A signature's name and its one input; the input's name tells the signature if need be."""
+    names = [name] if name else [n for n in (POSTS, DEFAULT_SIGNATURE) if n in version.signatures]
+    known = {find_signature(version, each).argument: each for each in names}
+    if len(values) != 1 or not known.keys() >= values.keys():
+        others = len(values.keys() - known.keys())
+        raise Refusal(
+            f"'inputs' must be a list or an object of one key, {' or '.join(map(repr, known))}; "
+            f"it has {len(values)} keys, {others} of them other. For several posts per author: "
+            f"{FORM}."
+        )
+    ((argument, value),) = values.items()
+    return known[argument], _column(value)
 
 
 def check_count(values: Any, key: str, most: int) -> None:
     """Refuses what is no list of at least one and at most so many."""
     if not isinstance(values, list):
-        raise Refusal(f"{key!r} must be a list; it is {_kind(values)}. {_FORM}.")
+        raise Refusal(f"{key!r} must be a list; it is {kind_of(values)}. {FORM}.")
     if not values:
         raise Refusal(f"{key!r} must hold at least one; it is empty.")
-    if len(values) > most:
+    check_number(len(values), most)
+
+
+def check_number(authors: int, most: int) -> None:
+    """Refuses more authors."""
+    if authors > most:
         raise Refusal(
-            f"A request holds at most {most} authors; this one holds {len(values)}. "
+            f"A request holds at most {most} authors; this one holds {authors}. "
             "Send several requests."
         )
 
@@ -130,29 +141,35 @@ def read_authors(
     """Authors given as lists of posts, each joined to the one string that the model takes."""
     rows = []
     for index, value in enumerate(values):
-        if not isinstance(value, dict) or set(value) != {POSTS}:
+        if not isinstance(value, dict) or POSTS not in value:
+            what = f"{kind_of(value)} without it" if isinstance(value, dict) else kind_of(value)
             raise Refusal(
-                f"Instance {index} must be an object with the one key 'posts', as others of this "
-                f"request are; it is {_kind(value)}."
+                f"Instance {index} must be an object with the key 'posts', as others of this "
+                f"request are; it is {what}."
+            )
+        others = len(value.keys() - {POSTS, AUTHOR_ID})
+        if others:
+            raise Refusal(
+                f"An instance has the key 'posts' and, if you like, 'author_id'; instance {index} "
+                f"has {others} other."
             )
         rows.append(join_posts(value[POSTS], version.served.separator, settings, index))
     return rows
 
 
-def join_posts(posts: Any, separator: str, settings: ServerSettings, index: int) -> bytes:
-    """One author's posts as the model takes them: UTF-8, joined by the separator."""
-    if not isinstance(posts, list) or not posts:
-        raise Refusal(f"Instance {index}: 'posts' must be a list of at least one string.")
-    if len(posts) > settings.max_posts:
+def read_ids(values: Sequence[dict[str, Any]]) -> list[str | int | None]:
+    """What the client calls its authors, None where it does not say; the answers repeat it."""
+    ids = [value.get(AUTHOR_ID) for value in values]
+    for index, value in enumerate(ids):
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if value is None or is_number or (isinstance(value, str) and value.strip()):
+            continue
+        what = "blank" if isinstance(value, str) else kind_of(value)
         raise Refusal(
-            f"An author has at most {settings.max_posts} posts; instance {index} has {len(posts)}."
+            f"Instance {index}: 'author_id' must be text that is not blank, or a whole number of "
+            f"64 bits; it is {what}."
         )
-    for number, post in enumerate(posts):
-        if not isinstance(post, str):
-            raise Refusal(
-                f"Instance {index}: every post must be a string; post {number} is {_kind(post)}."
-            )
-    return separator.join(post.replace(separator, " ") for post in posts).encode()
+    return ids
 
 
 def _text(value: Any, argument: str, place: str) -> bytes:
@@ -166,60 +183,12 @@ def _text(value: Any, argument: str, place: str) -> bytes:
             return base64.b64decode(value["b64"], validate=True)
         except (binascii.Error, ValueError):
             raise Refusal(f"{place}: 'b64' must be base64; it is not.") from None
-    _refuse_value(value, argument, place)
-
-
-def _refuse_value(value: Any, argument: str, place: str) -> NoReturn:
+    what = "an object of other keys" if isinstance(value, dict) else kind_of(value)
     raise Refusal(
-        f"{place} must be a string, {{'b64': base64}} or {{'{argument}': ...}}; it is "
-        f"{_kind(value)}. {_FORM}."
+        f"{place} must be a string, {{'b64': base64}} or {{'{argument}': ...}}; it is {what}. "
+        f"{FORM}."
     )
 
 
 def _is_b64(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str)
-
-
-def check_rows(
-    signature: Signature, rows: Sequence[bytes], version: LoadedVersion, settings: ServerSettings
-) -> None:
-    """Refuses rows that are no text, no tf.Example, or hold too many posts."""
-    separator = version.served.separator.encode()
-    for index, row in enumerate(rows):
-        if signature.argument == POSTS:
-            posts: Sequence[bytes] = row.split(separator)
-        else:
-            posts = _posts_of_example(row, index)
-        if len(posts) > settings.max_posts:
-            raise Refusal(
-                f"An author has at most {settings.max_posts} posts; instance {index} has "
-                f"{len(posts)}."
-            )
-        try:
-            for post in posts:
-                post.decode()
-        except UnicodeDecodeError:
-            raise Refusal(f"Instance {index}: posts must be UTF-8; they are not.") from None
-
-
-def _posts_of_example(row: bytes, index: int) -> Sequence[bytes]:
-    try:
-        message = example_pb2.Example.FromString(row)
-    except DecodeError:
-        raise unreadable(index) from None
-    return list(message.features.feature[POSTS].bytes_list.value)
-
-
-def unreadable(index: int) -> Refusal:
-    """A row that the model cannot read."""
-    return Refusal(
-        f"Instance {index} must be a serialized tf.Example whose feature 'posts' is a bytes_list; "
-        f"the model cannot read it. For plain text: {_FORM}."
-    )
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
-    if value is None:
-        return "null"
-    return names.get(type(value), "a number")

@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, FastAPI, Request, Response
 from google.protobuf import json_format
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from tensorflow_serving.apis import get_model_metadata_pb2
 
@@ -49,6 +50,7 @@ _PAGE_FILES = {
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
 }
+_V1_PATHS = ("/{name:model}", "/{name:model}/versions/{version:model}")
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -57,6 +59,15 @@ _PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+
+
+class _BeforeVerb(StringConvertor):
+    """A name or a version, which ends where `:predict` begins."""
+
+    regex = "[^/:]+"
+
+
+register_url_convertor("model", _BeforeVerb())
 
 
 def build_application(model: AuthorModel, plane: AuthorDataPlane) -> Application:
@@ -71,7 +82,7 @@ def build_application(model: AuthorModel, plane: AuthorDataPlane) -> Application
     app.add_api_route("/metrics", metrics_handler, methods=["GET"])
     for address, (file, kind) in _PAGE_FILES.items():
         app.add_api_route(address, _page(file, kind), methods=["GET"])
-    return Guard(app, model.settings)
+    return Guard(app, model.settings, model.intake)
 
 
 class Endpoints:
@@ -139,7 +150,10 @@ class TensorFlowServing(Endpoints):
 
     async def _question(self, name: str, version: str | None, request: Request) -> Question:
         current = self.find(name, version)
-        return read_question(await request.body(), current, self.model.settings)
+        body = await request.body()
+        return await self.model.intake.read(
+            len(body), read_question, body, current, self.model.settings
+        )
 
 
 class OpenInference(Endpoints):
@@ -188,12 +202,14 @@ class OpenInference(Endpoints):
 
     async def infer(self, name: str, request: Request, version: str | None = None) -> Response:
         """Answers authors, as tensors."""
-        self.find(name, version)
+        current = self.find(name, version)
         headers = dict(request.headers)
         length = headers.get("inference-header-content-length")
-        question = read_infer(await request.body(), length, name)
-        question.model_version = version
-        answer, _ = await self.plane.infer(name, question, headers)
+        body = await request.body()
+        inference = await self.model.intake.read(
+            len(body), read_infer, body, length, name, current, self.model.settings
+        )
+        answer, _ = await self.plane.infer(name, inference, headers)
         encoded, length_headers = self.plane.encode(name, answer, {}, {})
         if isinstance(encoded, bytes):
             kind = "application/octet-stream"
@@ -203,12 +219,12 @@ class OpenInference(Endpoints):
 
 def _tensorflow_serving(endpoints: TensorFlowServing) -> APIRouter:
     router = APIRouter(prefix="/v1/models")
-    for path in ("/{name}", "/{name}/versions/{version}"):
+    for path in _V1_PATHS:
         for verb, endpoint in (("predict", endpoints.predict), ("explain", endpoints.explain)):
             router.add_api_route(f"{path}:{verb}", endpoint, methods=["POST"])
         router.add_api_route(f"{path}/metadata", endpoints.metadata, methods=["GET"])
-    router.add_api_route("/{name}:{verb}", endpoints.unsupported, methods=["POST"])
-    for path in ("/{name}", "/{name}/versions/{version}"):
+    router.add_api_route("/{name:model}:{verb}", endpoints.unsupported, methods=["POST"])
+    for path in _V1_PATHS:
         router.add_api_route(path, endpoints.status, methods=["GET"])
     return router
 
@@ -267,9 +283,11 @@ def _not_found(model: AuthorModel) -> Any:
 
 
 async def _no_such_address(request: Request, error: Any) -> Response:
+    allowed = dict(error.headers or {}).get("Allow")
     message = {
         HTTPStatus.NOT_FOUND: "There is no such address. The page at / names those there are.",
-        HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"This address takes {allowed}; the request came as "
+        f"{request.method[:20]}. It does not take this method.",
     }.get(HTTPStatus(error.status_code), "The request cannot be read.")
     return as_json({"error": message}, error.status_code, dict(error.headers or {}))
 

@@ -16,11 +16,7 @@ How good each head measured has no field in either protocol's messages. It goes 
 
 from __future__ import annotations
 
-import asyncio
-import functools
 import json
-import logging
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -36,95 +32,63 @@ from tensorflow_serving.apis import (
 )
 
 from components.serving.server.answers import describe_head
-from components.serving.server.guard import RESPONSES
-from components.serving.server.inference import input_tensors, output_tensors
+from components.serving.server.authors import sound_rows
+from components.serving.server.calls import Calls
+from components.serving.server.inference import (
+    Inference,
+    inference_of,
+    input_tensors,
+    output_tensors,
+)
 from components.serving.server.kserve_api import (
     InferenceServicer,
-    InvalidInput,
-    ModelNotFound,
+    InferRequest,
     grpc_predict_v2_pb2,
     grpc_predict_v2_pb2_grpc,
 )
 from components.serving.server.loaded import LoadedVersion
-from components.serving.server.refusals import Refusal, out_of_time, overloaded, unknown_model
+from components.serving.server.refusals import Refusal, unknown_model
 from components.serving.server.requests import (
     DEFAULT_SIGNATURE,
     Question,
     check_count,
-    check_rows,
     find_signature,
 )
 from components.serving.server.rest import PLATFORM, signature_map
 from components.serving.server.service import AuthorDataPlane, AuthorModel
 from components.serving.server.watch import State
 
-_log = logging.getLogger("authorprofile.serving")
-Method = Callable[[Any, Any, Any], Awaitable[Any]]
 QUALITY_KEY = "model-quality"
-
-
-def guarded(method: Method) -> Method:
-    """Turns refusals into gRPC's codes, and bounds number and time, as `guard` does for HTTP."""
-
-    @functools.wraps(method)
-    async def answer(self: Any, request: Any, context: Any) -> Any:
-        settings = self.model.settings
-        code, message = "OK", ""
-        try:
-            if self.bounds.under_way >= settings.max_requests:
-                raise overloaded()
-            self.bounds.under_way += 1
-            try:
-                async with asyncio.timeout(settings.timeout_seconds):
-                    return await method(self, request, context)
-            except TimeoutError:
-                raise out_of_time(settings.timeout_seconds) from None
-            finally:
-                self.bounds.under_way -= 1
-        except Refusal as refusal:
-            code, message = refusal.grpc_code, refusal.message
-        except ModelNotFound:
-            code, message = "NOT_FOUND", f"The model served here is {self.model.name}."
-        except InvalidInput:
-            code, message = "INVALID_ARGUMENT", "The request is no inference request."
-        except Exception as error:
-            _log.error("a request failed: %s", type(error).__name__)
-            code, message = "INTERNAL", "The server failed."
-        finally:
-            RESPONSES.labels("grpc", code).inc()
-        await context.abort(grpc.StatusCode[code], message)
-
-    return answer
-
-
-class Bounds:
-    """Requests under way over all services."""
-
-    under_way = 0
+_HEALTH_CALLS = 8
 
 
 class OpenInferenceService(InferenceServicer):
     """KServe's servicer, with versions, bounds, and without load and unload by clients."""
 
-    def __init__(self, model: AuthorModel, plane: AuthorDataPlane, bounds: Bounds) -> None:
+    def __init__(self, model: AuthorModel, plane: AuthorDataPlane) -> None:
         super().__init__(plane, None)
         self.model = model
-        self.bounds = bounds
+        self.plane = plane
 
-    @guarded
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
+        answer, _ = await self.plane.infer(self.model.name, request)
+        return answer.to_grpc()
+
+    def prepare_ModelInfer(self, request: Any) -> Inference:  # noqa: N802
+        """What a request asks. Raises Refusal."""
+        version = find(self.model, request.model_name, request.model_version)
         try:
-            return await super().ModelInfer(request, context)
+            self.validate_grpc_request(request)
+            parsed = InferRequest.from_grpc(request)
         except (ValueError, TypeError, KeyError) as error:
             # What KServe raises where a request contradicts itself; it may quote the request.
             raise Refusal("The request's tensors contradict each other.") from error
+        return inference_of(parsed, version, self.model.settings)
 
-    @guarded
     async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
         find(self.model, request.name, request.version)
         return grpc_predict_v2_pb2.ModelReadyResponse(ready=bool(self.model.ready))
 
-    @guarded
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         version = find(self.model, request.name, request.version)
         context.set_trailing_metadata([(QUALITY_KEY, quality_json(version))])
@@ -136,11 +100,9 @@ class OpenInferenceService(InferenceServicer):
             **tensors,
         )
 
-    @guarded
     async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise Refusal("The server watches its folder of versions.", HTTPStatus.NOT_IMPLEMENTED)
 
-    @guarded
     async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise Refusal("The server watches its folder of versions.", HTTPStatus.NOT_IMPLEMENTED)
 
@@ -148,42 +110,40 @@ class OpenInferenceService(InferenceServicer):
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """`tensorflow.serving.PredictionService`, of which the model has Predict."""
 
-    def __init__(self, model: AuthorModel, plane: AuthorDataPlane, bounds: Bounds) -> None:
+    def __init__(self, model: AuthorModel) -> None:
         self.model = model
-        self.plane = plane
-        self.bounds = bounds
 
-    @guarded
     async def Predict(self, request: Any, context: Any) -> Any:  # noqa: N802
-        version = find_spec(self.model, request.model_spec)
-        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        question = Question(version, name, self._rows(request, version, name))
+        question, wanted = request
         answers = await self.model.ask(question)
-        wanted = list(request.output_filter) or list(answers)
+        wanted = wanted or list(answers)
         if not set(wanted) <= set(answers):
             raise Refusal(f"The outputs are {sorted(answers)}; output_filter names another one.")
+        if len(wanted) > len(set(wanted)):
+            raise Refusal(f"output_filter must name an output once; it names {len(wanted)}.")
         response = predict_pb2.PredictResponse()
-        set_spec(response.model_spec, self.model, version, name)
+        set_spec(response.model_spec, self.model, question.version, question.signature)
         for output in wanted:
             response.outputs[output].CopyFrom(tf.make_tensor_proto(answers[output]))
         return response
 
-    def _rows(self, request: Any, version: LoadedVersion, name: str) -> list[bytes]:
+    def prepare_Predict(self, request: Any) -> tuple[Question, list[str]]:  # noqa: N802
+        """What a request asks, and the outputs that it names. Raises Refusal."""
+        version = find_spec(self.model, request.model_spec)
+        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         signature = find_signature(version, name)
         if set(request.inputs) != {signature.argument}:
             raise Refusal(f"The inputs of signature {name} are [{signature.argument!r}].")
         tensor = request.inputs[signature.argument]
         if tensor.dtype != tf.string.as_datatype_enum or len(tensor.tensor_shape.dim) != 1:
             raise Refusal(f"The input {signature.argument} must be a vector of strings.")
-        size = tensor.tensor_shape.dim[0].size
-        values = list(tensor.string_val)
+        size, values = tensor.tensor_shape.dim[0].size, list(tensor.string_val)
         if len(values) != size:
             raise Refusal(f"The input's shape says {size} strings; it holds {len(values)}.")
         check_count(values, "inputs", self.model.settings.max_instances)
-        check_rows(signature, values, version, self.model.settings)
-        return values
+        rows = sound_rows(signature, values, version, self.model.settings)
+        return Question(version, name, rows), list(request.output_filter)
 
-    @guarded
     async def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         version = find_spec(self.model, request.model_spec)
         fields = {"signature_def": signature_map, "heads": heads_struct}
@@ -196,7 +156,6 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             response.metadata[name].Pack(fields[name](version))
         return response
 
-    @guarded
     async def Classify(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise Refusal("The model answers Predict.", HTTPStatus.NOT_IMPLEMENTED)
 
@@ -206,11 +165,9 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     """`tensorflow.serving.ModelService`, for the status."""
 
-    def __init__(self, model: AuthorModel, bounds: Bounds) -> None:
+    def __init__(self, model: AuthorModel) -> None:
         self.model = model
-        self.bounds = bounds
 
-    @guarded
     async def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
         name, number = spec_of(request.model_spec)
         if name != self.model.name:
@@ -219,7 +176,6 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
             model_version_status=map(status_of, self.model.versions.states(number))
         )
 
-    @guarded
     async def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise Refusal("The server watches its folder of versions.", HTTPStatus.NOT_IMPLEMENTED)
 
@@ -285,8 +241,9 @@ def build_rpc_server(model: AuthorModel, plane: AuthorDataPlane) -> Any:
     """
     settings = model.settings
     server = grpc.aio.server(
-        # Beyond it gRPC itself refuses, before it reads a message.
-        maximum_concurrent_rpcs=2 * settings.max_requests,
+        interceptors=[Calls(model)],
+        # Beyond it gRPC itself refuses, before it reads a message; health has room of its own.
+        maximum_concurrent_rpcs=settings.max_requests + _HEALTH_CALLS,
         options=[
             ("grpc.max_receive_message_length", settings.max_body_bytes),
             # Two servers at one port would share its requests.
@@ -299,13 +256,12 @@ def build_rpc_server(model: AuthorModel, plane: AuthorDataPlane) -> Any:
             ("grpc.max_connection_age_grace_ms", _milliseconds(settings.timeout_seconds)),
         ],
     )
-    bounds = Bounds()
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionService(model, plane, bounds), server
+        PredictionService(model), server
     )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(model, bounds), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(model), server)
     grpc_predict_v2_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(
-        OpenInferenceService(model, plane, bounds), server
+        OpenInferenceService(model, plane), server
     )
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     try:

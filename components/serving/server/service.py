@@ -1,8 +1,8 @@
 """The model as KServe's server knows it: takes requests of every protocol, asks, describes.
 
-Enters: a `Question` (TensorFlow Serving's protocol, over REST or gRPC) or an `InferRequest` (Open
-Inference Protocol). Leaves: a dictionary of the first protocol, or an `InferResponse`. Called by
-`rest` and `rpc` through KServe's data plane, which measures how long each part took.
+Enters: a `Question` (TensorFlow Serving's protocol, over REST or gRPC) or an `Inference` (Open
+Inference Protocol). Leaves: a dictionary of the first protocol, or an `InferResponse`. Reached
+through KServe's data plane, which measures how long each part took.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import numpy as np
 
 from components.serving.server.answers import Bounds, bound_faults, describe_answer, short_numbers
 from components.serving.server.batches import Batches
+from components.serving.server.bodies import FORM
 from components.serving.server.explain import occlude, word_effects
 from components.serving.server.inference import (
+    Inference,
     input_tensors,
     output_tensors,
-    question_of,
     response_of,
 )
-from components.serving.server.kserve_api import DataPlane, InferRequest, InferResponse, Model
+from components.serving.server.intake import Intake
+from components.serving.server.kserve_api import DataPlane, InferResponse, Model
 from components.serving.server.loaded import POSTS, Answers, LoadedVersion
 from components.serving.server.refusals import Refusal
-from components.serving.server.requests import Question
+from components.serving.server.requests import AUTHOR_ID, Question
 from components.serving.server.settings import ServerSettings
 from components.serving.server.watch import Versions
 
@@ -48,6 +50,7 @@ class AuthorModel(Model):
             lambda version: bound_faults(version.served.heads, self.bounds),
         )
         self.batches = Batches(settings)
+        self.intake = Intake(settings)
 
     def load(self) -> bool:
         """Loads the newest sound version; returns whether there is one."""
@@ -62,6 +65,7 @@ class AuthorModel(Model):
         """Ends the watch and the threads."""
         self.versions.stop()
         self.batches.close()
+        self.intake.close()
         self.ready = False
 
     def validate(self, payload: Any) -> Any:
@@ -78,18 +82,17 @@ class AuthorModel(Model):
 
     async def predict(
         self,
-        payload: Question | InferRequest,
+        payload: Question | Inference,
         headers: Mapping[str, str] | None = None,
         response_headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any] | InferResponse:
         """Answers a request of either protocol. Raises Refusal."""
-        if not isinstance(payload, InferRequest):
+        if isinstance(payload, Question):
             answers = await self.ask(payload)
             return predictions(payload, answers, self.describe(payload.version, answers))
-        version = self.versions.take(payload.model_version or None)
-        question = question_of(payload, version, self.settings)
-        answers = await self.ask(question)
-        return response_of(payload, version, answers, self.describe(version, answers))
+        answers = await self.ask(payload.question)
+        described = self.describe(payload.question.version, answers)
+        return response_of(payload, answers, described)
 
     async def ask(self, question: Question) -> Answers:
         """Arrays by output. Raises Refusal."""
@@ -117,9 +120,15 @@ class AuthorModel(Model):
     ) -> dict[str, Any]:
         """The words that mattered most to one author's answers, by head. Raises Refusal."""
         if payload.signature != POSTS or len(payload.rows) != 1:
-            raise Refusal('An explanation is of one author: {"instances": [{"posts": ["..."]}]}.')
-        tried = occlude(
-            payload.rows[0].decode(), self.settings.explain_words, self.settings.explain_bytes
+            raise Refusal(
+                "An explanation is of one author given as posts; this request has "
+                f"{len(payload.rows)} instances of signature {payload.signature}. {FORM}."
+            )
+        tried = await self.intake.in_thread(
+            occlude,
+            payload.rows[0].decode(),
+            self.settings.explain_words,
+            self.settings.explain_bytes,
         )
         answers = await self.batches.answer(payload.version, POSTS, tried.texts)
         heads = {
@@ -127,7 +136,7 @@ class AuthorModel(Model):
             for head in payload.version.served.heads
         }
         told = {"tried_words": len(tried.words), "distinct_words": tried.distinct, "heads": heads}
-        return {"explanations": [told]}
+        return {"explanations": _with_ids([told], payload.ids)}
 
 
 def predictions(
@@ -135,17 +144,27 @@ def predictions(
 ) -> dict[str, Any]:
     """The response of TensorFlow Serving's REST protocol."""
     if question.described and described:
-        return {"outputs" if question.columns else "predictions": list(described)}
+        answered = _with_ids(described, question.ids)
+        return {"outputs" if question.columns else "predictions": answered}
     rows = {name: [_plain(row) for row in values] for name, values in answers.items()}
     if question.columns:
         return {"outputs": rows if len(rows) != 1 else next(iter(rows.values()))}
-    if len(rows) == 1:
+    if len(rows) == 1 and not any(author is not None for author in question.ids):
         return {"predictions": next(iter(rows.values()))}
-    return {
-        "predictions": [
-            dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)
-        ]
-    }
+    by_author = [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
+    return {"predictions": _with_ids(by_author, question.ids)}
+
+
+def _with_ids(
+    answers: Sequence[dict[str, Any]], ids: Sequence[str | int | None]
+) -> list[dict[str, Any]]:
+    """Answers by author, each with the id that the client gave with the author, if any."""
+    if not ids:
+        return list(answers)
+    return [
+        answer if author is None else {AUTHOR_ID: author, **answer}
+        for author, answer in zip(ids, answers, strict=True)
+    ]
 
 
 def _plain(row: np.ndarray) -> Any:

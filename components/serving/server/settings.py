@@ -32,6 +32,11 @@ class ServerSettings(BaseModel):
     max_body_bytes: int = Field(
         4 * 1024 * 1024, ge=1024, description="largest request, in bytes; a larger one gets 413"
     )
+    max_bytes_under_way: int = Field(
+        64 * 1024 * 1024,
+        ge=1024,
+        description="bytes of all requests under way at once; one more gets 503 and Retry-After",
+    )
     max_instances: int = Field(128, ge=1, description="most authors in a request")
     max_posts: int = Field(5000, ge=1, description="most posts of an author")
     max_requests: int = Field(
@@ -92,6 +97,11 @@ class ServerSettings(BaseModel):
             raise ValueError(
                 f"max_waiting_authors must be at least {largest}, as one request may bring so "
                 f"many (max_instances, explain_words); it is {self.max_waiting_authors}"
+            )
+        if self.max_bytes_under_way < self.max_body_bytes:
+            raise ValueError(
+                "max_bytes_under_way must be at least max_body_bytes, as one request may bring so "
+                f"many; they are {self.max_bytes_under_way} and {self.max_body_bytes}. Set both"
             )
         if self.port == self.grpc_port:
             raise ValueError(f"port and grpc_port must differ; both are {self.port}")

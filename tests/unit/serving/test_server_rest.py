@@ -15,75 +15,30 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
-from components.serving.server.kserve_api import ModelRepository
-from components.serving.server.requests import join_posts
-from components.serving.server.rest import build_application
-from components.serving.server.service import AuthorDataPlane, AuthorModel
-from components.serving.server.settings import ServerSettings
+from components.serving.server.authors import join_posts
+from tests.unit.serving.application import (
+    EXPLAIN,
+    HOME,
+    HOME_TENSORS,
+    INFER,
+    PREDICT,
+    QUALITY,
+    Server,
+    push_calibrated,
+)
 
 SECRET = "the secret of an author"
-PREDICT = "/v1/models/authorprofile:predict"
-EXPLAIN = "/v1/models/authorprofile:explain"
-INFER = "/v2/models/authorprofile/infer"
-QUALITY = {"metric": "mae", "value": 5.96, "lower": 5.4, "upper": 6.52}
-# Words 3, bytes 12: see the toy model in conftest.py.
-HOME = {"posts": ["I went", "home."]}
-HOME_TENSORS = {"age": [23.0], "gender": [0.75], "income": [0.7, 0.1, 0.1, 0.1]}
-
-
-class Server:
-    """The application on a loop of its own."""
-
-    def __init__(self, folder: Path, **options: Any) -> None:
-        settings = ServerSettings(model=folder, **options)
-        self.model = AuthorModel(settings)
-        assert self.model.load()
-        repository = ModelRepository()
-        repository.update(self.model)
-        application = build_application(self.model, AuthorDataPlane(repository))
-        self.runner = asyncio.Runner()
-        transport = httpx.ASGITransport(application)
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://test")
-
-    def ask(self, path: str, body: Any = None, method: str = "", **options: Any) -> httpx.Response:
-        """One request; a body that is no bytes goes as JSON."""
-        if body is not None:
-            options["content"] = body if isinstance(body, bytes) else json.dumps(body)
-        return self.ask_all([(method or ("GET" if body is None else "POST"), path, options)])[0]
-
-    def ask_all(self, requests: list[Any]) -> list[httpx.Response]:
-        """Requests at once."""
-
-        async def gather() -> list[httpx.Response]:
-            asked = [self.client.request(m, path, **options) for m, path, options in requests]
-            return await asyncio.gather(*asked)
-
-        return self.runner.run(gather())
-
-    def close(self) -> None:
-        """Ends the threads."""
-        self.model.stop()
-        self.runner.close()
 
 
 @pytest.fixture(scope="module")
 def folder(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Version 7, whose heads were calibrated and measured."""
-    folder = tmp_path_factory.mktemp("rest")
-    shutil.copytree(toy_model, folder / "7")
-    asset = folder / "7" / "assets" / "heads.json"
-    told = json.loads(asset.read_text())
-    age, _, gender = told["heads"]
-    age |= {"unit": "years", "interval": {"coverage": 0.8, "half_width": 4.0}, "quality": QUALITY}
-    gender["temperature"] = 1.5
-    asset.write_text(json.dumps(told))
-    return folder
+    return push_calibrated(toy_model, tmp_path_factory.mktemp("rest"))
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +107,62 @@ def test_tensorflow_servings_rows_and_columns_are_answered_as_it_answers(server:
 def test_a_post_cannot_split_itself_into_two(server: Server) -> None:
     joined = join_posts(["I\x1ewent", "home"], "\x1e", server.model.settings, 0)
     assert joined == b"I went\x1ehome"
+
+
+@pytest.mark.parametrize("author_id", ["7", 7, 0, 2**63, "ünï\u200bcode"])
+def test_an_authors_id_is_repeated_beside_the_heads(server: Server, author_id: Any) -> None:
+    named = {"author_id": author_id, **HOME}
+    first, second = server.ask(PREDICT, {"instances": [named, HOME]}).json()["predictions"]
+    assert list(first) == ["author_id", "age", "income", "gender"]
+    assert (first["author_id"], first["age"]["value"]) == (author_id, 23.0)
+    assert "author_id" not in second
+    plain = server.ask(PREDICT, {"instances": [named, HOME], "described": False}).json()
+    assert plain == {"predictions": [{"author_id": author_id, **HOME_TENSORS}, HOME_TENSORS]}
+    (explained,) = server.ask(EXPLAIN, {"instances": [named]}).json()["explanations"]
+    assert explained["author_id"] == author_id
+
+
+NO_POSTS = ["", " ", "\n\t", "\u3000", "\x1e"]
+
+
+def test_blank_posts_are_left_out_whatever_the_protocol(server: Server) -> None:
+    posts = [*NO_POSTS, "I went", " ", "home.", ""]
+    joined = "\x1e".join(posts)
+    raw = example(*(post.encode() for post in posts))
+    for request in (
+        {"instances": [{"posts": posts}], "described": False},
+        {"signature_name": "posts", "instances": [joined]},
+        {"instances": [b64(raw)]},
+    ):
+        assert server.ask(PREDICT, request).json() == {"predictions": [HOME_TENSORS]}, request
+    for request in (tensor([joined], [1]), tensor(posts, [1, len(posts)])):
+        age, income, gender = server.ask(INFER, request).json()["outputs"]
+        assert (age["data"], gender["data"]) == ([23.0], [0.75])
+        assert income["data"] == pytest.approx([0.7, 0.1, 0.1, 0.1])
+
+
+def test_the_input_s_name_tells_the_signature(server: Server) -> None:
+    expected = {"outputs": {name: [value] for name, value in HOME_TENSORS.items()}}
+    for inputs in ({"posts": ["I went\x1ehome."]}, {"posts": "I went\x1ehome."}):
+        assert server.ask(PREDICT, {"inputs": inputs}).json() == expected
+
+
+def test_a_byte_order_mark_is_left_out(server: Server) -> None:
+    for path, request in ((PREDICT, {"instances": [HOME]}), (INFER, tensor(["a"], [1]))):
+        body = json.dumps(request).encode()
+        told = server.ask(path, b"\xef\xbb\xbf" + body)
+        assert (told.status_code, told.json()) == (200, server.ask(path, body).json())
+
+
+@pytest.mark.parametrize("version", ["", "/versions/7"])
+@pytest.mark.parametrize("verb", ["predict", "explain"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+def test_what_is_posted_is_not_read_in_another_way(
+    server: Server, version: str, verb: str, method: str
+) -> None:
+    response = server.ask(f"/v1/models/authorprofile{version}:{verb}", method=method)
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert f"takes POST; the request came as {method}" in response.json()["error"]
 
 
 def test_status_and_metadata_read_as_tensorflow_servings_messages(server: Server) -> None:
@@ -318,6 +329,46 @@ WRONG = [
     (PREDICT, {"instances": [{"posts": [SECRET, 5]}]}, 400, "post 1 is a number"),
     (PREDICT, {"instances": [{"posts": ["a"] * 51}]}, 400, "at most 50 posts"),
     (PREDICT, {"instances": [HOME, b64(b"")]}, 400, "Instance 1 must be an object"),
+    (PREDICT, {"instances": [HOME, SECRET]}, 400, "Instance 1 must be an object with the key"),
+    (PREDICT, {"instances": [{"posts": SECRET}]}, 400, "at least one string; it is a string"),
+    (PREDICT, {"instances": [{**HOME, SECRET: 1}]}, 400, "instance 0 has 1 other"),
+    (PREDICT, {"instances": [{"text": SECRET}]}, 400, "it is an object of other keys"),
+    (PREDICT, {"instances": [{**HOME, "author_id": 7.5}]}, 400, "64 bits; it is a number"),
+    (PREDICT, {"instances": [{**HOME, "author_id": 2**70}]}, 400, "64 bits; it is a number"),
+    (PREDICT, {"instances": [{**HOME, "author_id": True}]}, 400, "it is a boolean"),
+    (PREDICT, {"instances": [{**HOME, "author_id": [SECRET]}]}, 400, "it is a list"),
+    (PREDICT, {"instances": [{**HOME, "author_id": " "}]}, 400, "it is blank"),
+    (PREDICT, {"posts": [SECRET]}, 400, 'this one has 1 other. Send {"instances"'),
+    (PREDICT, {"inputs": {SECRET: ["a"]}}, 400, "'posts' or 'examples'; it has 1 keys, 1 of them"),
+    (PREDICT, {"inputs": {"posts": ["a"], "examples": []}}, 400, "it has 2 keys, 0 of them other"),
+    (PREDICT, {"inputs": {"posts": [[SECRET]]}}, 400, "Instance 0 must be a string"),
+    (PREDICT, b'{"instances": [], "instances": ["a"]}', 400, "this body repeats 1"),
+    (PREDICT, b'{"instances": [{"posts": ["a"], "posts": ["b"]}]}', 400, "this body repeats 1"),
+    (INFER, b'{"inputs": [{"name": "posts", "name": "x", "name": "y"}]}', 400, "repeats 2"),
+    (PREDICT, b"\xff\xfe{\x00}\x00", 400, "must be JSON in UTF-8"),
+    *(
+        (PREDICT, {"instances": [HOME, {"posts": [blank, ""]}]}, 400, "Instance 1: at least one")
+        for blank in NO_POSTS
+    ),
+    (
+        PREDICT,
+        {"signature_name": "posts", "instances": ["a", " "]},
+        400,
+        "Instance 1: at least one",
+    ),
+    (PREDICT, {"inputs": {"posts": ["\x1e"]}}, 400, "Instance 0: at least one"),
+    (PREDICT, {"instances": [b64(example(b" ", b""))]}, 400, "Instance 0: at least one"),
+    (PREDICT, {"instances": [b64(example())]}, 400, "Instance 0: at least one"),
+    (PREDICT, {"instances": [b64(b"")]}, 400, "whose feature 'posts' is a bytes_list"),
+    (EXPLAIN, {"instances": [{"posts": [" "]}]}, 400, "Instance 0: at least one"),
+    (INFER, {"inputs": [SECRET, SECRET]}, 400, "must have one input; this one has 2"),
+    (INFER, tensor(["a", "b", "", " "], [2, 2]), 400, "Instance 1: at least one"),
+    (
+        INFER,
+        tensor(["a"], [1], outputs=[{"name": "age"}] * 2),
+        400,
+        "must name an output once; this one names 2",
+    ),
     (PREDICT, {"instances": [SECRET]}, 400, "For plain text: Send"),
     (PREDICT, {"instances": [{"b64": SECRET}]}, 400, "must be base64"),
     (PREDICT, {"instances": [b64(example(b"\xff"))]}, 400, "posts must be UTF-8"),
