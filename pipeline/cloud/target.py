@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from pipeline.config import Config, ConfigError
+from pipeline.deploy.forms import form_faults
 
 TargetName = Literal["local", "kubeflow", "vertex"]
 Parameters = Mapping[str, str | int | float | bool]
@@ -205,9 +206,13 @@ def connect(target: Literal["kubeflow", "vertex"], config: Config) -> Target:
     """The platform that a configuration's section `deploy` names.
 
     Raises:
-        ConfigError: a setting, the credentials or the client library are missing.
+        ConfigError: a setting is of no form that the platform takes, or a setting, the credentials
+            or the client library are missing.
         PlatformError: the platform refused or cannot be reached.
     """
+    faults = [str(fault) for fault in form_faults(config, target)]
+    if faults:
+        raise ConfigError("\n".join(faults))
     try:
         if target == "kubeflow":
             from pipeline.cloud.kubeflow import connect as connect_kubeflow

@@ -1,17 +1,17 @@
 """What a target needs of the configuration, checked before anything is made.
 
-Enters: a `Config`, a target. Leaves: faults in plain words, none where all is well. Called by
-`compiler`, which refuses to compile with a fault, and by `doctor`, which lists them. Imports
-neither TFX nor a client library.
+Enters: a `Config`, a target. Leaves: faults in plain words, none where all is well: the compiler
+refuses to compile with one, `doctor` lists them. Imports neither TFX nor a client library.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pipeline.config import Config, ConfigError
+from pipeline.deploy.faults import Fault
+from pipeline.deploy.forms import bucket_faults, form_faults
 from pipeline.deploy.settings import Target
 
 # Of the distribution project's reference grammar: host[:port]/path[:tag][@digest].
@@ -21,7 +21,7 @@ _IMAGE = re.compile(
     r"(?P<digest>@sha256:[0-9a-f]{64})?"
 )
 # Both platforms name a run's objects after the pipeline.
-_PIPELINE = re.compile(r"[a-z0-9][a-z0-9-]{0,127}")
+_PIPELINE = re.compile(r"[a-z][a-z0-9-]{0,127}")
 # Of google.cloud.aiplatform_v1.types.AcceleratorType; a test compares them.
 VERTEX_ACCELERATORS = (
     "NVIDIA_TESLA_K80",
@@ -52,24 +52,6 @@ _BUCKET = "gs://"
 _KUBEFLOW_ROOTS = ("gs://", "minio://", "s3://")
 
 
-@dataclass(frozen=True)
-class Fault:
-    """One thing that would fail later.
-
-    Attributes:
-        rule: what must hold.
-        found: what was found instead.
-        remedy: what to do.
-    """
-
-    rule: str
-    found: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.rule}; got {self.found}. {self.remedy}"
-
-
 def require_deployable(config: Config, target: Target) -> None:
     """Refuses a configuration with which a run on the target must fail.
 
@@ -85,7 +67,8 @@ def find_faults(config: Config, target: Target) -> Iterator[Fault]:
     """The faults of a configuration, in the order of its keys."""
     if not _PIPELINE.fullmatch(config.name):
         yield Fault(
-            "name: on Kubeflow and Vertex AI it is of lower-case letters, digits and -",
+            "name: on Kubeflow and Vertex AI it has at most 128 lower-case letters, digits and -, "
+            "a letter first",
             config.name,
             "Set name.",
         )
@@ -94,6 +77,7 @@ def find_faults(config: Config, target: Target) -> Iterator[Fault]:
     yield from _machine_faults(config, target)
     if target == "vertex":
         yield from _vertex_faults(config)
+    yield from form_faults(config, target)
     if config.deployed_beam.runner == "dataflow":
         yield from _dataflow_faults(config)
 
@@ -118,6 +102,7 @@ def _place_faults(config: Config, target: Target) -> Iterator[Fault]:
     deploy = config.deploy
     yield from _root_faults(deploy.root, target)
     places = [(key, pattern) for key in ("posts", "labels") for pattern in getattr(config, key)]
+    given = {"deploy.push": deploy.push, "deploy.history": deploy.history}
     places += [("deploy.push", deploy.push_folder), ("deploy.history", deploy.history_folder)]
     places += [(key, path) for key in OPTIONAL_INPUTS if (path := getattr(config, key))]
     for key, place in places:
@@ -131,6 +116,9 @@ def _place_faults(config: Config, target: Target) -> Iterator[Fault]:
                 place,
                 f"Copy it there and set {key}.",
             )
+        else:
+            # One that follows from another has that one's fault.
+            yield from bucket_faults(key, given.get(key, place))
 
 
 def _root_faults(root: str, target: Target) -> Iterator[Fault]:
@@ -140,13 +128,15 @@ def _root_faults(root: str, target: Target) -> Iterator[Fault]:
             root or "nothing",
             "Set deploy.root to a bucket of the project.",
         )
-    if target == "kubeflow" and root and not root.startswith(_KUBEFLOW_ROOTS):
+    elif target == "kubeflow" and root and not root.startswith(_KUBEFLOW_ROOTS):
         yield Fault(
             f"deploy.root: must start with {', '.join(_KUBEFLOW_ROOTS)} or be empty, which takes "
             "the cluster's own",
             root,
             "Set deploy.root to a bucket folder.",
         )
+    else:
+        yield from bucket_faults("deploy.root", root)
 
 
 def _reachable(place: str, config: Config, target: Target) -> bool:
@@ -213,3 +203,5 @@ def _dataflow_faults(config: Config) -> Iterator[Fault]:
             config.deploy.beam_temp or "nothing",
             "Set deploy.beam.temp.",
         )
+    elif config.deploy.beam.temp:
+        yield from bucket_faults("deploy.beam.temp", config.deploy.beam.temp)

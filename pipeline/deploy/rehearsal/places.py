@@ -20,7 +20,7 @@ from pipeline.deploy.checks import OPTIONAL_INPUTS
 from pipeline.deploy.settings import CloudBeamSettings, DeploySettings, Target
 
 # A bucket that nobody can own: a bucket's name has no upper-case letters.
-HERE = "gs://THIS-MACHINE"
+HERE = "gs://this-machine"
 _STAND_INS = {"image": "registry.invalid/authorprofile:rehearsal", "root": f"{HERE}-root"}
 _VERTEX_STAND_INS = {"project": "rehearsal", "region": "europe-west4"}
 

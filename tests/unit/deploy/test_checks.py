@@ -62,7 +62,7 @@ def test_vertex_ai_needs_a_bucket_of_google(deployable, root):
 def test_kubeflow_takes_the_clusters_own_root(deployable):
     require_deployable(changed(deployable, root="", push="gs://models/serving"), "kubeflow")
     require_deployable(
-        changed(deployable, root="minio://mlpipeline/v2", push="gs://m/serving"), "kubeflow"
+        changed(deployable, root="minio://mlpipeline/v2", push="gs://models/serving"), "kubeflow"
     )
 
 
@@ -102,7 +102,7 @@ def test_dataflow_needs_project_region_and_bucket(deployable):
         deployable,
         vertex={},
         root="minio://mlpipeline/v2",
-        push="gs://m/serving",
+        push="gs://models/serving",
         beam={"runner": "dataflow"},
     )
     found = [fault.rule.partition(":")[0] for fault in find_faults(config, "kubeflow")]
