@@ -33,7 +33,7 @@ def audit_command(config: Config) -> int:
         console = Terminal(file=terminal)
         with uncollected():
             from components.ingest.audit_sources import audit_sources
-            from components.ingest.sources import SourceError
+            from components.ingest.unreadable import SourceError
 
         try:
             with (

@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from components.ingest.sources import SourceError, SourceFile, find_posts
+from components.ingest.readers import check_files
+from components.ingest.settings import READ_BY_DEFAULT, IngestSettings
+from components.ingest.sources import SourceFile, find_posts, format_of
+from components.ingest.unreadable import SourceError
 from components.paths import is_pattern
 from components.serving.answering import ModelError, ModelFolder, load_model_once
 from components.serving.bulk.tables import FormatError, check_format
@@ -37,7 +40,7 @@ _WAY_ON = (
     "Free some and call the same command, which goes on where it stopped; or write to another "
     "folder with --output, without which TMPDIR names it."
 )
-_TABLES = frozenset({".csv", ".tsv", ".parquet"})
+_TABLES = frozenset({"csv", "tsv", "parquet"})
 
 
 def is_bulk(files: Sequence[str], output: Path | None) -> bool:
@@ -48,7 +51,7 @@ def is_bulk(files: Sequence[str], output: Path | None) -> bool:
     """
     if output is not None or len(files) > 1:
         return True
-    return any(not _TABLES.isdisjoint(Path(file).suffixes) or is_pattern(file) for file in files)
+    return any(format_of(file)[0] in _TABLES or is_pattern(file) for file in files)
 
 
 def bulk_command(
@@ -57,6 +60,7 @@ def bulk_command(
     output: Path | None,
     force: bool = False,
     beam_arguments: Sequence[str] = (),
+    settings: IngestSettings = READ_BY_DEFAULT,
 ) -> int:
     """Answers every author of the files; without an output, on standard output as JSON Lines.
 
@@ -68,9 +72,11 @@ def bulk_command(
     console = Terminal(stderr=True)
     try:
         sources = find_posts(files)
+        check_files(sources, settings)
         models = ModelFolder(model_folder, console.say)
         if output is not None:
-            aside = _predict(console, models, sources, output, force, beam_arguments)
+            work = (sources, output, force, beam_arguments, settings)
+            aside = _predict(console, models, *work)
             if aside.exists():
                 console.say(f"Each of those set aside: {aside}")
             return 0
@@ -78,7 +84,8 @@ def bulk_command(
         temporary = tempfile.TemporaryDirectory(prefix="authorprofile-", ignore_cleanup_errors=True)
         with temporary as folder:
             answers = Path(folder) / "answers.jsonl"
-            _predict(console, models, sources, answers, force, beam_arguments)
+            work = (sources, answers, force, beam_arguments, settings)
+            _predict(console, models, *work)
             _print_file(answers)
     except (FileNotFoundError, SourceError, FormatError, OutputTaken) as error:
         console.say(str(error))
@@ -108,6 +115,7 @@ def _predict(
     output: Path,
     force: bool,
     beam_arguments: Sequence[str],
+    settings: IngestSettings,
 ) -> Path:
     """Answers, tells the counts, and gives the path of the list of what was set aside."""
     check_format(output, models.found.served)
@@ -122,7 +130,7 @@ def _predict(
     place = f"the answers and what is kept until they are whole, in {output.absolute().parent}"
     with BulkConsole(console) as shown, full_disk_told(place, _WAY_ON):
         summary = predict_files(
-            version, served, sources, output, format_name, shown, force, beam_arguments
+            version, served, sources, output, format_name, shown, force, beam_arguments, settings
         )
     show_summary(console, summary)
     return output.with_name(output.name + SET_ASIDE_SUFFIX)

@@ -28,8 +28,8 @@ from pipeline.options import (
     check_runner,
     check_sources,
     config_options,
-    read_beam,
     read_config,
+    read_prediction,
 )
 from pipeline.retraining.commands import retrain
 from pipeline.schedule.commands import schedule
@@ -98,7 +98,8 @@ def audit(**options: Any) -> None:
     "--set",
     multiple=True,
     metavar="KEY=VALUE",
-    help="A setting of the section beam, such as beam.parallelism=8. Repeatable.",
+    help="A setting of Beam or of reading, such as beam.parallelism=8 or "
+    "ingest.encoding=windows-1252. Repeatable.",
 )
 @beam_option
 @click.argument("files", nargs=-1, type=GivenText(), metavar="[FILE]...")
@@ -131,14 +132,14 @@ def predict(
         raise click.UsageError("--force replaces an --output; none is given.")
     from pipeline.bulk import bulk_command, is_bulk
 
-    beam_arguments = read_beam(assignments, beam_runner)
+    beam_arguments, reading = read_prediction(assignments, beam_runner)
     if is_bulk(files, output):
-        sys.exit(bulk_command(model, files, output, force, beam_arguments))
-    if assignments or beam_runner:
+        sys.exit(bulk_command(model, files, output, force, beam_arguments, reading))
+    if beam_arguments:
         raise click.UsageError("A Beam runner is for what goes through Beam; give an --output.")
     from pipeline.predict import predict_command
 
-    sys.exit(predict_command(model, Path(files[0]) if files else None))
+    sys.exit(predict_command(model, Path(files[0]) if files else None, reading))
 
 
 @cli.command()

@@ -16,7 +16,11 @@ import click
 from pipeline.beam import RUNNERS, beam_arguments, dataflow_elsewhere
 
 if TYPE_CHECKING:
+    from components.ingest.settings import IngestSettings
     from pipeline.config import Config
+
+PREDICTION_KEYS = ("beam.", "ingest.encoding=", "ingest.delimiter=", "ingest.timezone=")
+"""What the settings of `authorprofile predict` begin with."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -124,25 +128,31 @@ def read_config(
         raise click.UsageError(str(error)) from None
 
 
-def read_beam(assignments: tuple[str, ...], runner: str | None) -> tuple[str, ...]:
-    """Beam's arguments for a command without a configuration; none where nothing is given.
+def read_prediction(
+    assignments: tuple[str, ...], runner: str | None
+) -> tuple[tuple[str, ...], IngestSettings]:
+    """Beam's arguments, none where nothing of them is given, and how posts are read.
 
     Args:
-        assignments: `beam.key=value`, as a run takes them.
+        assignments: `beam.key=value` and `ingest.key=value`, as a run takes them.
         runner: that of --beam-runner, which wins.
     """
     from pipeline.config import ConfigError, load_config
 
     given = (*assignments, *runner_assignment(runner))
     for assignment in given:
-        if not assignment.startswith("beam."):
-            raise click.UsageError(f"--set takes keys of the section beam here; got {assignment}")
+        if not assignment.startswith(PREDICTION_KEYS):
+            raise click.UsageError(
+                "--set takes keys of the section beam, and ingest.encoding, ingest.delimiter and "
+                f"ingest.timezone, here; got {assignment}"
+            )
     try:
         settings = load_config(None, given, posts=["unread"], labels=["unread"])
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
     check_runner(settings)
-    return tuple(beam_arguments(settings.beam)) if given else ()
+    is_beam = any(assignment.startswith("beam.") for assignment in given)
+    return tuple(beam_arguments(settings.beam)) if is_beam else (), settings.ingest
 
 
 def check_before(config: Config) -> dict[str, Any]:
@@ -173,19 +183,22 @@ def check_runner(config: Config) -> None:
 
 def check_sources(config: Config) -> None:
     """Ends the command with code 2 where local files are missing or cannot be sources."""
+    from components.ingest.readers import check_files
     from components.ingest.rolling import moves, open_pattern
-    from components.ingest.sources import SourceError, find_sources, list_files
+    from components.ingest.sources import find_sources, list_files
+    from components.ingest.unreadable import SourceError
 
-    for key in ("posts", "labels"):
-        for pattern in getattr(config, key):
-            if "://" not in pattern and not list_files(open_pattern(pattern)):
-                raise click.UsageError(f"{key}: no file matches {pattern}")
-    # Which files a placeholder or a bucket names is known once the run looks.
-    if not any(moves(pattern) or "://" in pattern for pattern in (*config.posts, *config.labels)):
-        try:
-            find_sources(config.posts, config.labels)
-        except SourceError as error:
-            raise click.UsageError(str(error)) from None
+    try:
+        for key in ("posts", "labels"):
+            for pattern in getattr(config, key):
+                if "://" not in pattern and not list_files(open_pattern(pattern)):
+                    raise click.UsageError(f"{key}: no file matches {pattern}")
+        # Which files a placeholder or a bucket names is known once the run looks.
+        patterns = (*config.posts, *config.labels)
+        if not any(moves(pattern) or "://" in pattern for pattern in patterns):
+            check_files(find_sources(config.posts, config.labels), config.ingest)
+    except SourceError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def check_hyperparameters(path: str) -> None:

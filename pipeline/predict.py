@@ -16,14 +16,17 @@ text.
 
 from __future__ import annotations
 
-import io
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import IO, NamedTuple, TextIO
 
+from components.ingest.opening import open_source
+from components.ingest.settings import READ_BY_DEFAULT, IngestSettings
+from components.ingest.unreadable import SourceError
 from components.serving.answering import (
     ModelError,
     ModelFolder,
@@ -36,10 +39,14 @@ from pipeline.full_disk import (
     spool_folder,
     standard_output,
 )
-from pipeline.spool import InputError, Spool, read_posts
+from pipeline.spool import STANDARD_INPUT, InputError, Spool, read_posts
 
 FAULTS_SHOWN = 20
 WAY_ON = "Free some, or name a folder with more in the environment variable SQLITE_TMPDIR."
+_TAKEN_FOR_TEXT = (
+    " is read as raw text of one author, one post per line: it is neither JSON Lines nor a table "
+    "whose header names author_id."
+)
 
 
 class Summary(NamedTuple):
@@ -50,7 +57,9 @@ class Summary(NamedTuple):
     set_aside: int
 
 
-def predict_command(model_folder: Path, file: Path | None) -> int:
+def predict_command(
+    model_folder: Path, file: Path | None, settings: IngestSettings = READ_BY_DEFAULT
+) -> int:
     """What `authorprofile predict` does: posts of a file or of standard input, answers to stdout.
 
     Returns:
@@ -58,15 +67,16 @@ def predict_command(model_folder: Path, file: Path | None) -> int:
         cannot be read, or a disk is full; 2 a path is wrong; 130 interrupted.
     """
     try:
-        if file is not None and not file.is_file():
+        if file is not None and not os.path.lexists(file):
             raise FileNotFoundError(f"FILE must be a file of posts; {file} is none.")
-        with file.open("rb") if file else open(0, "rb", closefd=False) as source:
-            predict_posts(model_folder, source, sys.stdout, sys.stderr)
+        with open_source(str(file)) if file else open(0, "rb", closefd=False) as source:
+            name = str(file) if file else STANDARD_INPUT
+            predict_posts(model_folder, source, sys.stdout, sys.stderr, settings, name)
     except BrokenPipeError:
         return 0
     except KeyboardInterrupt:
         return 130
-    except FileNotFoundError as error:
+    except (FileNotFoundError, SourceError) as error:
         print(error, file=sys.stderr)
         return 2
     except (InputError, ModelError, FullDiskError, OSError, sqlite3.Error) as error:
@@ -76,7 +86,12 @@ def predict_command(model_folder: Path, file: Path | None) -> int:
 
 
 def predict_posts(
-    model_folder: Path, source: io.BufferedReader, out: TextIO, faults: TextIO
+    model_folder: Path,
+    source: IO[bytes],
+    out: TextIO,
+    faults: TextIO,
+    settings: IngestSettings = READ_BY_DEFAULT,
+    name: str = STANDARD_INPUT,
 ) -> Summary:
     """Answers every author of a stream of posts.
 
@@ -86,8 +101,11 @@ def predict_posts(
         out: gets one JSON line an author.
         faults: gets the number and fault of lines set aside, never their text; and what versions
             were passed over.
+        settings: of reading.
+        name: path of the source, or what else to call it.
 
     Raises:
+        SourceError: the input is no file of posts.
         FileNotFoundError: there is no model.
         ModelError: the model cannot answer.
         InputError: the input is empty, damaged, or holds no post that can be read.
@@ -96,7 +114,9 @@ def predict_posts(
     models = ModelFolder(model_folder, lambda line: print(line, file=faults))
     place = f"the posts that were read, in {spool_folder()}"
     with full_disk_told(place, WAY_ON), Spool() as spool:
-        read_posts(source, spool, _reporter(faults))
+        form = read_posts(source, spool, _reporter(faults), settings, name)
+        if form.format == "raw_text":
+            print(f"{name}{_TAKEN_FOR_TEXT}", file=faults)
         set_aside = sum(spool.set_aside.values())
         if set_aside:
             causes = ", ".join(f"{count} {cause}" for cause, count in spool.set_aside.items())

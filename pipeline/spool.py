@@ -1,34 +1,37 @@
 r"""Reads posts for prediction and hands them back author by author, on disk meanwhile.
 
-Enters: a byte stream, gzip or plain. Where its first line that is not blank starts with `{`, it is
-JSON Lines, one post a line; else it is raw text of one author, one post a line. Leaves: each author
-with all posts, in order as training has them, authors in the order first seen. Called by `predict`.
+Enters: a byte stream, read by the reader of training: JSON Lines, CSV or Parquet, plain or
+compressed; else raw text of one author, one post a line. Leaves: each author with all posts, in
+order as training has them, authors in the order first seen.
 
     {"author_id": "a", "text": "Hi."}
     {"author_id": "b", "text": "Hm."}      ->  Author("a", ["Hi.", "Yes."]), Author("b", ["Hm."])
     {"author_id": "a", "text": "Yes."}
 
-Memory: 64 MB of SQLite's cache, one line, and the posts of the author who is read. The rest is in a
-temporary database file that has no name and goes with the process, however it ends.
+Memory: 64 MB of SQLite's cache, one record, and the posts of the author who is read. The rest is in
+a temporary database file that has no name and goes with the process, however it ends.
 """
 
 from __future__ import annotations
 
-import io
 import itertools
 import operator
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import IO
 
-from components.ingest.json_lines import parse_json_line
-from components.ingest.lines import DAMAGED, Fault, Line, read_lines
+from components.ingest.forms import REQUIRED_FIELDS, Form
+from components.ingest.lines import BREAKS, DAMAGED, Fault, RawRecord
 from components.ingest.matching import DUPLICATE_POST, order_posts
+from components.ingest.opening import named, open_content
+from components.ingest.readers import read_content
 from components.ingest.records import Post, RecordError, parse_post
+from components.ingest.settings import READ_BY_DEFAULT, IngestSettings
 from components.serving.answering import Author
 
-MAXIMUM_LINE_BYTES = 4 * 1024 * 1024
-_GZIP_MAGIC = b"\x1f\x8b"
+STANDARD_INPUT = "standard input"
+_COMPRESSIONS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
@@ -90,61 +93,61 @@ class Spool:
             yield Author(author_id or None, [post[4] for post in ordered])
 
 
-def read_posts(source: io.BufferedReader, spool: Spool, report: Callable[[int, str], None]) -> None:
-    """Reads a stream into the spool; a line that cannot be read is counted and reported.
+def read_posts(
+    source: IO[bytes],
+    spool: Spool,
+    report: Callable[[int, str], None],
+    settings: IngestSettings = READ_BY_DEFAULT,
+    name: str = STANDARD_INPUT,
+) -> Form:
+    """Reads a stream into the spool; a record that cannot be read is counted and reported.
 
     Args:
-        source: JSON Lines or raw text, UTF-8, gzip or plain.
+        source: posts; need not seek.
         spool: takes the posts.
         report: is told the number and the fault of each line set aside, never its text.
+        settings: of reading.
+        name: path of the source, or what else to call it.
+
+    Returns:
+        As what it was read.
 
     Raises:
+        SourceError: the input is no file of posts.
         InputError: the input is empty, damaged, or holds no post that can be read.
     """
-    lines = _lines(source)
-    first = next(lines, None)
-    is_json = isinstance(first, tuple) and first[1].lstrip().startswith(b"{")
-    parse = _parse_json if is_json else _parse_text
-    for line in itertools.chain([first] if first else [], lines):
-        try:
-            spool.add(parse(line))
-        except RecordError as error:
-            spool.set_aside[error.cause] += 1
-            report(line.line if isinstance(line, Fault) else line[0], error.cause)
+    required = REQUIRED_FIELDS["posts"]
+    content = open_content(source, name, settings, required, raw_text=True)
+    with named(name):
+        for record in read_content(content, settings, required):
+            try:
+                spool.add(_post_of(record, content.form, settings))
+            except RecordError as error:
+                spool.set_aside[error.cause] += 1
+                report(record.line, error.cause)
     if not spool.posts:
         lines_read = sum(spool.set_aside.values())
         found = f"none of its {lines_read} lines can be read" if lines_read else "it is empty"
         raise InputError(
-            f"the input must hold at least one post; {found}. Give JSON Lines with author_id and "
-            "text, or raw text, one post a line."
+            f"the input must hold at least one post; {found}. Give JSON Lines, CSV or Parquet with "
+            "author_id and text, or raw text, one post per line."
         )
+    return content.form
 
 
-def _lines(source: io.BufferedReader) -> Iterator[Line | Fault]:
-    """Lines that are not blank. Raises InputError where compressed data breaks."""
-    compression = ".gz" if source.peek(2)[:2] == _GZIP_MAGIC else ""
-    for line in read_lines(source, compression, MAXIMUM_LINE_BYTES):
-        if isinstance(line, Fault) and line.cause == DAMAGED:
-            raise InputError(
-                f"gzip input must be whole; at line {line.line} it ends early or is damaged. "
-                "Give the whole file."
-            )
-        if isinstance(line, Fault) or line[1].strip():
-            yield line
-
-
-def _content(line: Line | Fault) -> bytes:
-    if isinstance(line, Fault):
-        raise RecordError(line.cause)
-    return line[1]
-
-
-def _parse_json(line: Line | Fault) -> Post:
-    record = line if isinstance(line, Fault) else parse_json_line(*line)
-    if isinstance(record, Fault):
-        raise RecordError(record.cause)
-    return parse_post(record.fields)
-
-
-def _parse_text(line: Line | Fault) -> Post:
-    return Post(_RAW_TEXT, _content(line).decode(errors="replace").strip())
+def _post_of(record: RawRecord | Fault, form: Form, settings: IngestSettings) -> Post:
+    if isinstance(record, RawRecord):
+        if form.format == "raw_text":
+            return Post(_RAW_TEXT, record.fields["text"])
+        return parse_post(record.fields, settings)
+    if record.cause == DAMAGED:
+        raise InputError(
+            f"{_COMPRESSIONS[form.compression]} input must be whole; at line {record.line} it ends "
+            "early or is damaged. Give the whole file."
+        )
+    if record.cause in BREAKS:
+        raise InputError(
+            f"the input must be readable to its end; at line {record.line}: {record.cause}. "
+            "Give it whole and sound."
+        )
+    raise RecordError(record.cause)

@@ -20,6 +20,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.disk_shuffle import disk_for
 from components.ingest.join import AUDIT_FILE, SET_ASIDE_PREFIX, IngestSources
+from components.ingest.readers import check_files
 from components.ingest.rolling import moves
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile, find_sources, plain_bytes
@@ -56,6 +57,7 @@ def audit_sources(
         SourceError: a pattern names no file, or a file that cannot be a source.
     """
     sources = _find_sources(posts, labels, settings)
+    check_files(sources, settings)
     folder = Path(absolute(out_folder))
     _delete_unfinished(folder)
     partial = folder / f"{PARTIAL_PREFIX}{uuid.uuid4().hex}"

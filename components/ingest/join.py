@@ -35,7 +35,7 @@ from components.ingest.reading import (
     SET_ASIDE,
     TALLY,
     ReadSources,
-    is_cut,
+    is_large,
     read_manifest,
     write_manifest,
 )
@@ -127,7 +127,7 @@ class IngestSources(beam.PTransform):
         """Builds the transform; see the class."""
         manifest = write_manifest(self._sources, self._audit_folder)
         records = pipeline | "Read" >> ReadSources(
-            manifest, any(map(is_cut, self._sources)), self._heads, self._settings
+            manifest, any(map(is_large, self._sources)), self._heads, self._settings
         )
         spans = [source.span for source in self._sources]
         most = self._settings.maximum_posts

@@ -1,7 +1,7 @@
 """One line of JSON Lines: its bytes in, a raw record or the fault out.
 
 Training and prediction read lines by this one function, so that they set aside the same ones.
-Called by `readers` and by `pipeline.spool`. Knows no TFX and no Beam.
+Knows no TFX and no Beam.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from components.ingest.lines import NOT_UTF8, Fault, RawRecord
+from components.ingest.lines import Fault, RawRecord, not_valid
 
 NOT_JSON = "not valid JSON"
 NOT_AN_OBJECT = "not a JSON object"
@@ -20,17 +20,22 @@ class _RepeatedFieldError(Exception):
     """An object names a field twice; which value was meant cannot be known."""
 
 
-def parse_json_line(number: int, content: bytes) -> RawRecord | Fault:
+def parse_json_line(number: int, content: bytes, encoding: str = "UTF-8") -> RawRecord | Fault:
     """The object of a line; `number` is the line's, counted from 1.
+
+    Args:
+        number: of the line.
+        content: the line in UTF-8, into which that of another `encoding` was decoded.
+        encoding: the file's, for the fault.
 
     Example:
         3, b'{"author_id": "a", "text": "hi"}' -> RawRecord(3, {"author_id": "a", "text": "hi"})
         4, b'{"text": "hi", "text": "ho"}' -> Fault(4, "a field is given twice")
     """
     try:
-        fields = json.loads(content.decode("utf-8"), object_pairs_hook=_object_of_pairs)
+        fields = _DECODER.decode(content.decode("utf-8"))
     except UnicodeDecodeError:
-        return Fault(number, NOT_UTF8)
+        return Fault(number, not_valid(encoding))
     except _RepeatedFieldError:
         return Fault(number, REPEATED_FIELD)
     except (ValueError, RecursionError):
@@ -45,3 +50,6 @@ def _object_of_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) != len(pairs):
         raise _RepeatedFieldError
     return fields
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object_of_pairs)

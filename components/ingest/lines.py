@@ -1,20 +1,18 @@
-"""Lines of a text file, plain or compressed: bytes in, numbered lines and faults out.
+"""Lines of a text file: a stream of UTF-8 bytes in, numbered lines and faults out.
 
 Also holds what all readers share: `RawRecord`, `Fault` and the causes that mean a broken file.
 
-Enters: an open binary file and its compression. Leaves: lines with their numbers, counted from 1,
-without line end and byte-order mark; a `Fault` for a line that is too long, or where compressed
-data breaks. Holds one line of at most `maximum_bytes`. Called by `readers`. A plain file can be
-read in pieces: `count_lines` says how the lines of each are numbered.
+Enters: an open stream, decompressed. Leaves: lines with their numbers, counted from 1, without line
+end and byte-order mark; a `Fault` for a line that is too long, or where compressed data breaks.
+Holds one line of at most `maximum_bytes`. A plain file can be read in pieces: `count_lines` says
+how the lines of each are numbered.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import lzma
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -23,6 +21,8 @@ NOT_UTF8 = "not valid UTF-8"
 DAMAGED = "compressed data ends early or is damaged"
 BAD_HEADER = "header cannot be read or names a column twice"
 NOT_PARQUET = "not readable as Parquet"
+
+COMMENT = "comment"
 
 BREAKS = frozenset({DAMAGED, BAD_HEADER, NOT_PARQUET})
 
@@ -33,7 +33,12 @@ _COUNT_BYTES = 1 << 20
 Line = tuple[int, bytes]
 
 
-@dataclass(frozen=True, slots=True)
+class EndsEarly(Exception):
+    """The file became shorter since its size was taken."""
+
+
+# Not frozen: one is made of every record, and to freeze it takes a tenth of the reading.
+@dataclass(slots=True)
 class RawRecord:
     """The fields of one record as the file gives them; one that cannot be read is `Unreadable`."""
 
@@ -56,18 +61,21 @@ class Unreadable:
     cause: str
 
 
-def read_lines(stored: IO[bytes], compression: str, maximum_bytes: int) -> Iterator[Line | Fault]:
-    """Every line of the file; after a break in the compressed data, nothing.
+def not_valid(encoding: str) -> str:
+    """The cause of a record of a text file that its encoding does not allow."""
+    return f"not valid {encoding}: set ingest.encoding"
+
+
+def read_lines(stream: IO[bytes], maximum_bytes: int) -> Iterator[Line | Fault]:
+    """Every line of a stream; after a break in the compressed data, nothing.
 
     Args:
-        stored: the file as it lies on the storage.
-        compression: "", ".gz", ".bz2" or ".xz".
+        stream: the file's lines, decompressed.
         maximum_bytes: longest line given; a longer one is skipped in pieces.
 
     Raises:
         OSError: the storage fails; damaged content is a Fault instead.
     """
-    stream = _DECOMPRESS[compression](stored)
     number = 0
     while True:
         number += 1
@@ -98,6 +106,9 @@ def read_lines_between(
         end: byte after the last; a line that begins before it is read whole.
         number: of the first line that begins there, see `count_lines`.
         maximum_bytes: longest line given.
+
+    Raises:
+        EndsEarly: the file has fewer than `end` bytes by now.
     """
     stored.seek(max(start - 1, 0))
     if start:
@@ -106,6 +117,8 @@ def read_lines_between(
         content = _next_line(stored, maximum_bytes)
         if content is None:
             yield Fault(number, TOO_LONG)
+        elif not content:
+            raise EndsEarly
         else:
             content = content.removeprefix(_BOM) if number == 1 else content
             yield number, content.removesuffix(b"\n").removesuffix(b"\r")
@@ -140,6 +153,9 @@ def is_damage(error: Exception) -> bool:
 def _next_line(stream: Any, maximum_bytes: int) -> bytes | None:
     """A line with its end, b"" at the end of the file, None for a line that is too long."""
     content: bytes = stream.readline(maximum_bytes + len(b"\r\n"))
+    # Nearly every line is shorter by far than the bound, its end included.
+    if len(content) <= maximum_bytes:
+        return content
     if len(content.removesuffix(b"\n").removesuffix(b"\r")) <= maximum_bytes:
         return content
     if not content.endswith(b"\n"):
@@ -150,11 +166,3 @@ def _next_line(stream: Any, maximum_bytes: int) -> bytes | None:
 def _skip_line(stream: Any) -> None:
     while (rest := stream.readline(_SKIP_BYTES)) and not rest.endswith(b"\n"):
         pass
-
-
-_DECOMPRESS: dict[str, Callable[[IO[bytes]], Any]] = {
-    "": lambda stored: stored,
-    ".gz": lambda stored: gzip.GzipFile(fileobj=stored, mode="rb"),
-    ".bz2": bz2.BZ2File,
-    ".xz": lzma.LZMAFile,
-}

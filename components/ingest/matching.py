@@ -29,6 +29,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from components.heads import LabelValue
+from components.ingest.lines import COMMENT
+from components.ingest.tables import NOT_RECORDS
 
 NO_LABEL_RECORD = "no label record"
 NO_POSTS = "no posts"
@@ -41,10 +43,17 @@ BEYOND = "beyond maximum_posts"
 CONFLICTING_LABELS = "conflicting labels"
 LABELS_CONFLICT = "author's labels conflict"
 
-# Sound records that training has no use for; they do not count against the bound on faults.
-NOT_FAULTS = frozenset(
-    {NO_LABEL_RECORD, NO_POSTS, NO_KNOWN_LABEL, SUPERSEDED_LABEL, REPEATED_POST, BEYOND}
-)
+# Sound records that training has no use for, and what a file holds beside records; they do not
+# count against the bound on faults.
+NOT_FAULTS = NOT_RECORDS | {
+    COMMENT,
+    NO_LABEL_RECORD,
+    NO_POSTS,
+    NO_KNOWN_LABEL,
+    SUPERSEDED_LABEL,
+    REPEATED_POST,
+    BEYOND,
+}
 
 NO_TEXT = ""
 """In place of the text of a post that will not be used (see `crowds`); no readable post has it."""

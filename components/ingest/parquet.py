@@ -7,13 +7,14 @@ some writers leave the text mark out; what is no text, such as a UUID in 16 byte
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 from uuid import UUID
 
 import pyarrow
 from pyarrow import parquet
 
+from components.ingest.forms import Refused, missing_columns
 from components.ingest.ids import text_of_bytes
 from components.ingest.lines import (
     BAD_HEADER,
@@ -32,14 +33,18 @@ _ROWS_A_BATCH = 256
 _BUFFER_BYTES = 1 << 20
 
 
-def read_parquet(stored: IO[bytes], maximum_bytes: int) -> Iterator[RawRecord | Fault]:
+def read_parquet(
+    stored: IO[bytes], maximum_bytes: int, required: Sequence[str] = ()
+) -> Iterator[RawRecord | Fault]:
     """Every row of the file; where it breaks, one Fault and nothing after it.
 
     Args:
         stored: the file; an empty one has no rows.
         maximum_bytes: longest row read, as the sum of its text and binary fields.
+        required: columns that it must have.
 
     Raises:
+        Refused: it lacks a column.
         OSError: the storage fails; damaged content is a Fault instead.
     """
     if not stored.read(1):
@@ -51,6 +56,8 @@ def read_parquet(stored: IO[bytes], maximum_bytes: int) -> Iterator[RawRecord | 
         if len(set(file.schema_arrow.names)) < len(file.schema_arrow.names):
             yield Fault(1, BAD_HEADER)
             return
+        if fault := missing_columns(file.schema_arrow.names, required):
+            raise Refused(fault)
         for fields in _rows_of(file):
             row += 1
             is_long = _size_of(fields) > maximum_bytes

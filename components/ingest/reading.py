@@ -1,14 +1,15 @@
 """Every record of the sources, as Beam transforms: read where the workers are, piece by piece.
 
 Enters: the manifest, a file that lists the sources. Leaves: parsed rows, records set aside and
-their tally, as `join` takes them. Called by `join.IngestSources`. Imports Beam, not TFX.
+their tally, as `join` takes them. Imports Beam, not TFX.
 
-    manifest -> pieces -> [large files: CountLines -> NumberLines] -> ReadPiece -> rows
+    manifest -> pieces -> [large files: Cut -> CountLines -> NumberLines] -> ReadPiece -> rows
 
 The graph of the pipeline holds the manifest's path alone, so 100,000 files make it no larger than
 one does. A plain file of JSON Lines is cut into pieces of `PIECE_BYTES`, which workers read side by
-side; a line is read by the piece in which it begins. Compressed files, CSV (a quoted field may hold
-line ends) and Parquet are read by one worker each: for many workers, give many files.
+side; a line is read by the piece in which it begins. Compressed files, other encodings than UTF-8,
+CSV (a quoted field may hold line ends) and Parquet are read by one worker each: for many workers,
+give many files.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import TaggedOutput
 
+from components.ingest.forms import REQUIRED_FIELDS
 from components.ingest.lines import Fault, RawRecord, count_lines
+from components.ingest.opening import named, open_source, read_form
 from components.ingest.readers import read_records, read_records_between
 from components.ingest.records import Label, Post, RecordError, parse_label, parse_post
 from components.ingest.settings import IngestSettings
-from components.ingest.sources import SourceFile, format_of
+from components.ingest.sources import Kind, SourceFile
 from components.ingest.tally import FirstIds, tally_notes, tally_read
 
 POSTS = "posts"
@@ -45,6 +48,7 @@ TALLY = "tally"
 MANIFEST_FILE = "sources.jsonl"
 PIECE_BYTES = 64 * 1024 * 1024
 _WHOLE = "whole"
+_LARGE = "large"
 _CUT = "cut"
 _RECORDS_A_MESSAGE = 100_000
 _log = logging.getLogger("authorprofile.ingest")
@@ -91,7 +95,7 @@ class Piece(NamedTuple):
     """
 
     source: int
-    kind: str
+    kind: Kind
     path: str
     start: int = 0
     end: int = 0
@@ -113,9 +117,19 @@ def read_manifest(path: str) -> tuple[SourceFile, ...]:
         return tuple(SourceFile(*json.loads(line)) for line in file)
 
 
-def is_cut(source: SourceFile) -> bool:
-    """Whether a file is read in pieces."""
-    return source.size_bytes > PIECE_BYTES and format_of(source.path) == ("json_lines", "")
+def is_large(source: SourceFile) -> bool:
+    """Whether a file is read in pieces, if it is plain JSON Lines."""
+    return source.size_bytes > PIECE_BYTES
+
+
+def can_be_cut(kind: Kind, path: str, settings: IngestSettings) -> bool:
+    """Whether a file is plain JSON Lines, by its first block.
+
+    Raises:
+        SourceError: it cannot be read; the message names it.
+    """
+    form = read_form(path, settings, REQUIRED_FIELDS[kind])
+    return form.format == "json_lines" and form.is_plain
 
 
 class ReadSources(beam.PTransform):
@@ -125,9 +139,9 @@ class ReadSources(beam.PTransform):
 
     Args:
         manifest: of `write_manifest`.
-        cuts: whether any source `is_cut`; without one the graph needs no counting of lines.
+        cuts: whether any source `is_large`; without one the graph needs no counting of lines.
         heads: of which label records hold values.
-        settings: the longest record.
+        settings: of reading.
     """
 
     def __init__(
@@ -144,18 +158,23 @@ class ReadSources(beam.PTransform):
         pieces = (
             pipeline
             | "Manifest" >> beam.Create([self._manifest])
-            | "ListPieces" >> beam.FlatMap(_list_pieces).with_outputs(_CUT, main=_WHOLE)
+            | "ListPieces" >> beam.FlatMap(_list_pieces).with_outputs(_LARGE, main=_WHOLE)
         )
         todo = pieces[_WHOLE]
         if self._cuts:
+            large = (
+                pieces[_LARGE]
+                | "SpreadLarge" >> beam.Reshuffle()
+                | "Cut" >> beam.FlatMap(_cut, self._settings).with_outputs(_CUT, main=_WHOLE)
+            )
             numbered = (
-                pieces[_CUT]
+                large[_CUT]
                 | "SpreadCounting" >> beam.Reshuffle()
                 | "CountLines" >> beam.Map(_count_piece)
                 | "GroupByFile" >> beam.GroupByKey()
                 | "NumberLines" >> beam.FlatMap(_number_lines)
             )
-            todo = (todo, numbered) | "AllPieces" >> beam.Flatten()
+            todo = (todo, large[_WHOLE], numbered) | "AllPieces" >> beam.Flatten()
         return (
             todo
             | "SpreadPieces" >> beam.Reshuffle()
@@ -168,17 +187,26 @@ class ReadSources(beam.PTransform):
 
 def _list_pieces(manifest: str) -> Iterator[Piece | TaggedOutput]:
     for place, source in enumerate(read_manifest(manifest)):
-        if not is_cut(source):
+        if is_large(source):
+            whole = Piece(place, source.kind, source.path, 0, source.size_bytes)
+            yield TaggedOutput(_LARGE, whole)
+        else:
             yield Piece(place, source.kind, source.path)
-            continue
-        for start in range(0, source.size_bytes, PIECE_BYTES):
-            end = min(start + PIECE_BYTES, source.size_bytes)
-            yield TaggedOutput(_CUT, Piece(place, source.kind, source.path, start, end))
+
+
+def _cut(large: Piece, settings: IngestSettings) -> Iterator[Piece | TaggedOutput]:
+    large = Piece(*large)
+    if not can_be_cut(large.kind, large.path, settings):
+        yield large._replace(end=0)
+        return
+    for start in range(0, large.end, PIECE_BYTES):
+        end = min(start + PIECE_BYTES, large.end)
+        yield TaggedOutput(_CUT, large._replace(start=start, end=end))
 
 
 def _count_piece(piece: Piece) -> tuple[int, tuple[Piece, int]]:
     piece = Piece(*piece)
-    with FileSystems.open(piece.path, compression_type=CompressionTypes.UNCOMPRESSED) as stored:
+    with open_source(piece.path) as stored, named(piece.path):
         return piece.source, (piece, count_lines(stored, piece.start, piece.end))
 
 
@@ -208,7 +236,7 @@ class _ReadPiece(beam.DoFn):
 
     def _records(self, piece: Piece) -> Iterator[RawRecord | Fault]:
         if not piece.end:
-            return read_records(piece.path, self._settings)
+            return read_records(piece.path, self._settings, REQUIRED_FIELDS[piece.kind])
         return read_records_between(
             piece.path, piece.start, piece.end, piece.first_line, self._settings
         )

@@ -24,7 +24,7 @@ from typing import Any, Literal, NamedTuple
 from components.heads import LabelError, LabelValue
 from components.ingest.ids import IdError, read_id
 from components.ingest.lines import NOT_UTF8, Unreadable
-from components.ingest.settings import IngestSettings, SplitSettings
+from components.ingest.settings import READ_BY_DEFAULT, IngestSettings, SplitSettings
 from components.ingest.times import TimeError, read_time
 from components.label_values import Compared, compare_as, is_blank, is_unknown
 
@@ -38,7 +38,7 @@ OTHER_VALUE = "neither of its two values"
 RECORD_NOTES = (ID_CHANGED, TIME_UNREADABLE)
 """Those that concern no head."""
 
-_DEFAULTS = IngestSettings()
+
 _LARGEST_FLOAT32 = 3.4028234663852886e38
 _LARGEST_INT64 = 2**63 - 1
 
@@ -83,7 +83,7 @@ class Label:
     notes: tuple[Note, ...] = ()
 
 
-def parse_post(raw: Mapping[str, Any], settings: IngestSettings = _DEFAULTS) -> Post:
+def parse_post(raw: Mapping[str, Any], settings: IngestSettings = READ_BY_DEFAULT) -> Post:
     """A post from its raw fields.
 
     Args:
@@ -113,7 +113,7 @@ def parse_post(raw: Mapping[str, Any], settings: IngestSettings = _DEFAULTS) -> 
 
 
 def parse_label(
-    raw: Mapping[str, Any], heads: tuple[Any, ...], settings: IngestSettings = _DEFAULTS
+    raw: Mapping[str, Any], heads: tuple[Any, ...], settings: IngestSettings = READ_BY_DEFAULT
 ) -> Label:
     """An author's label values from the raw fields, one for each head.
 

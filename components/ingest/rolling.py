@@ -17,11 +17,11 @@ from typing import NamedTuple
 from components.ingest.settings import SpanWindow
 from components.ingest.sources import (
     KINDS,
-    SourceError,
     SourceFile,
     find_sources,
     list_files,
 )
+from components.ingest.unreadable import SourceError
 from components.paths import as_pattern, pattern_regex
 
 _PLACEHOLDER = re.compile(r"\{(?P<name>SPAN|VERSION|YYYY|MM|DD)(?::(?P<width>\d+))?\}")

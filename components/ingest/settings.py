@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 from functools import cached_property
 from typing import Any
@@ -77,6 +78,15 @@ class IngestSettings(BaseModel):
         description="posts of an author that are used, the first in order; more than "
         "text.max_tokens, and the network could not have read the others",
     )
+    encoding: str = Field(
+        "UTF-8",
+        description="encoding of text files that have no byte-order mark, such as windows-1252",
+    )
+    delimiter: str = Field(
+        "",
+        description="character between the columns of CSV files; empty: found (comma, semicolon, "
+        "tab, pipe)",
+    )
     unknown: list[str] = Field(
         list(UNKNOWN),
         description="how an unknown label, timestamp or post_id is given beside an empty field and "
@@ -118,3 +128,31 @@ class IngestSettings(BaseModel):
     def zone(self) -> ZoneInfo:
         """The zone of `timezone`."""
         return ZoneInfo(self.timezone)
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_an_encoding(cls, name: str) -> str:
+        try:
+            "a".encode(name)
+            is_utf8 = codecs.lookup(name).name in ("utf-8", "utf-8-sig")
+        except (LookupError, UnicodeError):
+            raise ValueError(
+                "must be an encoding of text that Python knows, such as utf-8, windows-1252 or "
+                f"utf-16-le; got {name!r}"
+            ) from None
+        return "UTF-8" if is_utf8 else name
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_one_character(cls, delimiter: str) -> str:
+        delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+        if len(delimiter) > 1 or delimiter in ('"', "\n", "\r", "\0", "\ufeff"):
+            raise ValueError(
+                "must be one character that is neither a quote nor a line end, or tab; got "
+                f"{delimiter!r}"
+            )
+        return delimiter
+
+
+READ_BY_DEFAULT = IngestSettings()
+"""Where nobody set anything."""

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
-from components.paths import as_pattern, escape
+from components.ingest.unreadable import SourceError, check_regular
+from components.paths import as_pattern, escape, is_pattern
 
 Kind = Literal["posts", "labels"]
 KINDS: tuple[Kind, ...] = ("posts", "labels")
@@ -27,14 +28,13 @@ _TEXT_FORMATS = {
     ".csv": "csv",
     ".tsv": "tsv",
 }
-_COMPRESSIONS = (".gz", ".bz2", ".xz")
+_TABLES = (".parquet", ".pq")
+_COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst")
 _COMPRESSION_FACTOR = 3
 _SHARD_BYTES = 128 * 1024 * 1024
-ENDINGS = f"{', '.join(_TEXT_FORMATS)} (plain or with {', '.join(_COMPRESSIONS)}), .parquet"
-
-
-class SourceError(ValueError):
-    """A pattern or a file that cannot be a source of records."""
+ENDINGS = (
+    f"{', '.join(_TEXT_FORMATS)} (plain or with {', '.join(_COMPRESSIONS)}), {', '.join(_TABLES)}"
+)
 
 
 class SourceFile(NamedTuple):
@@ -53,7 +53,7 @@ def find_sources(posts: Sequence[str], labels: Sequence[str]) -> tuple[SourceFil
     """The files that the patterns name: posts, then labels, each sorted by path, each file once.
 
     Raises:
-        SourceError: no pattern, a pattern without a file, an unknown ending, or one file in both.
+        SourceError: no pattern, a pattern without a file, what is no file, or one file in both.
     """
     found: dict[str, SourceFile] = {}
     for kind, patterns in zip(KINDS, (posts, labels), strict=True):
@@ -63,7 +63,7 @@ def find_sources(posts: Sequence[str], labels: Sequence[str]) -> tuple[SourceFil
                     f"A file holds either posts or labels; {path} is named as both. "
                     "Give patterns that tell them apart."
                 )
-            format_of(path)
+            _check_ending(path, size_bytes)
             found[path] = SourceFile(kind, path, size_bytes)
     return tuple(found.values())
 
@@ -72,31 +72,25 @@ def find_posts(patterns: Sequence[str]) -> tuple[SourceFile, ...]:
     """The files of posts that the patterns name, sorted by path within each, each file once.
 
     Raises:
-        SourceError: a pattern without a file, or an unknown ending.
+        SourceError: a pattern without a file, or a path that is no file.
     """
     found: dict[str, SourceFile] = {}
     for pattern in patterns:
         for path, size_bytes in sorted(_find_files("posts", [pattern]).items()):
-            format_of(path)
+            _check_ending(path, size_bytes)
             found.setdefault(path, SourceFile("posts", path, size_bytes))
     return tuple(found.values())
 
 
-def format_of(path: str) -> tuple[str, str]:
-    """Format and compression of a file by its ending: "posts.csv.gz" -> ("csv", ".gz").
+def format_of(path: str) -> tuple[str | None, str]:
+    """What the ending says of format and compression: "posts.csv.gz" -> ("csv", ".gz").
 
-    Raises:
-        SourceError: the ending is none of those that can be read.
+    The content has the last word, see `forms`; a format that no ending names is None.
     """
-    name = path.lower()
-    if name.endswith(".parquet"):
-        return "parquet", ""
-    stem, ending = os.path.splitext(name)
+    stem, ending = os.path.splitext(path.lower())
     compression = ending if ending in _COMPRESSIONS else ""
-    format_name = _TEXT_FORMATS.get(os.path.splitext(stem)[1] if compression else ending)
-    if format_name is None:
-        raise SourceError(f"A file's ending names its format: {ENDINGS}. Received: {path}")
-    return format_name, compression
+    named = os.path.splitext(stem)[1] if compression else ending
+    return "parquet" if named in _TABLES else _TEXT_FORMATS.get(named), compression
 
 
 def count_shards(sources: Sequence[SourceFile], share: float = 1.0) -> int:
@@ -139,6 +133,15 @@ def common_folder(patterns: Sequence[str]) -> str:
     return folder + "/" if folder.endswith("/") or not folder else folder
 
 
+def _check_ending(path: str, size_bytes: int) -> None:
+    # What holds something is told by its content, once it is opened.
+    if not size_bytes and format_of(path)[0] is None:
+        raise SourceError(
+            f"A file's ending names its format where the file is empty: {ENDINGS}. Received: "
+            f"{path}. Leave it out, or name it so."
+        )
+
+
 def _is_compressed(path: str) -> bool:
     format_name, compression = format_of(path)
     return bool(compression) or format_name == "parquet"
@@ -171,7 +174,12 @@ def list_files(pattern: str) -> dict[str, int]:
 
 def _match_local(pattern: str) -> dict[str, int]:
     paths = glob.glob(as_pattern(pattern))
-    return {path: os.path.getsize(path) for path in paths if not os.path.isdir(path)}
+    return {path: check_regular(path) for path in paths if not _is_passed_over(path, pattern)}
+
+
+def _is_passed_over(path: str, pattern: str) -> bool:
+    """Whether it is a folder that a wildcard happens to match; one named as a file is none."""
+    return os.path.isdir(path) and is_pattern(pattern) and format_of(path)[0] is None
 
 
 def _match_remote(pattern: str) -> dict[str, int]:

@@ -31,11 +31,11 @@ from components.ingest.rolling import (
 from components.ingest.settings import IngestSettings, SpanWindow
 from components.ingest.sources import (
     KINDS,
-    SourceError,
     SourceFile,
     common_folder,
     find_sources,
 )
+from components.ingest.unreadable import SourceError
 from components.paths import as_pattern
 
 WINDOW = "window"

@@ -34,8 +34,9 @@ from components.ingest.examples import JoinedAuthor
 from components.ingest.join import IngestSources
 from components.ingest.rolling import Span, fill_pattern, find_window
 from components.ingest.settings import IngestSettings
-from components.ingest.sources import SourceError, SourceFile
+from components.ingest.sources import SourceFile
 from components.ingest.summary import JoinSummary
+from components.ingest.unreadable import SourceError
 from components.retraining.drift import (
     MEASURED_SPLIT,
     STATISTICS_FILE,

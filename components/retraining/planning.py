@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 from components.ingest.rolling import Span, available_spans, choose_spans, span_name
 from components.ingest.settings import IngestSettings
-from components.ingest.sources import SourceError
 from components.ingest.spans import select_span
 from components.ingest.summary import JoinSummary
+from components.ingest.unreadable import SourceError
 from components.retraining.decision import (
     Decision,
     Search,

@@ -18,10 +18,11 @@ from apache_beam.runners.portability.spark_runner import SparkRunner
 from apache_beam.runners.runner import create_runner
 from tfx.utils.dependency_utils import make_beam_dependency_flags
 
+from components.ingest.settings import IngestSettings
 from pipeline.beam import BeamSettings, beam_arguments
 from pipeline.config import Config, ConfigError, load_config
 from pipeline.deploy.platforms import make_platform
-from pipeline.options import check_runner, read_beam, read_config
+from pipeline.options import check_runner, read_config, read_prediction
 from pipeline.schedule.commands import words_of
 from pipeline.workers import FlinkWithWorkersHere, SparkWithWorkersHere
 
@@ -165,23 +166,32 @@ def test_the_option_wins_over_file_and_settings(tmp_path) -> None:
 
 
 def test_predict_takes_the_section_without_a_configuration() -> None:
-    assert read_beam((), None) == ()
-    given = read_beam(("beam.arguments=[--runner=FlinkRunner, --parallelism=8]",), None)
+    assert read_prediction((), None) == ((), IngestSettings())
+    given, _ = read_prediction(("beam.arguments=[--runner=FlinkRunner, --parallelism=8]",), None)
     assert given[-2:] == ("--runner=FlinkRunner", "--parallelism=8")
-    assert "--flink_master=localhost:5" in read_beam(("beam.flink.master=localhost:5",), "flink")
+    assert (
+        "--flink_master=localhost:5"
+        in read_prediction(("beam.flink.master=localhost:5",), "flink")[0]
+    )
+    assert read_prediction(("ingest.encoding=latin-1", "ingest.delimiter=tab"), None) == (
+        (),
+        IngestSettings(encoding="latin-1", delimiter="\t"),
+    )
     for wrong, said in (
-        ("training.epochs=7", "keys of the section beam here; got training.epochs=7"),
+        ("training.epochs=7", "keys of the section beam, and ingest.*here; got training"),
+        ("ingest.maximum_posts=7", "here; got ingest.maximum_posts=7"),
+        ("ingest.encoding=none", "ingest.encoding: must be an encoding of text"),
         ("beam.arguments=7", "beam.arguments: "),
         ("beam.bogus=7", "beam.bogus: unknown key"),
     ):
         with pytest.raises(click.UsageError, match=said):
-            read_beam((wrong,), None)
+            read_prediction((wrong,), None)
 
 
 def test_dataflow_is_refused_where_the_work_lies_in_a_folder_of_this_machine() -> None:
     for refused in (
         lambda: check_runner(read("beam.runner=dataflow")),
-        lambda: read_beam((), "dataflow"),
+        lambda: read_prediction((), "dataflow"),
     ):
         with pytest.raises(click.UsageError, match="Dataflow's workers see buckets alone"):
             refused()

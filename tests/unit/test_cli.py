@@ -50,7 +50,7 @@ def test_wrong_usage_ends_with_code_2(words, said):
     [
         ({"posts": "posts.txt"}, "A file's ending names its format"),
         ({"posts": "labels.csv"}, "is named as both"),
-        ({"posts": "folder"}, "posts: no file matches folder"),
+        ({"posts": "folder"}, "folder is a folder. Give the files in it, such as"),
         ({"out": "labels.csv/out"}, "out: must be a folder that can be written"),
         ({"hyperparameters_from": "gone/best_hyperparameters.txt"}, "hyperparameters_from: must"),
         ({"hyperparameters_from": "labels.csv"}, "hyperparameters_from: must be the file"),

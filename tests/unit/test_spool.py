@@ -9,11 +9,15 @@ from collections import Counter
 
 import pytest
 
+from components.ingest.settings import READ_BY_DEFAULT, IngestSettings
+from components.ingest.sources import SourceError
 from components.serving.answering import Author
-from pipeline.spool import MAXIMUM_LINE_BYTES, InputError, Spool, read_posts
+from pipeline.spool import InputError, Spool, read_posts
 
 
-def read(content: bytes) -> tuple[list[Author], Counter[str], list[tuple[int, str]]]:
+def read(
+    content: bytes, settings: IngestSettings = READ_BY_DEFAULT
+) -> tuple[list[Author], Counter[str], list[tuple[int, str]]]:
     """Authors, causes counted, and the lines reported."""
     reported: list[tuple[int, str]] = []
     with Spool() as spool:
@@ -21,6 +25,7 @@ def read(content: bytes) -> tuple[list[Author], Counter[str], list[tuple[int, st
             io.BufferedReader(io.BytesIO(content)),
             spool,
             lambda n, cause: reported.append((n, cause)),
+            settings,
         )
         return list(spool.authors()), spool.set_aside, reported
 
@@ -70,8 +75,24 @@ def test_a_post_id_given_again_is_set_aside_for_the_same_author_only() -> None:
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
 def test_raw_text_is_one_author_without_an_id_and_a_post_a_line(compress: type) -> None:
-    content = compress(b"\xef\xbb\xbfI went home.\r\n\n   \n[1] caf\xe9\n{not json}")
-    assert read(content)[0] == [Author(None, ["I went home.", "[1] caf�", "{not json}"])]
+    content = compress(b"\xef\xbb\xbfI went home.\r\n\n   \n[1] caf\xc3\xa9\n{not json}")
+    assert read(content)[0] == [Author(None, ["I went home.", "[1] café", "{not json}"])]
+
+
+def test_raw_text_in_another_encoding_is_read_once_that_is_set_and_refused_until_then() -> None:
+    content = b"I went home.\ncaf\xe9\n"
+    with pytest.raises(SourceError, match=r"standard input is not valid UTF-8\. .*ingest.encoding"):
+        read(content)
+    windows = IngestSettings(encoding="windows-1252")
+    assert read(content, windows)[0] == [Author(None, ["I went home.", "café"])]
+
+
+def test_what_is_no_text_far_into_raw_text_is_set_aside() -> None:
+    content = b"I went home.\n" * 10_000 + b"caf\xe9\nnothing\x00\n"
+    assert read(content)[2] == [
+        (10_001, "not valid UTF-8: set ingest.encoding"),
+        (10_002, "holds a NUL character"),
+    ]
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress], ids=["plain", "gzip"])
@@ -83,7 +104,7 @@ def test_lines_that_cannot_be_read_are_set_aside_by_number_and_cause(compress: t
         b'{"text": "nobody"}',
         b'["a", "list"]',
         b'{"author_id": "a", "text": "\\ud800"}',
-        b'{"author_id": "a", "text": "' + b"x" * MAXIMUM_LINE_BYTES + b'"}',
+        b'{"author_id": "a", "text": "' + b"x" * READ_BY_DEFAULT.maximum_record_bytes + b'"}',
         b"[" * 100_000,
     ]
     content = b"\xef\xbb\xbf\n" + b"\n".join(faults) + b"\n" + good
@@ -91,7 +112,7 @@ def test_lines_that_cannot_be_read_are_set_aside_by_number_and_cause(compress: t
     assert authors == [Author("a", ["good"])]
     assert reported == [
         (2, "not valid JSON"),
-        (3, "not valid UTF-8"),
+        (3, "not valid UTF-8: set ingest.encoding"),
         (4, "author_id missing"),
         (5, "not a JSON object"),
         (6, "text is not valid Unicode"),

@@ -29,7 +29,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
 from components.ingest.lines import BREAKS
-from components.ingest.settings import IngestSettings
+from components.ingest.settings import READ_BY_DEFAULT, IngestSettings
 from components.ingest.sources import SourceFile
 from components.ingest.summary import FileCounts, count_cause
 from components.serving.assets import ServedHeads
@@ -90,6 +90,7 @@ def predict_files(
     progress: Progress,
     force: bool = False,
     beam_arguments: Sequence[str] = (),
+    settings: IngestSettings = READ_BY_DEFAULT,
 ) -> BulkSummary:
     """Answers every author of the files.
 
@@ -102,16 +103,16 @@ def predict_files(
         progress: is told how far it is.
         force: whether an output, or unfinished work of another job, gives way.
         beam_arguments: Beam's pipeline arguments; none: of this machine.
+        settings: of reading.
 
     Raises:
+        SourceError: a file cannot be read.
         OutputTaken: see `work.claim_work`.
         NoPosts: not one post can be read.
-        OSError: a file cannot be read or written.
+        OSError: a file cannot be written.
     """
-    settings = IngestSettings()
-    job = describe_job(
-        version, sources, format=format_name, record_bytes=settings.maximum_record_bytes
-    )
+    reading = settings.model_dump(mode="json")
+    job = describe_job(version, sources, format=format_name, ingest=reading)
     shards = bulk_shards(sources)
     with claim_work(output, job, force) as work:
         read = _spread(sources, settings, shards, work, progress, beam_arguments)

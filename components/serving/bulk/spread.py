@@ -24,6 +24,7 @@ from typing import Any, TextIO
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
 
+from components.ingest.forms import REQUIRED_FIELDS
 from components.ingest.lines import Fault
 from components.ingest.readers import read_records
 from components.ingest.reading import post_row
@@ -60,7 +61,7 @@ class SpreadPosts(beam.PTransform):
 
     Args:
         sources: the files; a file's place is part of the posts' order.
-        settings: the longest record.
+        settings: of reading.
         shards: how many.
         work: folder that gets `posts/`.
     """
@@ -110,7 +111,7 @@ def _write_source(
     read = posts = 0
     notes: dict[str, CauseCount] = {}
     with _Files() as files:
-        for record in read_records(path, settings):
+        for record in read_records(path, settings, REQUIRED_FIELDS["posts"]):
             read += 1
             try:
                 if isinstance(record, Fault):

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.ingest.opening import named
 from components.ingest.sources import SourceFile
 
 JOB_FILE = "job.json"
@@ -55,7 +56,8 @@ def describe_job(version: Path, sources: Sequence[SourceFile], **settings: Any) 
 
 def _changed(path: str) -> float:
     if "://" not in path:
-        return os.stat(path).st_mtime_ns
+        with named(path):
+            return os.stat(path).st_mtime_ns
     from apache_beam.io.filesystems import FileSystems
 
     return float(FileSystems.last_updated(path))

@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import random
+import re
 import tracemalloc
 from datetime import datetime
 from decimal import Decimal
@@ -21,14 +22,22 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from components.ingest.ids import read_id
-from components.ingest.lines import Fault, RawRecord, read_lines
+from components.ingest.lines import Fault, RawRecord
+from components.ingest.opening import named, open_content
 from components.ingest.parquet import read_parquet
-from components.ingest.readers import read_records
+from components.ingest.readers import read_content, read_records
 from components.ingest.records import Note, Post, RecordError, parse_post
 from components.ingest.settings import IngestSettings
+from components.ingest.unreadable import SourceError
 
 SMALL = IngestSettings(maximum_record_bytes=1024)
-PACK = {"": bytes, ".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+PACK = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": lambda content: pyarrow.compress(content, codec="zstd", asbytes=True),
+}
 
 
 @pytest.fixture
@@ -65,8 +74,8 @@ def test_an_empty_file_has_no_records(read, ending):
         (b'{"a": 1} x', "not valid JSON"),
         (b"\x00\x00", "not valid JSON"),
         (b'{"a": ' + b"[" * 1000, "not valid JSON"),
-        (b'{"a": "\xff"}', "not valid UTF-8"),
-        ('{"a": 1}'.encode("utf-16"), "not valid UTF-8"),
+        (b'{"a": "\xff"}', "not valid UTF-8: set ingest.encoding"),
+        ('{"a": 1}'.encode("utf-16"), "not valid UTF-8: set ingest.encoding"),
         (b"[1]", "not a JSON object"),
         (b"null", "not a JSON object"),
         (b'{"a": 1, "a": 2}', "a field is given twice"),
@@ -112,7 +121,7 @@ def test_a_long_line_is_skipped_in_bounded_memory(tmp_path):
     assert peak_bytes < 2_000_000
 
 
-@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz"])
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zst"])
 def test_truncated_data_gives_the_records_before_the_break(read, ending):
     # Random digits do not compress away, so that many records lie before the break.
     digits = random.Random(7)
@@ -127,10 +136,12 @@ def test_truncated_data_gives_the_records_before_the_break(read, ending):
     assert last == Fault(len(before) + 1, "compressed data ends early or is damaged")
 
 
-@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz"])
-def test_data_that_is_not_compressed_is_one_fault(read, ending):
-    fault = Fault(1, "compressed data ends early or is damaged")
-    assert read("file.jsonl" + ending, b'{"a": 1}\n' * 100) == [fault]
+@pytest.mark.parametrize("ending", ["", ".gz", ".bz2", ".xz", ".zst"])
+@pytest.mark.parametrize("compression", sorted(PACK))
+def test_the_content_tells_the_compression_whatever_the_ending_says(read, ending, compression):
+    packed = PACK[compression](b'{"a": 1}\n' * 100)
+    expected = [record(line, a=1) for line in range(1, 101)]
+    assert read("file.jsonl" + ending, packed) == expected
 
 
 def test_a_missing_file_stops_the_run(tmp_path):
@@ -139,19 +150,31 @@ def test_a_missing_file_stops_the_run(tmp_path):
 
 
 class FailingDisk(io.RawIOBase):
-    """A file whose storage fails."""
+    """A file whose storage fails once its content is read."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self._content = io.BytesIO(content)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer) -> int:
+        if size := self._content.readinto(buffer):
+            return size
         raise OSError(errno.EIO, "Input/output error")
 
 
 @pytest.mark.parametrize("compression", sorted(PACK))
-def test_a_failing_disk_stops_the_run(compression):
-    with pytest.raises(OSError, match="Input/output error"):
-        list(read_lines(io.BufferedReader(FailingDisk()), compression, 1024))
+@pytest.mark.parametrize("lines", [1, 100_000])
+def test_a_failing_disk_stops_the_run(compression, lines):
+    packed = PACK[compression](b'{"a": 1}\n' * lines)[: -2 if compression else None]
+    with pytest.raises(OSError, match=r"file\.jsonl cannot be read: Input/output error"):
+        read_all(io.BufferedReader(FailingDisk(packed)))
+
+
+def read_all(stream):
+    with named("file.jsonl"):
+        return list(read_content(open_content(stream, "file.jsonl", SMALL), SMALL))
 
 
 def test_a_parquet_file_on_a_failing_disk_stops_the_run():
@@ -175,7 +198,11 @@ def test_tsv_is_split_at_tabs(read):
         (b"1,2,3", "more columns than the header"),
         (b'1,"2"x', "not valid CSV"),
         (b'1,"2', "not valid CSV"),
-        (b"1,\xff", "not valid UTF-8"),
+        (b"1,\xff", "not valid UTF-8: set ingest.encoding"),
+        (b"1,\x00", "holds a NUL character"),
+        (b" , ", "empty row"),
+        (b",,,", "empty row"),
+        (b"a,b", "header repeated"),
         (b"1," + b"x" * 1024, "longer than maximum_record_bytes"),
     ],
 )
@@ -360,12 +387,14 @@ def test_a_parquet_column_whose_name_is_not_utf8_makes_the_file_one_fault(tmp_pa
     assert list(read_records(path, SMALL)) == [fault]
 
 
+NO_NUL = st.characters(exclude_characters="\0")
 LINES = {
+    b'{"n": 0}': "record",
     b'{"author_id": "a", "text": "t"}': "record",
     b'{"n": 1}': "record",
     b"": "nothing",
     b" \t": "nothing",
-    b"\xff\xfe\x00": "fault",
+    b"\xff\x00\xfe": "fault",
     b"\x00": "fault",
     b'{"a": 1': "fault",
     b"12": "fault",
@@ -376,6 +405,8 @@ LINES = {
 @given(st.lists(st.sampled_from(list(LINES))), st.sampled_from(sorted(PACK)), st.booleans())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_line_of_json_lines_is_one_record_or_one_fault(read, lines, compression, crlf):
+    # A first line tells the format; what is no text from its start is refused as a whole.
+    lines = [b'{"n": 0}', *lines]
     content = (b"\r\n" if crlf else b"\n").join(lines)
     expected = [
         (place + 1, LINES[line]) for place, line in enumerate(lines) if LINES[line] != "nothing"
@@ -387,7 +418,10 @@ def test_each_line_of_json_lines_is_one_record_or_one_fault(read, lines, compres
 
 
 @given(
-    st.lists(st.lists(st.text(), min_size=2, max_size=2), max_size=5),
+    st.lists(
+        st.lists(st.text(st.characters(exclude_characters="\0")), min_size=2, max_size=2),
+        max_size=5,
+    ),
     st.sampled_from([",", "\t"]),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -397,11 +431,14 @@ def test_any_text_survives_csv(read, rows, delimiter):
     given = read("file.csv" if delimiter == "," else "file.tsv", content.encode("utf-8", "replace"))
     expected = [
         {"a": first.replace("\r\n", "\n"), "b": second.replace("\r\n", "\n")}
+        if (first + second).strip()
+        else "empty row"
         for first, second in (
             [field.encode("utf-8", "replace").decode() for field in row] for row in rows
         )
     ]
-    assert [item.fields for item in given] == expected
+    found = [item.cause if isinstance(item, Fault) else item.fields for item in given]
+    assert found == expected
 
 
 @given(
@@ -412,7 +449,12 @@ def test_any_text_survives_csv(read, rows, delimiter):
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_garbage_stops_a_reader_or_counts_twice(read, content, ending, is_packed):
     compression = "." + ending.split(".")[2] if ending.count(".") == 2 else ""
-    given = read("file" + ending, PACK[compression](content) if is_packed else content)
+    try:
+        given = read("file" + ending, PACK[compression](content) if is_packed else content)
+    except SourceError as error:
+        # What no line of is text is refused as a whole.
+        assert re.search(r"file\S+ (holds NUL|is )", str(error))
+        return
     lines = [item.line for item in given]
     assert lines == sorted(set(lines))
     assert all(line >= 1 for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import itertools
@@ -18,12 +19,14 @@ from hypothesis import strategies as st
 from components import disk_shuffle
 from components.heads import parse_heads
 from components.ingest import crowds, join, reading
-from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, audit_sources
+from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, audit_sources, load_summary
 from components.ingest.join import IngestSources
 from components.ingest.lines import count_lines, read_lines, read_lines_between
 from components.ingest.matching import match_author
+from components.ingest.readers import read_records_between
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile, find_sources
+from components.ingest.unreadable import SourceError
 from pipeline.config import ConfigError, load_config
 
 HEADS = parse_heads({"age": {"kind": "regression"}})
@@ -40,7 +43,7 @@ def test_the_pieces_of_a_file_give_its_lines_each_once_with_its_number(content, 
         file = io.BytesIO(content)
         lines += read_lines_between(file, start, end, number, maximum_bytes=5)
         number += count_lines(io.BytesIO(content), start, end)
-    assert lines == list(read_lines(io.BytesIO(content), "", 5))
+    assert lines == list(read_lines(io.BytesIO(content), 5))
 
 
 def test_lines_are_counted_where_they_begin():
@@ -84,18 +87,68 @@ def test_a_large_file_is_read_in_pieces_to_the_same_counts_and_line_numbers(tmp_
     write_labels(tmp_path, [f"a{n}" for n in range(6)])
     whole = audit(tmp_path, tmp_path / "whole")
     monkeypatch.setattr(reading, "PIECE_BYTES", 1000)
-    assert reading.is_cut(find_sources([f"{tmp_path}/posts*"], [f"{tmp_path}/labels.csv"])[0])
+    large = find_sources([f"{tmp_path}/posts*"], [f"{tmp_path}/labels.csv"])[0]
+    assert reading.is_large(large)
+    assert reading.can_be_cut("posts", large.path, IngestSettings())
     assert audit(tmp_path, tmp_path / "cut") == whole
     (posts, _) = whole[0].files
     assert posts.read == 399
     assert posts.set_aside["not valid JSON"].first_line == 101
 
 
-def test_compressed_files_and_tables_are_never_cut():
-    huge = reading.PIECE_BYTES + 1
-    names = ("a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet")
-    cut = [reading.is_cut(SourceFile("posts", name, huge)) for name in names]
-    assert cut == [True, False, False, False]
+JSON_LINES = b'{"author_id": "a", "text": "t"}\n' * 9
+CUT_BY_CONTENT = {
+    "plain": ("a.jsonl", JSON_LINES, True),
+    "plain by another name": ("a.csv.gz", JSON_LINES, True),
+    "with a mark": ("a.jsonl", codecs.BOM_UTF8 + JSON_LINES, True),
+    "compressed": ("a.jsonl.gz", gzip.compress(JSON_LINES), False),
+    "compressed by another name": ("a.jsonl", gzip.compress(JSON_LINES), False),
+    "UTF-16": ("a.jsonl", JSON_LINES.decode().encode("utf-16"), False),
+    "carriage returns": ("a.jsonl", JSON_LINES.replace(b"\n", b"\r"), False),
+    "a table": ("a.jsonl", b'author_id,text\na,"b\nc"\n', False),
+}
+
+
+@pytest.mark.parametrize("file", CUT_BY_CONTENT)
+def test_a_large_file_is_cut_where_its_lines_are_its_bytes_and_else_read_whole(
+    tmp_path, monkeypatch, file
+):
+    name, content, cut = CUT_BY_CONTENT[file]
+    path = tmp_path / f"posts-{name}"
+    path.write_bytes(content)
+    write_labels(tmp_path, ["a"])
+    monkeypatch.setattr(reading, "PIECE_BYTES", 20)
+    source = find_sources([str(path)], [f"{tmp_path}/labels.csv"])[0]
+    assert reading.is_large(source)
+    large = reading.Piece(0, "posts", source.path, 0, source.size_bytes)
+    tags = {getattr(piece, "tag", "whole") for piece in reading._cut(large, IngestSettings())}
+    assert tags == {"cut" if cut else "whole"}
+    summary, _ = audit(tmp_path, tmp_path / "audit")
+    assert [(f.read, f.used) for f in summary.files] == [(9 - 8 * (file == "a table"),) * 2, (1, 1)]
+
+
+@pytest.mark.parametrize("size", [0, 5, 31, 100])
+def test_a_file_that_became_shorter_than_its_pieces_is_refused_by_name(tmp_path, size):
+    path = tmp_path / "posts.jsonl"
+    path.write_bytes(JSON_LINES[:size])
+    with pytest.raises(SourceError, match=rf"{path} became shorter while it was read"):
+        list(read_records_between(str(path), 0, len(JSON_LINES), 1, IngestSettings()))
+
+
+def test_what_a_file_grows_by_is_read_neither_twice_nor_half(tmp_path, monkeypatch):
+    lines = [json.dumps({"author_id": "a", "text": f"post {n}"}) for n in range(40)]
+    write_posts(tmp_path / "posts.jsonl", lines)
+    write_labels(tmp_path, ["a"])
+    monkeypatch.setattr(reading, "PIECE_BYTES", 100)
+    listed = find_sources([f"{tmp_path}/posts*"], [f"{tmp_path}/labels.csv"])
+    # The last line was half written when the file was listed.
+    half = (listed[0]._replace(size_bytes=listed[0].size_bytes - 10), listed[1])
+    with (tmp_path / "posts.jsonl").open("a") as file:
+        file.writelines(line + "\n" for line in lines)
+    with beam.Pipeline(options=PipelineOptions(list(LOCAL_BEAM_ARGUMENTS))) as pipeline:
+        _ = pipeline | IngestSources(half, HEADS, IngestSettings(), str(tmp_path / "audit"))
+    posts = load_summary(str(tmp_path / "audit")).files[0]
+    assert (posts.read, posts.used) == (40, 40)
 
 
 def test_two_thousand_small_files_are_counted_one_by_one(tmp_path):

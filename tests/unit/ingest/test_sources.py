@@ -60,16 +60,21 @@ def test_an_unknown_ending_lists_those_known(folder):
         ("gs://bucket/a.csv.xz", ("csv", ".xz")),
         ("a.tsv", ("tsv", "")),
         ("a.parquet", ("parquet", "")),
+        ("a.pq", ("parquet", "")),
+        ("a.parquet.gz", ("parquet", ".gz")),
+        ("a.csv.zst", ("csv", ".zst")),
     ],
 )
 def test_the_ending_names_format_and_compression(path, expected):
     assert format_of(path) == expected
 
 
-@pytest.mark.parametrize("path", ["a", "a.gz", "a.parquet.gz", "a.jsonl.zip", "folder.csv/a"])
-def test_other_endings_are_errors(path):
-    with pytest.raises(SourceError):
-        format_of(path)
+@pytest.mark.parametrize(
+    ("path", "compression"),
+    [("a", ""), ("a.gz", ".gz"), ("a.jsonl.zip", ""), ("folder.csv/a", ""), ("a.txt.zst", ".zst")],
+)
+def test_other_endings_name_no_format(path, compression):
+    assert format_of(path) == (None, compression)
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_what_is_set_aside_is_counted_by_file_and_cause_and_listed_without_text(
     first = tmp_path / "1.jsonl"
     first.write_text(
         '{"author_id": "a", "post_id": 1, "text": "you"}\n'
-        '{"text": "secret"}\nsecret\n{"author_id": "c", "text": "secret", "timestamp": "x"}\n'
+        '{"text": "secret"}\nsecret\n{"author_id": "c", "text": " ", "post_id": "secret"}\n'
         '{"text": "secret"}\n'
     )
     second = write_csv(
@@ -202,7 +202,7 @@ def test_what_is_set_aside_is_counted_by_file_and_cause_and_listed_without_text(
             {
                 "author_id missing": (2, 2),
                 "not valid JSON": (1, 3),
-                "timestamp is not RFC 3339": (1, 4),
+                "empty text": (1, 4),
             },
         ),
         (2, 1, {"duplicate post": (1, 2)}),
@@ -211,7 +211,7 @@ def test_what_is_set_aside_is_counted_by_file_and_cause_and_listed_without_text(
     assert [json.loads(line) for line in listed.splitlines()] == [
         {"file": str(first), "line": 2, "cause": "author_id missing"},
         {"file": str(first), "line": 3, "cause": "not valid JSON"},
-        {"file": str(first), "line": 4, "cause": "timestamp is not RFC 3339"},
+        {"file": str(first), "line": 4, "cause": "empty text"},
         {"file": str(first), "line": 5, "cause": "author_id missing"},
         {"file": str(second), "line": 2, "cause": "duplicate post"},
     ]
