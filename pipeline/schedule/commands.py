@@ -316,13 +316,13 @@ def one_line_errors() -> Iterator[None]:
     from pipeline.schedule.execution import FolderBusyError
     from pipeline.schedule.jobs import JobError
     from pipeline.schedule.local import UnknownScheduleError
-    from pipeline.schedule.server import AlreadyServedError
+    from pipeline.schedule.server import AlreadyServedError, SchedulerDiedError
 
     try:
         yield
     except (CronError, UnknownScheduleError) as error:
         raise click.UsageError(str(error)) from None
-    except (FolderBusyError, JobError, AlreadyServedError) as error:
+    except (FolderBusyError, JobError, AlreadyServedError, SchedulerDiedError) as error:
         raise click.ClickException(str(error)) from None
     except ImportError as error:
         raise click.ClickException(

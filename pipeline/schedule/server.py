@@ -36,6 +36,10 @@ class AlreadyServedError(RuntimeError):
     """Another process serves the folder."""
 
 
+class SchedulerDiedError(RuntimeError):
+    """The thread that wakes at the schedules' moments is gone."""
+
+
 class Server:
     """The scheduler of one folder.
 
@@ -54,6 +58,8 @@ class Server:
         )
         self._seen: dict[str, tuple[int, int]] = {}
         self._busy: set[str] = set()
+        self._faults: dict[str, str] = {}
+        self._look_fault = ""
         self._lock = threading.Lock()
 
     def serve(self) -> None:
@@ -61,6 +67,7 @@ class Server:
 
         Raises:
             AlreadyServedError: another process serves the folder.
+            SchedulerDiedError: no schedule would ever run again in this process.
         """
         self.folder.path.mkdir(parents=True, exist_ok=True)
         with (self.folder.path / ".serve.lock").open("ab") as lock:
@@ -70,14 +77,34 @@ class Server:
             try:
                 self.follow_folder()
                 while not self.stop.wait(POLL_SECONDS):
-                    self.follow_folder()
+                    self._look()
             finally:
                 self.stop.set()
                 self.scheduler.shutdown(wait=True)
                 LOGGER.info("ended; what was under way goes on at the next start")
 
+    def _look(self) -> None:
+        """Follows the folder; where that fails, what is planned stays, and the next look comes."""
+        if not self.scheduler._thread.is_alive():
+            raise SchedulerDiedError(
+                "The scheduler's thread must be alive; it is not. Start `authorprofile schedule "
+                "serve` again; the log says what ended it."
+            )
+        fault = ""
+        try:
+            self.follow_folder()
+        except Exception as error:
+            fault = str(error)
+            if fault != self._look_fault:
+                LOGGER.exception("the folder cannot be followed; what is planned stays")
+        self._look_fault = fault
+
     def follow_folder(self) -> None:
-        """Plans what is new or has changed in the folder, and forgets what is gone."""
+        """Plans what is new or has changed in the folder, and forgets what is gone.
+
+        Raises:
+            OSError: the folder or a file in it cannot be looked at.
+        """
         names = self.folder.names()
         for name in names:
             stamp = self.folder.stamp(name)
@@ -97,6 +124,10 @@ class Server:
         except (JobError, CronError) as error:
             LOGGER.error("%s: not run: %s", name, error)
             moment = None
+        except Exception as error:  # one schedule's fault must not end the others
+            self._try_again(name, error)
+            return
+        self._faults.pop(name, None)
         if moment is None:
             self._unplan(name)
             return
@@ -110,6 +141,13 @@ class Server:
             misfire_grace_time=None,
         )
         LOGGER.info("%s: next run %s", name, moment.isoformat(timespec="seconds"))
+
+    def _try_again(self, name: str, error: Exception) -> None:
+        """Leaves a schedule as it is planned, and has the next look plan it anew."""
+        self._seen.pop(name, None)
+        if self._faults.get(name) != str(error):
+            LOGGER.exception("%s: cannot be planned now; tried again", name)
+        self._faults[name] = str(error)
 
     def _unplan(self, name: str) -> None:
         if self.scheduler.get_job(name) is not None:

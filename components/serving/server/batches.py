@@ -141,7 +141,12 @@ class Batches:
     async def _run(self, batch: list[Row]) -> None:
         BATCH.observe(len(batch))
         loop = asyncio.get_running_loop()
-        results = await loop.run_in_executor(self._threads, _ask, batch)
+        results: list[dict[str, np.ndarray] | Exception]
+        try:
+            results = await loop.run_in_executor(self._threads, _ask, batch)
+        except Exception as error:
+            # Whoever waits must hear of it, whatever ended the thread.
+            results = [error] * len(batch)
         for row, result in zip(batch, results, strict=True):
             if row.done.done():
                 continue

@@ -118,6 +118,16 @@ class JobService:
         return next(job for job in self.jobs if job.name == request.name)
 
     def _run(self, job: types.CustomJob) -> None:
+        try:
+            self._run_replicas(job)
+        except Exception as error:
+            job.error.message = f"its replicas could not be run: {type(error).__name__}: {error}"
+            job.state = types.JobState.JOB_STATE_FAILED
+        finally:
+            # Whoever asks for the job waits for this.
+            self._ended[job.name].set()
+
+    def _run_replicas(self, job: types.CustomJob) -> None:
         number = job.name.rpartition("/")[2]
         replicas = [
             (pool.container_spec, environment)
@@ -138,7 +148,6 @@ class JobService:
         job.state = (
             types.JobState.JOB_STATE_FAILED if any(codes) else types.JobState.JOB_STATE_SUCCEEDED
         )
-        self._ended[job.name].set()
 
 
 def _replicas(pools: Sequence[types.WorkerPoolSpec]) -> Iterator[tuple[Any, Mapping[str, str]]]:

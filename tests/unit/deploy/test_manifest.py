@@ -48,6 +48,8 @@ def test_kserve_reads_the_manifest(service):
     assert predictor.service_account_name == "reader"
     (container,) = predictor.containers
     assert container.name == "kserve-container"
+    assert container.readiness_probe.http_get.path == "/v2/health/ready"
+    assert container.liveness_probe.http_get.path == "/v2/health/live"
     assert {variable.name: variable.value for variable in container.env} == {
         "STORAGE_URI": "gs://models/authorprofile/serving"
     }

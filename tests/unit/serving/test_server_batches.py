@@ -132,3 +132,14 @@ def test_rows_of_two_versions_never_share_a_batch() -> None:
 
     _, model = run(work)
     assert (model.batches, other.batches) == ([[b"a", b"a"]], [[b"a"]])
+
+
+def test_whoever_waits_hears_of_it_where_no_thread_can_answer() -> None:
+    async def work(batches: Batches, model: Any) -> Any:
+        batches.close()
+        async with asyncio.timeout(30):
+            with pytest.raises(RuntimeError, match="cannot schedule new futures"):
+                await batches.answer(model, "posts", [b"a", b"bb"])
+        return True
+
+    assert run(work)[0]
