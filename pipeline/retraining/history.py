@@ -8,12 +8,15 @@ trained all the same, and is no reason to be trained again.
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from tfx.components.example_gen import utils
 
+from components.digests import is_as_made
 from components.ingest.audit_sources import load_summary
 from components.ingest.example_gen import SPANS
 from components.ingest.summary import JoinSummary
@@ -23,6 +26,8 @@ from components.serving.bucket import served_version
 from components.training.warm_start import FOLDER, WEIGHTS_FILE
 from pipeline.config import Config
 from pipeline.lineage import RunArtifacts, read_runs
+
+_log = logging.getLogger("authorprofile.retraining")
 
 
 @dataclass(frozen=True)
@@ -64,19 +69,30 @@ class TrainingRun:
         model = self.artifacts.artifact("Trainer", "model").mlmd_artifact
         return datetime.fromtimestamp(model.create_time_since_epoch / 1000, UTC)
 
-    @property
+    @cached_property
     def network(self) -> str:
-        """Folder that a warm start takes; empty where the run left none."""
+        """Folder that a warm start takes; empty where the run left none, or it is damaged."""
         folder = self.artifacts.path("Trainer", "model_run")
-        return str(folder) if (folder / FOLDER / WEIGHTS_FILE).is_file() else ""
+        if not (folder / FOLDER / WEIGHTS_FILE).is_file():
+            return ""
+        return str(folder) if self._is_sound("Trainer", "model_run") else ""
 
-    @property
+    @cached_property
     def choice(self) -> str:
-        """File of the hyperparameters that its search chose; empty where it is not there."""
+        """File of the hyperparameters that its search chose; empty: not there, or damaged."""
         if not self.artifacts.has("Tuner", "best_hyperparameters"):
             return ""
         path = self.artifacts.path("Tuner", "best_hyperparameters") / "best_hyperparameters.txt"
-        return str(path) if path.is_file() else ""
+        if not path.is_file():
+            return ""
+        return str(path) if self._is_sound("Tuner", "best_hyperparameters") else ""
+
+    def _is_sound(self, node: str, key: str) -> bool:
+        artifact = self.artifacts.artifact(node, key)
+        if is_as_made(artifact):
+            return True
+        _log.warning("not started from, as its files are not what they were: %s", artifact.uri)
+        return False
 
     @property
     def version(self) -> int:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
 
 from tests.serving.server_process import ABSENT, ServerProcess, command, free_port, push
 
@@ -184,6 +186,14 @@ def test_a_broken_newest_version_gives_way_to_a_sound_one_and_the_watch_goes_on(
             ("7", "AVAILABLE"),
             ("8", "END"),
         ]
+        with grpc.insecure_channel(server.grpc_address) as channel:
+            asked = get_model_status_pb2.GetModelStatusRequest()
+            asked.model_spec.name = "authorprofile"
+            answer = model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(asked)
+        serving, refused = answer.model_version_status
+        assert (serving.version, serving.state) == (7, serving.AVAILABLE)
+        assert (refused.version, refused.state) == (8, refused.END)
+        assert "positive" in refused.status.error_message
         push(toy_model, tmp_path, 9)
         deadline = time.monotonic() + 60
         while server.ask("/v1/models/authorprofile/versions/9")[0] != 200:
