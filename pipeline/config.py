@@ -23,6 +23,7 @@ from components.report.settings import CardSettings
 from components.retraining.settings import RetrainingSettings
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
 from pipeline.beam import BeamSettings
+from pipeline.config_errors import describe_errors, keys_of_kind
 from pipeline.deploy.settings import DeploySettings
 
 PATH_KEYS = (
@@ -238,14 +239,16 @@ def load_config(
     if path is not None:
         values = _merge(values, _read_yaml(path))
     values.update({key: value for key, value in overrides.items() if value is not None})
+    assigned: dict[str, Any] = {}
     for assignment in assignments:
-        values = _merge(values, _parse_assignment(assignment))
+        assigned = _merge(assigned, _parse_assignment(assignment))
+    values = _merge(values, assigned)
     if heads is not None:
         values["heads"] = _select_heads(values["heads"], list(heads))
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(describe_errors(error)) from None
+        raise ConfigError(describe_errors(error, Config)) from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -253,7 +256,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # no UTF-8, or a day such as 2024-13-01
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if content is None:
         return {}
@@ -278,20 +281,35 @@ def _parse_assignment(assignment: str) -> dict[str, Any]:
         raise ConfigError(f"--set takes key=value, such as training.epochs=5; got {assignment!r}")
     try:
         value: Any = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         value = text
     for part in reversed(key.strip().split(".")):
         value = {part: value}
     return typing.cast(dict[str, Any], value)
 
 
-def _merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(
+    base: Mapping[str, Any], change: Mapping[str, Any], place: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The base with the change; of what is changed to another kind, what that kind has stays."""
     merged = dict(base)
     for key, value in change.items():
-        old = merged.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merge(old, value) if both else value  # type: ignore[arg-type]
+        old, here = merged.get(key), (*place, str(key))
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            merged[key] = _merge(_of_kind(old, value, here), value, here)
+        else:
+            merged[key] = value
     return merged
+
+
+def _of_kind(
+    old: Mapping[str, Any], change: Mapping[str, Any], place: tuple[str, ...]
+) -> Mapping[str, Any]:
+    before, kind = old.get("kind"), change.get("kind")
+    if None in (before, kind) or before == kind:
+        return old
+    keys = keys_of_kind(Config, place, kind)
+    return old if keys is None else {key: value for key, value in old.items() if key in keys}
 
 
 def _select_heads(declared: Any, names: list[str]) -> dict[str, Any]:
@@ -302,65 +320,6 @@ def _select_heads(declared: Any, names: list[str]) -> dict[str, Any]:
             f"--heads takes names of declared heads ({', '.join(known)}); got {', '.join(names)!r}"
         )
     return {name: known[name] for name in names}
-
-
-def describe_errors(error: ValidationError) -> str:
-    """Each wrong key with what came and what is allowed, one a line."""
-    lines = []
-    for item in error.errors(include_url=False):
-        key = ".".join(str(part) for part in item["loc"]) or "config"
-        if item["type"] == "extra_forbidden":
-            allowed = ", ".join(_siblings(item["loc"]))
-            lines.append(f"{key}: unknown key; allowed here: {allowed}")
-        elif item["type"] == "missing":
-            lines.append(f"{key}: must be given: {_describe_key(item['loc'])}")
-        else:
-            message = item["msg"].removeprefix("Value error, ")
-            came = json.dumps(item["input"], default=str)
-            came = came if len(came) <= 80 else came[:77] + "..."
-            lines.append(f"{key}: {message}; got {came}" if item["loc"] else message)
-    return "\n".join(lines)
-
-
-def _siblings(location: tuple[int | str, ...]) -> list[str]:
-    model = _model_at(location[:-1])
-    return sorted(model.model_fields) if model else []
-
-
-def _describe_key(location: tuple[int | str, ...]) -> str:
-    model = _model_at(location[:-1])
-    field = model.model_fields.get(str(location[-1])) if model else None
-    return (field.description or "") if field else ""
-
-
-def _model_at(location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """The settings class at a key path; a union's tag in the path picks its member."""
-    model: Any = Config
-    for part in location:
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            field = model.model_fields.get(str(part))
-            model = field.annotation if field else None
-            continue
-        members = [m for m in _members(model) if str(part) in _tags(m)]
-        if members:
-            model = members[0]
-        elif typing.get_origin(model) is dict:
-            model = typing.get_args(model)[1]
-        else:
-            return None
-    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
-
-
-def _members(annotation: Any) -> list[Any]:
-    found: list[Any] = []
-    for member in typing.get_args(annotation):
-        found += [member] if isinstance(member, type) else _members(member)
-    return found
-
-
-def _tags(model: Any) -> tuple[Any, ...]:
-    kind = getattr(model, "model_fields", {}).get("kind")
-    return typing.get_args(kind.annotation) if kind else ()
 
 
 def settings_as_yaml() -> str:

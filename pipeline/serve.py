@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from components.serving.answer_in_isolation import silence
 from components.serving.server.entrance import listen, require_model
 from components.serving.server.settings import ServerSettings
+from pipeline.config_errors import describe_errors
 
 FAILED, USAGE = 1, 2
 
@@ -94,10 +95,9 @@ def read_settings(
     try:
         return ServerSettings(model=model, **values)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False)
-        lines = [f"{'.'.join(map(str, f['loc'])) or 'settings'}: {f['msg']}" for f in faults]
         known = ", ".join(name for name in ServerSettings.model_fields if name != "model")
-        raise ValueError("\n".join([*lines, f"Settings are {known}."])) from None
+        told = describe_errors(error, ServerSettings)
+        raise ValueError(f"{told}\nSettings are {known}.") from None
 
 
 def _log_to_console() -> None:

@@ -135,7 +135,7 @@ def test_arguments_that_are_given_win() -> None:
 @pytest.mark.parametrize(
     ("assignments", "said"),
     [
-        (["beam.runner=prism"], "beam.runner: Input should be 'direct', 'flink', 'spark' or 'data"),
+        (["beam.runner=prism"], "beam.runner: must be 'direct', 'flink', 'spark' or 'data"),
         (["beam.parallelism=-1"], "beam.parallelism: "),
         (
             ["beam.runner=flink", "beam.flink.master=head:8081"],

@@ -175,7 +175,7 @@ def test_help_and_usage_errors_import_no_tensorflow(command):
     ("assignment", "said"),
     [
         ("training.epoch=3", "training.epoch: unknown key; allowed here: batch_size"),
-        ("training.epochs=x", "training.epochs: Input should be a valid integer"),
+        ("training.epochs=x", 'training.epochs: must be a whole number, at least 1; got "x"'),
         ("metadata.kind=oracle", "'sqlite', 'mysql', 'postgresql'"),
         ("ingest.splits.train=0.5", "train + eval + test must be 1; they are 0.7"),
         ("judging.accept=[foo]", "judging.accept names ['foo']; the heads are ['age'"),
@@ -183,7 +183,7 @@ def test_help_and_usage_errors_import_no_tensorflow(command):
         ("heads.age.maximum=.nan", "minimum 0.0 must be below maximum nan"),
         ("judging.age_bands=[50, 25]", "judging.age_bands: must ascend; got [50, 25]"),
         ("judging.age_bands=[.nan]", "judging.age_bands: must ascend"),
-        ("tuner.space.dropout=[0.2, 1]", "tuner.space.dropout.1: Input should be less than 1"),
+        ("tuner.space.dropout=[0.2, 1]", "tuner.space.dropout.1: must be below 1; got 1"),
         ("training.loss_weights.age=.inf", "loss weight of age must be above 0 and finite"),
         ("heads={age: null, income: null, gender: null}", "at least one head"),
         ("nonsense", "--set takes key=value"),
