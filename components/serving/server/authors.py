@@ -33,7 +33,7 @@ def join_posts(posts: Any, separator: str, settings: ServerSettings, index: int)
             raise Refusal(
                 f"Instance {index}: every post must be a string; post {number} is {kind_of(post)}."
             )
-    kept = [post.replace(separator, " ") for post in posts if post.strip()]
+    kept = [post.replace(separator, " ") for post in posts if not _is_blank(post)]
     return separator.join(_some(kept, index)).encode()
 
 
@@ -54,7 +54,7 @@ def sound_rows(
 def _sound_text(row: bytes, separator: str, settings: ServerSettings, index: int) -> bytes:
     _check_number(row.count(separator.encode()) + 1, settings, index)
     posts = decoded([row], index)[0].split(separator)
-    return separator.join(_some([post for post in posts if post.strip()], index)).encode()
+    return separator.join(_some([post for post in posts if not _is_blank(post)], index)).encode()
 
 
 def _sound_example(row: bytes, settings: ServerSettings, index: int) -> bytes:
@@ -67,7 +67,8 @@ def _sound_example(row: bytes, settings: ServerSettings, index: int) -> bytes:
     posts = message.features.feature[POSTS].bytes_list.value
     _check_number(len(posts), settings, index)
     texts = decoded(posts, index)
-    kept = _some([post for post, text in zip(posts, texts, strict=True) if text.strip()], index)
+    kept = [post for post, text in zip(posts, texts, strict=True) if not _is_blank(text)]
+    _some(kept, index)
     if len(kept) == len(posts):
         return row
     posts[:] = kept
@@ -87,6 +88,11 @@ def decoded(posts: Sequence[bytes], index: int) -> list[str]:
         return [post.decode() for post in posts]
     except UnicodeDecodeError:
         raise Refusal(f"Instance {index}: posts must be UTF-8; they are not.") from None
+
+
+def _is_blank(post: str) -> bool:
+    """Whether `strip` would leave nothing; no copy is made, as it would be of most posts."""
+    return not post or post.isspace()
 
 
 def _some(kept: list[Any], index: int) -> list[Any]:

@@ -27,6 +27,7 @@ _MOST_DEPTH = 32
 _NAMES_PER_AUTHOR, _NAMES_BESIDE = 4, 1024
 _BOM = b"\xef\xbb\xbf"
 _MANY_QUOTES = 20_000
+_CONTAINERS = (dict, list)
 _BRACKETS = b"{[}]"
 _NO_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 
@@ -88,7 +89,8 @@ def _outside_strings(body: bytes) -> bytes:
     b'{: [, 1]}'
     """
     # A run of backslashes begins with whole pairs; what is left of it escapes the next character.
-    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    has_escapes = b"\\" in body
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"") if has_escapes else body
     if unescaped.count(b'"') <= _MANY_QUOTES:
         return b"".join(unescaped.split(b'"')[::2])
     # No object per string; of few and long strings it takes twenty times as long.
@@ -114,7 +116,7 @@ def _objects(tree: Any) -> Iterator[dict[str, Any]]:
         if isinstance(node, dict):
             yield node
             node = node.values()
-        waiting.extend(part for part in node if isinstance(part, dict | list))
+        waiting.extend(part for part in node if isinstance(part, _CONTAINERS))
 
 
 def kind_of(value: Any) -> str:
