@@ -188,10 +188,10 @@ def missing_columns(names: Sequence[str], required: Sequence[str], delimiter: st
     shown = [name if _NAME.fullmatch(name) else "..." for name in names[:_NAMES_SHOWN]]
     more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
     by = f" (separated by {_named(delimiter)})" if delimiter else ""
-    other = ", or set ingest.delimiter if they are separated by something else" if by else ""
+    other = ", or set ingest.delimiter if something else separates them" if delimiter else ""
     return (
-        f"must have the columns {', '.join(required)}; {', '.join(missing)} is missing. Columns "
-        f"found{by}: {', '.join(shown)}{more}. Rename the column that holds it{other}."
+        f"must have the column{'s' * (len(required) > 1)} {' and '.join(required)}. Missing: "
+        f"{', '.join(missing)}. Found{by}: {', '.join(shown)}{more}. Rename what holds it{other}."
     )
 
 
@@ -307,8 +307,8 @@ def _refuse_header(text: _Head, delimiter: str, required: Sequence[str]) -> None
     raise Refused(
         f"must begin with a row of column names, {' and '.join(required)} among them. Its first "
         f"row looks like data: {len(row)} column{'s' * (len(row) != 1)} separated by "
-        f"{_named(delimiter)}. Add that row, or set ingest.delimiter if they are separated by "
-        "something else."
+        f"{_named(delimiter)}. Add that row, or set ingest.delimiter if something else separates "
+        "them."
     )
 
 

@@ -138,7 +138,7 @@ class IngestSettings(BaseModel):
         except (LookupError, UnicodeError):
             raise ValueError(
                 "must be an encoding of text that Python knows, such as utf-8, windows-1252 or "
-                f"utf-16-le; got {name!r}"
+                "utf-16-le"
             ) from None
         return "UTF-8" if is_utf8 else name
 
@@ -148,8 +148,7 @@ class IngestSettings(BaseModel):
         delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
         if len(delimiter) > 1 or delimiter in ('"', "\n", "\r", "\0", "\ufeff"):
             raise ValueError(
-                "must be one character that is neither a quote nor a line end, or tab; got "
-                f"{delimiter!r}"
+                "must be one character that is neither a quote nor a line end, or the word tab"
             )
         return delimiter
 

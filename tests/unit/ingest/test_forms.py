@@ -10,6 +10,7 @@ import json
 import lzma
 import os
 import tarfile
+import tempfile
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -17,15 +18,19 @@ from typing import NamedTuple
 
 import pyarrow
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
+from components.heads import parse_heads
+from components.ingest.audit_sources import audit_sources
 from components.ingest.forms import Refused, form_of
 from components.ingest.readers import check_files
 from components.ingest.settings import READ_BY_DEFAULT, IngestSettings
 from components.ingest.sources import find_posts
 from components.ingest.unreadable import SourceError
 from components.serving.bulk.spread import _write_source
-from pipeline.spool import Spool, read_posts
+from pipeline.spool import InputError, Spool, read_posts
 
 POSTS = [
     {"author_id": "a", "text": "Café, „Grüße“"},
@@ -176,13 +181,13 @@ REFUSED = {
     "nul.txt": (b"SECRET\n\x00\n", "holds NUL"),
     "user.csv": (
         b"user_id;body;date\n1;SECRET;2\n",
-        r"author_id, text is missing.*\(separated by semicolon\): user_id, body, date\. Rename",
+        r"Missing: author_id, text\. Found \(separated by semicolon\): user_id, body, date\. Ren",
     ),
     "no-text.csv": (
         b"author_id\tbody\na\tSECRET\n",
-        r"text is missing.*\(separated by tab\): author_id, body\.",
+        r"Missing: text\. Found \(separated by tab\): author_id, body\.",
     ),
-    "no-text": (b"author_id,body\na,SECRET\n", "text is missing"),
+    "no-text": (b"author_id,body\na,SECRET\n", r"author_id and text\. Missing: text\."),
     "no-header.csv": (b"a,SECRET,34\nb,SECRET,7\n", "data: 3 columns separated by comma"),
     "names.csv": (b"SECRET,OTHER\n", "looks like data: 2 columns"),
     "caret.csv": (table("^").encode(), "data: 1 column separated by.*ingest.delimiter"),
@@ -195,11 +200,12 @@ def spread(path: Path, settings: IngestSettings, folder: Path) -> tuple[dict, Co
     check_files(find_posts([str(path)]), settings)
     _write_source(0, str(path), settings, 1, folder)
     authors: dict[str, list[str]] = {}
-    rows = (folder / "shard-00000.jsonl").read_text("utf-8").splitlines()
+    shard = folder / "shard-00000.jsonl"
+    rows = shard.read_text("utf-8").split("\n")[:-1] if shard.exists() else []
     for author, row in map(json.loads, rows):
         authors.setdefault(author, []).append(row[4])
     aside = folder / "set_aside.jsonl"
-    faults = aside.read_text("utf-8").splitlines() if aside.exists() else []
+    faults = aside.read_text("utf-8").split("\n")[:-1] if aside.exists() else []
     causes = Counter(json.loads(line)[1] for line in faults)
     counts = json.loads((folder / "counts.json").read_text())
     assert counts["read"] == counts["posts"] + causes.total() == len(rows) + len(faults)
@@ -282,8 +288,8 @@ def test_text_that_is_no_table_is_one_author_at_once_and_refused_with_an_output(
 def test_parquet_without_a_column_tells_those_that_it_has(tmp_path):
     path = tmp_path / "posts.parquet"
     parquet.write_table(pyarrow.table({"user": ["a"], "text": [SECRET]}), path)
-    words = r"posts\.parquet must have the columns author_id, text; author_id is missing\. "
-    with pytest.raises(SourceError, match=words + r"Columns found: user, text\."):
+    words = r"must have the columns author_id and text\. Missing: author_id\. Found: user, text\."
+    with pytest.raises(SourceError, match=r"posts\.parquet " + words):
         _write_source(0, str(path), READ_BY_DEFAULT, 1, tmp_path)
 
 
@@ -312,10 +318,10 @@ def test_what_the_encoding_does_not_allow_is_the_fault_of_its_line_and_names_the
 @pytest.mark.parametrize(
     ("header", "told"),
     [
-        ("user_id,body", r"found \(separated by comma\): user_id, body\. Rename"),
-        ("Author_ID,Text", r"found .*: Author_ID, Text\. Rename"),
-        (",user id,,text", r"found .*: user id, text\. Rename"),
-        ("id," + ",".join(f"c{n}" for n in range(29)), r"found .*: id, c0,.* c18 and 10 more\."),
+        ("user_id,body", r"Found \(separated by comma\): user_id, body\. Rename"),
+        ("Author_ID,Text", r"Found .*: Author_ID, Text\. Rename"),
+        (",user id,,text", r"Found .*: user id, text\. Rename"),
+        ("id," + ",".join(f"c{n}" for n in range(29)), r"Found .*: id, c0,.* c18 and 10 more\."),
         (f"id,{SECRET * 9}", "looks like data: 2 columns"),
         (f"id,1{SECRET}", "looks like data: 2 columns"),
         (f"{SECRET},{SECRET}", "looks like data: 2 columns"),
@@ -354,3 +360,68 @@ def test_a_file_without_anything_has_no_records(tmp_path, name, content):
 def test_a_setting_that_no_file_can_have_is_refused(setting, value):
     with pytest.raises(ValueError, match="must be"):
         IngestSettings(**{setting: value})
+
+
+def test_what_a_table_holds_beside_its_records_is_counted_by_the_audit_and_is_no_fault(tmp_path):
+    for name, file in READ.items():
+        if file.settings == READ_BY_DEFAULT:
+            (tmp_path / f"posts-{name}").write_bytes(file.content)
+    labels = "Survey;;\n\nauthor_id;age;;\na;34;;\nb;45;;\n" + ";;;\n" * 900
+    (tmp_path / "labels.csv").write_bytes(labels.encode("utf-16"))
+    summary = audit_sources(
+        [f"{tmp_path}/posts-*"],
+        [f"{tmp_path}/labels.csv"],
+        parse_heads({"age": {"kind": "regression"}}),
+        READ_BY_DEFAULT,
+        f"{tmp_path}/audit",
+    )
+    for file in summary.files:
+        assert file.read == file.used + sum(count.records for count in file.set_aside.values())
+    assert {file.used for file in summary.files[:-1]} == {3}
+    assert {cause: n.records for cause, n in summary.files[-1].set_aside.items()} == {
+        "columns without a name": 1,
+        "empty row": 900,
+        "row above the header": 1,
+    }
+    assert summary.files[-1].set_aside["empty row"].first_line == 6
+    assert (summary.fault_share("posts"), summary.fault_share("labels")) == (0, 0)
+
+
+FRAGMENTS = [
+    *("author_id,text\n", "author_id;text\n", "a,b\n", "a;b\n", "a,b,\n", ",,,\n", "a\n", '"a\n'),
+    *('{"author_id": "a", "text": "t"}\n', '{"author_id": "a"}\n', "{\n", "[\n", "# note\n", "\n"),
+    *("sep=;\n", "\r", "\0", "\ufeff", "é", "<html>"),
+]
+
+
+@given(
+    st.lists(st.sampled_from(FRAGMENTS), max_size=12),
+    st.sampled_from(["utf-8", "utf-16", "utf-16-le", "latin-1"]),
+    st.sampled_from(["posts.jsonl", "posts.csv", "posts.tsv", "posts.parquet"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_whatever_a_file_holds_every_command_says_the_same_of_it(
+    tmp_path, fragments, encoding, name
+):
+    content = "".join(fragments).encode(encoding, "replace")
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert outcome(lambda: spread_anew(path)) == outcome(
+        lambda: spool(io.BufferedReader(io.BytesIO(content)), READ_BY_DEFAULT, str(path))
+    )
+
+
+def spread_anew(path: Path) -> tuple[dict, Counter]:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        return spread(path, READ_BY_DEFAULT, Path(folder) / "work")
+
+
+def outcome(read):
+    """Posts and causes; what is refused in its words, and no post at all alike in either path."""
+    try:
+        authors, causes = read()
+    except SourceError as error:
+        return str(error)
+    except InputError:
+        return "no post"
+    return (authors, causes) if authors else "no post"
