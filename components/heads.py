@@ -37,6 +37,21 @@ from components.label_values import (
 LabelValue = float | int | str
 
 
+SEPARATOR = "."
+"""Between a head's name and a part of it; no head's name has it (see `head_names`)."""
+KNOWN_LOSS = "known.loss"
+"""Keras's metric of a head's loss over known labels; Keras puts it behind the head's name and _."""
+
+
+def internal_name(head_name: str, part: str) -> str:
+    """Name of a column, an output or a layer that belongs to a head, and can be no other head's.
+
+    >>> internal_name("age", "known")
+    'age.known'
+    """
+    return f"{head_name}{SEPARATOR}{part}"
+
+
 class LabelError(ValueError):
     """A label field holds something its head cannot read; the message holds the rule."""
 
@@ -90,10 +105,19 @@ class _Head(BaseModel):
             return "below"
         return "above" if as_stored(value) > as_stored(high) else None
 
+    def internal(self, part: str) -> str:
+        """Name of what belongs to this head and is nobody's to read; see `internal_name`."""
+        return internal_name(self.name, part)
+
     @property
     def known_name(self) -> str:
         """Name of the mask in the transformed examples: 1 where the label is known, else 0."""
-        return f"{self.name}_known"
+        return self.internal("known")
+
+    @property
+    def slice_name(self) -> str:
+        """Name of the head's value or band among what a model's `transform_features` answers."""
+        return self.internal("slice")
 
 
 def _number(value: Any, name: str, unknown: frozenset[Compared]) -> float | None:
@@ -308,10 +332,14 @@ def parse_heads(declarations: Mapping[str, Mapping[str, Any]]) -> tuple[Any, ...
 
 
 def heads_to_json(heads: tuple[Any, ...]) -> str:
-    """The heads as JSON text, to travel in an execution property."""
-    return json.dumps([head.model_dump() for head in heads], sort_keys=True)
+    """The heads as JSON text, to travel in an execution property.
+
+    The separator is in it: what an earlier release named otherwise must not come from the cache.
+    """
+    declared = [head.model_dump() for head in heads]
+    return json.dumps({"heads": declared, "separator": SEPARATOR}, sort_keys=True)
 
 
 def heads_from_json(text: str) -> tuple[Any, ...]:
     """The inverse of `heads_to_json`."""
-    return tuple(_HEAD.validate_python(declaration) for declaration in json.loads(text))
+    return tuple(_HEAD.validate_python(declaration) for declaration in json.loads(text)["heads"])

@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from components.features.settings import TextSettings, ValidationSettings
+from components.head_names import check_names
 from components.heads import DEFAULT_HEADS, Head, parse_heads
 from components.ingest.settings import IngestSettings
 from components.judging.settings import JudgingSettings
@@ -167,15 +168,19 @@ class Config(BaseModel):
             for name, head in heads.items()
             if head is not None
         }
+        for name in kept:
+            if not isinstance(name, str):
+                raise ValueError(
+                    f"heads: a name is text; got {json.dumps(name, default=str)}, which YAML reads "
+                    "of a bare word or number. Put the name in quotes"
+                )
         return {**values, "heads": kept}
 
     @model_validator(mode="after")
     def _names_agree(self) -> Config:
         if not self.heads:
             raise ValueError("heads must declare at least one head; all were left out")
-        for name in self.heads:
-            if not name.isidentifier() or name in ("author_id", "posts", "tokens"):
-                raise ValueError(f"heads: {name!r} is reserved or not an identifier")
+        check_names(self.heads)
         for key, names in (
             ("judging.accept", self.judging.accept),
             ("training.loss_weights", list(self.training.loss_weights)),

@@ -4,13 +4,13 @@
 |---|---|
 | `author_id` bytes | `author_id` bytes |
 | `posts` bytes, one or more | `tokens` int64, variable length |
-| regression label, 0 or 1 number | `<head>` float32 `[1]` standardised, `<head>_known` `[1]` |
-| amount or group, 0 or 1 number | `<head>` float32 `[classes]` one-hot, `<head>_known` |
-| binary label, 0 or 1 text | `<head>` float32 `[1]`, `<head>_known` |
+| regression label, 0 or 1 number | `<head>` float32 `[1]` standardised, `<head>.known` `[1]` |
+| amount or group, 0 or 1 number | `<head>` float32 `[classes]` one-hot, `<head>.known` |
+| binary label, 0 or 1 text | `<head>` float32 `[1]`, `<head>.known` |
 
 What the training split taught about the labels leaves too, the same values in every row, so that
-the graph itself is their one keeper: `<head>_mean` and `<head>_deviation` of a regression head,
-`<head>_boundaries` of a classes head cut from an amount. Beside the vocabulary of tokens, a list of
+the graph itself is their one keeper: `<head>.mean` and `<head>.deviation` of a regression head,
+`<head>.boundaries` of a classes head cut from an amount. Beside the vocabulary of tokens, a list of
 the commonest pairs of neighbouring tokens is counted for the Trainer (asset `pairs`), see
 `counting`: `text.pairs` of them are kept. Called by the Transform component
 through `preprocessing_fn`; the Trainer and the served model run the same graph.
@@ -99,8 +99,8 @@ def _regression_target(head: RegressionHead, labels: tf.SparseTensor) -> dict[st
     return {
         head.name: (_dense(labels, 0.0) - mean) / deviation * known,
         head.known_name: known,
-        f"{head.name}_mean": _in_every_row(tf.reshape(mean, [1]), known),
-        f"{head.name}_deviation": _in_every_row(tf.reshape(deviation, [1]), known),
+        head.internal("mean"): _in_every_row(tf.reshape(mean, [1]), known),
+        head.internal("deviation"): _in_every_row(tf.reshape(deviation, [1]), known),
     }
 
 
@@ -111,7 +111,7 @@ def _classes_target(head: ClassesHead, labels: tf.SparseTensor) -> dict[str, tf.
         boundaries = tft.quantiles(labels.values, head.classes, QUANTILE_ERROR)
         boundaries = tf.reshape(tf.cast(boundaries, tf.float32), [head.classes - 1])
         groups = tf.searchsorted(boundaries, _dense(labels, 0.0)[:, 0], side="right")
-        outputs[f"{head.name}_boundaries"] = _in_every_row(boundaries, known)
+        outputs[head.internal("boundaries")] = _in_every_row(boundaries, known)
     else:
         groups = tf.cast(_dense(labels, 0)[:, 0], tf.int32)
     outputs[head.name] = tf.one_hot(groups, head.classes, dtype=tf.float32) * known

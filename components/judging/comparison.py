@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.judging.blessing import Baseline
-from components.judging.signatures import UnfitModelError, declared_heads, unanswered_heads
+from components.judging.signatures import (
+    UnfitModelError,
+    declared_heads,
+    mask_names,
+    unanswered_heads,
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class InService:
     record: Baseline
     path: str
     heads: tuple[str, ...]
+    masks: dict[str, str]
     notes: dict[str, str]
 
     def left_out(self, reason: str) -> InService:
@@ -30,6 +36,7 @@ class InService:
             record=self.record.model_copy(update={"left_out": reason}),
             path=self.path,
             heads=(),
+            masks={},
             notes=dict.fromkeys(self.heads, f"judged against the constant alone: {reason}")
             | {name: note for name, note in self.notes.items() if name not in self.heads},
         )
@@ -57,7 +64,8 @@ def compare_with(
             notes[name] = "each model is judged on its own groups, cut at other amounts"
     left_out = "" if compared else next(iter(faults.values()))
     record = Baseline(uri=uri, artifact_id=artifact_id, left_out=left_out)
-    return InService(record=record, path=path, heads=compared, notes=notes)
+    masks = mask_names(path, heads) if compared else {}
+    return InService(record=record, path=path, heads=compared, masks=masks, notes=notes)
 
 
 def _faults(path: str, older: dict[str, dict[str, Any]], heads: Sequence[Any]) -> dict[str, str]:

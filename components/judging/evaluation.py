@@ -13,6 +13,7 @@ import copy
 import functools
 import json
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import tfx  # noqa: F401  TFMA imports half of itself only, unless tfx came first
@@ -25,7 +26,7 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 from tfx_bsl.public import tfxio
 
-from components.heads import ClassesHead, heads_to_json
+from components.heads import ClassesHead, heads_to_json, internal_name
 from components.judging.metrics import AUTHOR_ID, AuthorScores
 from components.judging.settings import JudgingSettings
 from components.judging.signatures import LABEL_SIGNATURE, PREDICTION_SIGNATURE, GuardedModel
@@ -35,49 +36,46 @@ CANDIDATE, BASELINE = constants.CANDIDATE_KEY, constants.BASELINE_KEY
 AUTHORS_A_BATCH = 64
 
 
-def slice_feature(head: Any) -> str:
-    """Feature of `transform_features` that holds the head's value or band."""
-    return f"{head.name}_slice"
-
-
 def make_eval_config(
-    heads: Sequence[Any], settings: JudgingSettings, baseline_heads: Sequence[str] = ()
+    heads: Sequence[Any],
+    settings: JudgingSettings,
+    baseline_masks: Mapping[str, str] = MappingProxyType({}),
 ) -> config_pb2.EvalConfig:
     """What TFMA computes.
 
     Args:
         heads: the declared heads, all answered by the candidate.
         settings: the level of the intervals is read.
-        baseline_heads: names of the heads that the model in service answers too; empty where
-            there is no such model.
+        baseline_masks: of the heads that the model in service answers too, what that model calls
+            the mask of the labels; empty where there is no such model.
     """
-    models = [_model_spec(CANDIDATE, [head.name for head in heads])]
-    if baseline_heads:
-        models.append(_model_spec(BASELINE, baseline_heads))
+    models = [_model_spec(CANDIDATE, {head.name: head.known_name for head in heads})]
+    if baseline_masks:
+        models.append(_model_spec(BASELINE, baseline_masks))
     sliced = [head for head in heads if not isinstance(head, ClassesHead)]
     return config_pb2.EvalConfig(
         model_specs=models,
         metrics_specs=[
             config_pb2.MetricsSpec(metrics=[config_pb2.MetricConfig(class_name="ExampleCount")]),
-            *(_metrics_spec(head, settings, head.name in baseline_heads) for head in heads),
+            *(_metrics_spec(head, settings, head.name in baseline_masks) for head in heads),
         ],
         slicing_specs=[
             config_pb2.SlicingSpec(),
-            *(config_pb2.SlicingSpec(feature_keys=[slice_feature(head)]) for head in sliced),
+            *(config_pb2.SlicingSpec(feature_keys=[head.slice_name]) for head in sliced),
         ],
         options=config_pb2.Options(include_default_metrics={"value": False}),
     )
 
 
-def _model_spec(name: str, head_names: Sequence[str]) -> config_pb2.ModelSpec:
+def _model_spec(name: str, masks: Mapping[str, str]) -> config_pb2.ModelSpec:
     return config_pb2.ModelSpec(
         name=name,
         is_baseline=name == BASELINE,
         model_type=tfma.TF_GENERIC,
         signature_name=PREDICTION_SIGNATURE,
         preprocessing_function_names=[LABEL_SIGNATURE],
-        label_keys={head: head for head in head_names},
-        example_weight_keys={head: f"{head}_known" for head in head_names},
+        label_keys={head: head for head in masks},
+        example_weight_keys=dict(masks),
     )
 
 
@@ -192,9 +190,8 @@ def _without_baseline_slices(extracts: dict[str, Any]) -> dict[str, Any]:
     features = extracts[constants.TRANSFORMED_FEATURES_KEY]
     if BASELINE not in features:
         return extracts
-    kept = {
-        name: value for name, value in features[BASELINE].items() if not name.endswith("_slice")
-    }
+    end = internal_name("", "slice")
+    kept = {name: value for name, value in features[BASELINE].items() if not name.endswith(end)}
     extracts = copy.copy(extracts)
     extracts[constants.TRANSFORMED_FEATURES_KEY] = {**features, BASELINE: kept}
     return extracts

@@ -94,7 +94,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         return self._run(job, None), in_service
 
     def _run(self, job: _Job, in_service: InService | None) -> Evaluation:
-        compared = in_service.heads if in_service else ()
+        compared = {name: in_service.masks[name] for name in in_service.heads} if in_service else {}
         model_paths = {CANDIDATE: job.path}
         if in_service:
             model_paths[BASELINE] = in_service.path

@@ -18,7 +18,7 @@ import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
 from components.judging.blessing import Comparison, Estimate, HeadResult, SliceResult
-from components.judging.evaluation import BASELINE, CANDIDATE, slice_feature
+from components.judging.evaluation import BASELINE, CANDIDATE
 from components.judging.metrics import CONSTANT_PREFIX, LABELS, SKILL
 
 # What TFMA adds to the name of a difference between candidate and baseline.
@@ -42,7 +42,7 @@ def read_evaluation(output_path: str, heads: Sequence[Any], has_baseline: bool) 
     candidate = _by_slice(output_path, CANDIDATE if has_baseline else None)
     overall = candidate.pop((), {})
     baseline = _by_slice(output_path, BASELINE).get((), {}) if has_baseline else {}
-    names = {slice_feature(head): head.name for head in heads}
+    names = {head.slice_name: head.name for head in heads}
     return Evaluation(
         authors=_authors(overall),
         results={head.name: _head_result(head, overall) for head in heads},

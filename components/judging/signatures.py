@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 PREDICTION_SIGNATURE = "serving_default"
 LABEL_SIGNATURE = "transform_features"
@@ -40,6 +41,21 @@ def unanswered_heads(model_path: str, heads: Sequence[Any]) -> dict[str, str]:
     answers = _answers(model_path)
     reasons = {head.name: _fault(head, answers) for head in heads}
     return {name: reason for name, reason in reasons.items() if reason}
+
+
+def mask_names(model_path: str, heads: Sequence[Any]) -> dict[str, str]:
+    """By head, what a model calls the mask of its labels.
+
+    A model that an earlier release exported calls it `<head>_known`.
+    """
+    with tf.io.gfile.GFile(os.path.join(model_path, "saved_model.pb"), "rb") as file:
+        model = saved_model_pb2.SavedModel.FromString(file.read())
+    outputs = model.meta_graphs[0].signature_def[LABEL_SIGNATURE].outputs
+    return {head.name: _mask_name(head, outputs) for head in heads}
+
+
+def _mask_name(head: Any, outputs: Container[str]) -> str:
+    return str(head.known_name) if head.known_name in outputs else f"{head.name}_known"
 
 
 def declared_heads(model_path: str) -> dict[str, dict[str, Any]]:
@@ -113,7 +129,7 @@ def _fault(head: Any, answers: dict[str, dict[str, Any]]) -> str:
     expected = (
         (PREDICTION_SIGNATURE, head.name, head.units),
         (LABEL_SIGNATURE, head.name, head.units),
-        (LABEL_SIGNATURE, head.known_name, 1),
+        (LABEL_SIGNATURE, _mask_name(head, answers[LABEL_SIGNATURE]), 1),
     )
     for signature, output, units in expected:
         if output not in answers[signature]:

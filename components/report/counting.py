@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from apache_beam.utils import shared
 
+from components.heads import internal_name
 from components.judging.signatures import LABEL_SIGNATURE, PREDICTION_SIGNATURE, GuardedModel
 from components.report.answer_sums import add_sums, count_answers
 from components.report.answers import HeadCounts, Sums, read_answers
@@ -120,7 +121,7 @@ class AskModel(beam.DoFn):
         yield count_answers(
             self._counts,
             {name: _array(labels[name]) for name in self._counts},
-            {name: _array(labels[f"{name}_known"])[:, 0] > 0 for name in self._counts},
+            {name: _array(labels[internal_name(name, "known")])[:, 0] > 0 for name in self._counts},
             {
                 name: read_answers(self._served[name], _array(answers[name]))
                 for name in self._counts

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from components.heads import KNOWN_LOSS
 from components.report.drawing import BLUE, GREEN, GREY, ORANGE, figure
 from components.report.record import Json
 
@@ -29,7 +30,7 @@ def loss_figure(head: Json, heads: int, training: Json) -> go.Figure | None:
         training: `training.json`.
     """
     epochs = training.get("epochs", [])
-    keys = [f"{head['name']}_known_loss", *(["known_loss"] if heads == 1 else [])]
+    keys = [f"{head['name']}_{KNOWN_LOSS}", *([KNOWN_LOSS] if heads == 1 else [])]
     key = next((key for key in keys if any(key in epoch for epoch in epochs)), None)
     if key is None:
         return None

@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from components.heads import KNOWN_LOSS
 from components.retraining.settings import RetrainingSettings
 
 SECONDS_A_DAY = 86_400
@@ -296,7 +297,11 @@ def loss_ratios(training: Mapping[str, Any], heads: list[str]) -> dict[str, floa
     epochs = training.get("epochs") or []
     best = int(training.get("best_epoch") or 0)
     row = epochs[best - 1] if 0 < best <= len(epochs) else {}
-    losses = {name: row.get(f"val_{name}_known_loss") for name in heads}
+    losses = {
+        # The second is how an earlier release named it.
+        name: row.get(f"val_{name}_{KNOWN_LOSS}", row.get(f"val_{name}_known_loss"))
+        for name in heads
+    }
     first = losses.get(heads[0])
     return {
         name: loss / first for name, loss in losses.items() if first and loss and name != heads[0]

@@ -83,7 +83,7 @@ class ServedModel(tf.Module):
         value = tf.cast(value, tf.float32)
         if head.kind != "regression":
             return value
-        return value * features[f"{head.name}_deviation"] + features[f"{head.name}_mean"]
+        return value * features[head.internal("deviation")] + features[head.internal("mean")]
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -106,14 +106,14 @@ class ServedModel(tf.Module):
             labels[head.name] = self._natural(head, features[head.name], features)
             if head.kind == "binary":
                 values = tf.where(features[head.name] > 0, head.positive, head.negative)
-                labels[f"{head.name}_slice"] = tf.where(known > 0, values, UNKNOWN)
+                labels[head.slice_name] = tf.where(known > 0, values, UNKNOWN)
             elif head.kind == "regression":
                 bands = self._bands(labels[head.name])
-                labels[f"{head.name}_slice"] = tf.where(known > 0, bands, UNKNOWN)
+                labels[head.slice_name] = tf.where(known > 0, bands, UNKNOWN)
         return labels
 
     def label_facts(self) -> dict[str, tf.Tensor]:
-        """What the training split says of labels, such as `age_deviation`, one row each."""
+        """What the training split says of labels, such as `age.deviation`, one row each."""
         return self._transform_posts(tf.constant([""]))
 
     def _bands(self, values: tf.Tensor) -> tf.Tensor:
@@ -192,8 +192,8 @@ def describe_heads(served: ServedModel) -> dict[str, Any]:
     heads = []
     for head in served.heads:
         description = head.model_dump()
-        if f"{head.name}_boundaries" in features:
-            boundaries = features[f"{head.name}_boundaries"].numpy()[0]
+        if head.internal("boundaries") in features:
+            boundaries = features[head.internal("boundaries")].numpy()[0]
             description["boundaries"] = [float(boundary) for boundary in boundaries]
         description.update(served.certainty.get(head.name, {}))
         heads.append(description)

@@ -23,6 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.heads import KNOWN_LOSS
 from components.training.dataset import (
     NO_PAIRS,
     SplitSummary,
@@ -33,7 +34,7 @@ from components.training.dataset import (
     training_batches,
 )
 from components.training.distribution import fit_replicas, follow_chief, is_chief
-from components.training.model import KNOWN_LOSS, for_outputs
+from components.training.model import for_outputs
 from components.training.skill import mean_skill, skill
 from components.training.windows import NO_SEPARATOR
 from components.training.words import WordFacts

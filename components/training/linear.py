@@ -2,7 +2,7 @@
 
 Enters: padded token ids, the trunk's features where there is a trunk, what the training split says
 of words and labels. Leaves: one output a head, and beside a number that is answered in steps the
-probabilities `<head>_steps`, which it is trained by. Called by `model.build_model`. Knows nothing
+probabilities `<head>.steps`, which it is trained by. Called by `model.build_model`. Knows nothing
 of TFX.
 """
 
@@ -15,12 +15,15 @@ from typing import Any
 import keras
 import numpy as np
 
+from components.heads import internal_name
 from components.training.pairs import NeighbourPairs
 from components.training.settings import NetworkSettings
 from components.training.steps import MeanOfSteps, StepFacts, steps_name
 from components.training.words import LinearWords, WordFacts, WordWeights
 
 ACTIVATIONS = {"regression": "linear", "classes": "softmax", "binary": "sigmoid"}
+ANSWER = "answer"
+"""Of a head's last layer; its output has the head's own name."""
 SMALLEST_SHARE = 1e-4
 
 
@@ -75,21 +78,29 @@ def answer_by_words(
         if features is None:
             start = steps_start(steps) if steps else _start(head, labels.constants.get(head.name))
         size = len(words.document_frequencies)
-        total = LinearWords(size, units, penalty, start, name=f"{head.name}_words")(*weighed)
+        total = LinearWords(size, units, penalty, start, name=head.internal("words"))(*weighed)
         if features is not None:
-            trunk = keras.layers.Dense(units, dtype="float32", name=f"{head.name}_trunk")(features)
-            total = keras.layers.Add(dtype="float32", name=f"{head.name}_sum")([trunk, total])
+            trunk = keras.layers.Dense(units, dtype="float32", name=head.internal("trunk"))(
+                features
+            )
+            total = keras.layers.Add(dtype="float32", name=head.internal("sum"))([trunk, total])
+        answer = head.internal(ANSWER)
         if steps:
             name = steps_name(head.name)
             above = keras.layers.Activation("sigmoid", dtype="float32", name=name)(total)
             outputs[name] = above
-            mean = MeanOfSteps(steps.thresholds, steps.levels, dtype="float32", name=head.name)
+            mean = MeanOfSteps(steps.thresholds, steps.levels, dtype="float32", name=answer)
             outputs[head.name] = mean(above)
         else:
             outputs[head.name] = keras.layers.Activation(
-                ACTIVATIONS[head.kind], dtype="float32", name=head.name
+                ACTIVATIONS[head.kind], dtype="float32", name=answer
             )(total)
     return outputs
+
+
+def head_of(layer_name: str) -> str:
+    """The head whose last layer has this name."""
+    return layer_name.removesuffix(internal_name("", ANSWER))
 
 
 def _weigh(padded: Any, words: WordFacts) -> Any:

@@ -9,7 +9,7 @@ Enters: heads, widths, dropout. Leaves: a Keras model, token ids -> one output a
 Three kinds: `reference`, the trunk of five convolutions with 14,146,316 parameters at the default
 widths; `words`, a linear model of words and pairs of words; `wide`, both, their answers added.
 Beside a number that is answered in steps (`steps`) stand the probabilities it is trained by, as
-output `<head>_steps`. Called by the Tuner and the Trainer. Knows nothing of TFX.
+output `<head>.steps`. Called by the Tuner and the Trainer. Knows nothing of TFX.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from components.heads import KNOWN_LOSS
 from components.training.convolution import TrunkConv1D
 from components.training.first_convolution import DistinctConv1D, DistinctEmbedding
 from components.training.layers import OwnGlobalMaxPooling1D, PadTokens, TokenDropout
-from components.training.linear import ACTIVATIONS, LabelFacts, answer_by_words
+from components.training.linear import ACTIVATIONS, ANSWER, LabelFacts, answer_by_words, head_of
 from components.training.optimizer import OnePassAdam
 from components.training.settings import MINIMUM_TOKENS, WINDOW_TOKENS, NetworkSettings
 from components.training.steps import MeanOfSteps, steps_name
@@ -46,7 +47,6 @@ KNOWN_LOSS_METRICS = {
     "classes": keras.metrics.CategoricalCrossentropy,
     "binary": keras.metrics.BinaryCrossentropy,
 }
-KNOWN_LOSS = "known_loss"
 DECAYED = ("embeddings", "kernel")
 """Names of the weights that decay, in the trunk and its heads; those of the linear model differ."""
 
@@ -115,7 +115,7 @@ def build_model(
     if network.kind == "reference":
         outputs = {
             head.name: keras.layers.Dense(
-                head.units, ACTIVATIONS[head.kind], dtype="float32", name=head.name
+                head.units, ACTIVATIONS[head.kind], dtype="float32", name=head.internal(ANSWER)
             )(features)
             for head in heads
         }
@@ -217,7 +217,7 @@ def compile_model(
     weight_decay: float = 0.0,
     label_smoothing: float = 0.0,
 ) -> None:
-    """Compiles with a loss a head; `known_loss` of each is its mean over known labels alone.
+    """Compiles with a loss a head; `known.loss` of each is its mean over known labels alone.
 
     The step size rises in the first tenth of `steps` and then falls to 0 along a cosine; without
     `steps` it stays. `weight_decay` and `label_smoothing` are those of `TrainingSettings`.
@@ -263,7 +263,9 @@ def make_loss(model: keras.Model, head: Any, label_smoothing: float = 0.0) -> ke
 def for_outputs(batches: tf.data.Dataset, model: keras.Model) -> tf.data.Dataset:
     """Batches of `dataset` with a target and a weight for each output of steps as well."""
     thresholds = {
-        layer.name: layer.thresholds for layer in model.layers if isinstance(layer, MeanOfSteps)
+        head_of(layer.name): layer.thresholds
+        for layer in model.layers
+        if isinstance(layer, MeanOfSteps)
     }
 
     def add_steps(tokens: Any, targets: Any, weights: Any) -> tuple[Any, Any, Any]:

@@ -30,6 +30,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from components.heads import internal_name
 from components.training.calibration import answer_known, cross_entropy, least
 from components.training.fitting import TrainingData
 
@@ -96,7 +97,7 @@ def shrink_answers(
         shares: of `find_shares`.
     """
     outputs = {
-        name: Shrink(constants[name], share, dtype="float32", name=f"{name}_shrunk")(
+        name: Shrink(constants[name], share, dtype="float32", name=internal_name(name, "shrunk"))(
             model.output[name]
         )
         for name, share in shares.items()

@@ -23,6 +23,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from components.heads import internal_name
+
 
 @dataclass(frozen=True)
 class StepFacts:
@@ -64,7 +66,7 @@ def find_steps(labels: np.ndarray, groups: int) -> StepFacts | None:
 
 def steps_name(head_name: str) -> str:
     """Name of the output that holds the probabilities."""
-    return f"{head_name}_steps"
+    return internal_name(head_name, "steps")
 
 
 @keras.saving.register_keras_serializable("authorprofile")

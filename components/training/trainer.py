@@ -145,7 +145,7 @@ def calibrated_model(
     heads, bands = settings.heads, settings.judging.age_bands
     facts = ServedModel(learned.selected, transform, heads, bands).label_facts()
     deviations = {
-        head.name: float(facts[f"{head.name}_deviation"].numpy()[0, 0])
+        head.name: float(facts[head.internal("deviation")].numpy()[0, 0])
         for head in heads
         if head.kind == "regression"
     }

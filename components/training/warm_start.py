@@ -35,6 +35,8 @@ import tensorflow as tf
 
 from components.features.transform import RESERVED_IDS
 from components.training.dataset import NO_PAIRS
+from components.training.earlier_names import EarlierNetwork, with_separators
+from components.training.linear import ANSWER, head_of
 from components.training.pairs import FIRST_PLACE, NeighbourPairs
 from components.training.steps import MeanOfSteps, steps_name
 
@@ -42,27 +44,10 @@ FOLDER = "network"
 WEIGHTS_FILE, TOKENS_FILE, FACTS_FILE = "weights.npz", "tokens.txt", "facts.json"
 COUNTED_ANEW = "word_weights"
 PAIRS = "pairs/keys"
-Arrays = Mapping[str, np.ndarray]
 
 
 class WarmStartError(ValueError):
     """There is no earlier network to start from; the message says where and what to do."""
-
-
-@dataclass(frozen=True)
-class EarlierNetwork:
-    """What `save_network` left.
-
-    Attributes:
-        arrays: weights by `<layer>/<weight>`.
-        tokens: of the vocabulary; the first has id 2.
-        facts: `<head>_mean` and `<head>_deviation` of the training split, and of a number in steps
-            how many, `<head>_steps`.
-    """
-
-    arrays: Arrays
-    tokens: list[str]
-    facts: dict[str, float]
 
 
 @dataclass
@@ -106,7 +91,7 @@ def save_network(
     Args:
         model: trained.
         tokens: of its vocabulary, in the order of their ids.
-        facts: `<head>_mean`, `<head>_deviation` of regression heads.
+        facts: `<head>.mean`, `<head>.deviation` of regression heads.
         folder: a path or an address; made here.
     """
     tf.io.gfile.makedirs(folder)
@@ -165,7 +150,7 @@ def start_from(
     Raises:
         WarmStartError: there is no earlier network, or nothing of it fits.
     """
-    earlier = read_network(folder)
+    earlier = with_separators(read_network(folder), heads)
     kept = _kept_ids(earlier.tokens, tokens)
     kept_pairs = _kept_pairs(
         earlier.arrays.get(PAIRS, NO_PAIRS),
@@ -203,7 +188,7 @@ def start_from(
 def label_facts(features: Mapping[str, Any], heads: Sequence[Any]) -> dict[str, float]:
     """Mean and deviation of regression heads, from the transform graph's own answer."""
     return {
-        f"{head.name}_{fact}": float(features[f"{head.name}_{fact}"].numpy()[0, 0])
+        head.internal(fact): float(features[head.internal(fact)].numpy()[0, 0])
         for head in heads
         if head.kind == "regression"
         for fact in ("mean", "deviation")
@@ -221,16 +206,16 @@ def _weights(model: keras.Model) -> list[tuple[str, Any]]:
 
 
 def _shared_name(name: str, heads: Sequence[Any]) -> str:
-    """One name for a head's layer over the trunk, which a wide network calls `<head>_trunk`."""
+    """One name for a head's layer over the trunk, which a wide network calls `<head>.trunk`."""
     layer, _, weight = name.partition("/")
     for head in heads:
-        if layer in (head.name, f"{head.name}_trunk"):
-            return f"{head.name}/{weight}"
+        if layer == head.internal("trunk"):
+            return f"{head.internal(ANSWER)}/{weight}"
     return name
 
 
 def _is_of_tokens(name: str, heads: Sequence[Any]) -> bool:
-    return name == "embedding/embeddings" or name in {f"{h.name}_words/table" for h in heads}
+    return name == "embedding/embeddings" or name in {f"{h.internal('words')}/table" for h in heads}
 
 
 def _misfit(name: str, old: np.ndarray | None, variable: Any, heads: Sequence[Any]) -> str:
@@ -249,9 +234,7 @@ def _other_steps(
     for head in heads:
         key = steps_name(head.name)
         is_last = name.partition("/")[0] in {
-            head.name,
-            f"{head.name}_trunk",
-            f"{head.name}_words",
+            head.internal(part) for part in (ANSWER, "trunk", "words")
         }
         if is_last and before.get(key) != now.get(key):
             was, is_now = (
@@ -262,9 +245,9 @@ def _other_steps(
 
 
 def _step_counts(model: keras.Model) -> dict[str, float]:
-    """{`<head>_steps`: thresholds} of numbers that are answered in steps."""
+    """{`<head>.steps`: thresholds} of numbers that are answered in steps."""
     return {
-        steps_name(layer.name): float(len(layer.thresholds))
+        steps_name(head_of(layer.name)): float(len(layer.thresholds))
         for layer in model.layers
         if isinstance(layer, MeanOfSteps)
     }
@@ -326,15 +309,15 @@ def _natural(
     """
     arrays = {_shared_name(name, heads): array for name, array in earlier.arrays.items()}
     for head in heads:
-        mean, deviation = f"{head.name}_mean", f"{head.name}_deviation"
+        mean, deviation = head.internal("mean"), head.internal("deviation")
         if mean not in earlier.facts or mean not in facts:
             continue
         if steps_name(head.name) in earlier.facts:
             continue
         ratio = earlier.facts[deviation] / facts[deviation]
         shift = (earlier.facts[mean] - facts[mean]) / facts[deviation]
-        for part in ("/kernel", "/bias", "_words/table", "_words/bias"):
-            name = head.name + part
+        for part in (f"{ANSWER}/kernel", f"{ANSWER}/bias", "words/table", "words/bias"):
+            name = head.internal(part)
             if name in arrays:
                 moved = shift if part.endswith("/bias") else 0.0
                 arrays[name] = arrays[name] * ratio + moved

@@ -131,7 +131,7 @@ def answers_about(model, folder, split, head):
     files = [str(path) for path in folder.glob(f"Split-{split}/*")]
     for authors in tf.data.TFRecordDataset(files, compression_type="GZIP").batch(64):
         label = model.signatures["transform_features"](examples=authors)
-        known = label[f"{head}_known"].numpy()[:, 0] > 0
+        known = label[f"{head}.known"].numpy()[:, 0] > 0
         answer = model.signatures["serving_default"](examples=authors)
         probabilities.append(answer[head].numpy()[known].astype("float64"))
         labels.append(label[head].numpy()[known].astype("float64"))

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from components.head_names import columns_of
 from components.serving.assets import ServedHeads
 
 FORMATS = (".jsonl", ".csv", ".parquet")
@@ -81,16 +82,7 @@ def columns(served: ServedHeads) -> list[str]:
     >>> columns(ServedHeads(({"name": "age", "kind": "regression"},), " "))
     ['author_id', 'age']
     """
-    names = ["author_id"]
-    for head in served.heads:
-        name = head["name"]
-        if head["kind"] == "regression":
-            names.append(name)
-        elif head["kind"] == "binary":
-            names += [f"{name}_{head['positive']}", f"{name}_{head['negative']}"]
-        else:
-            names += [f"{name}_group", *(f"{name}_p{k}" for k in range(int(head["classes"])))]
-    return names
+    return ["author_id", *(name for head in served.heads for name in columns_of(head))]
 
 
 def row(answer: Mapping[str, Any], served: ServedHeads) -> list[Any]:

@@ -176,8 +176,8 @@ def test_an_age_is_standardised_over_known_ones_and_unknown_is_finite(transforme
     _, rows = transformed
     # Odd numbers 21..129: mean 75, variance (55**2 - 1) / 12 * 4 = 1008.
     assert rows["a1"]["age"][0] == pytest.approx((21 - 75) / 1008**0.5, rel=1e-4)
-    assert rows["a1"]["age_known"][0] == 1
-    assert (rows["a0"]["age"][0], rows["a0"]["age_known"][0]) == (0, 0)
+    assert rows["a1"]["age.known"][0] == 1
+    assert (rows["a0"]["age"][0], rows["a0"]["age.known"][0]) == (0, 0)
 
 
 def test_an_amount_falls_into_its_decile(transformed):
@@ -185,13 +185,13 @@ def test_an_amount_falls_into_its_decile(transformed):
     assert rows["a10"]["income"].tolist() == [1] + [0] * 9
     assert rows["a109"]["income"].tolist() == [0] * 9 + [1]
     assert rows["a9"]["income"].tolist() == [0] * 10
-    known = [row["income"] for row in rows.values() if row["income_known"][0]]
+    known = [row["income"] for row in rows.values() if row["income.known"][0]]
     assert sum(known).tolist() == [10] * 10
 
 
 def test_gender_is_one_for_the_positive_value(transformed):
     _, rows = transformed
-    found = [(rows[a]["gender"][0], rows[a]["gender_known"][0]) for a in ("a1", "a2", "a5")]
+    found = [(rows[a]["gender"][0], rows[a]["gender.known"][0]) for a in ("a1", "a2", "a5")]
     assert found == [(1, 1), (0, 1), (0, 0)]
 
 

@@ -72,11 +72,13 @@ def _write_model(
     boundary_shift: float = 0.0,
     bands: list[float] = BANDS,
     longest_post: int = 1000,
+    separator: str = ".",
 ) -> Path:
     """A SavedModel at `folder/Format-Serving` of the asked heads.
 
-    Ages are off by `age_error`; an author whose last post is longer than `longest_post` bytes makes
-    it fail, as a model may fail on what it was not made for.
+    Ages are off by `age_error`; `separator` stands in names of masks and slices. An author whose
+    last post is longer than `longest_post` bytes makes it fail, as a model may fail on what it was
+    not made for.
     """
     import tensorflow as tf
 
@@ -123,9 +125,9 @@ def _write_model(
                 },
             )
             return {
-                name: value
+                name.replace(".", separator): value
                 for name, value in _labels(parsed, classes, boundaries, bands).items()
-                if name.split("_")[0] in wanted
+                if name.partition(".")[0] in wanted
             }
 
     module = Model()
@@ -156,13 +158,13 @@ def _labels(
     band = tf.gather(names, tf.searchsorted(tf.constant(bands), age[:, 0], side="right"))
     return {
         "age": tf.where(age_known, age, 0.0),
-        "age_known": tf.cast(age_known, tf.float32),
-        "age_slice": tf.where(age_known, band[:, tf.newaxis], "unknown"),
+        "age.known": tf.cast(age_known, tf.float32),
+        "age.slice": tf.where(age_known, band[:, tf.newaxis], "unknown"),
         "income": tf.one_hot(groups, classes) * tf.cast(income_known, tf.float32),
-        "income_known": tf.cast(income_known, tf.float32),
+        "income.known": tf.cast(income_known, tf.float32),
         "gender": tf.cast(gender == "female", tf.float32),
-        "gender_known": tf.cast(gender_known, tf.float32),
-        "gender_slice": tf.where(gender_known, gender, "unknown"),
+        "gender.known": tf.cast(gender_known, tf.float32),
+        "gender.slice": tf.where(gender_known, gender, "unknown"),
     }
 
 

@@ -311,3 +311,15 @@ def test_a_head_alone_is_compared_with_the_model_in_service(
     assert [name for name, difference in differences.items() if difference] == compared
     assert [differences[name].value for name in compared] == [0.0] * len(compared)
     assert verdict.blessed and verdict.baseline is not None and verdict.baseline.left_out == ""
+
+
+def test_a_model_that_an_earlier_release_exported_is_compared(
+    root: Path, tmp_path: Path, write_model: Write
+) -> None:
+    older = write_model(tmp_path / "older", age_error=3.0, separator="_")
+    verdict = judge_beside(root, older, tmp_path)
+    assert [head.comparison.difference.value for head in verdict.heads] == [0.0] * 3
+    assert verdict.baseline is not None and verdict.baseline.left_out == ""
+    slices = {(one.head, one.value): one.authors for one in verdict.slices}
+    for name in ("age", "gender"):
+        assert sum(count for (head, _), count in slices.items() if head == name) == 90

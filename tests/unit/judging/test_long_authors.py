@@ -92,7 +92,9 @@ def answer_by_window(network: Any, ids: np.ndarray) -> dict[str, np.ndarray]:
     trunk = keras.Model(network.input, network.get_layer("mean_of_windows").output)
     mean = np.mean([trunk(window[None])[0] for window in windows], axis=0)[None]
     shared = network.get_layer("shared")(mean)
-    return {head.name: np.array(network.get_layer(head.name)(shared))[0] for head in HEADS}
+    return {
+        head.name: np.array(network.get_layer(head.internal("answer"))(shared))[0] for head in HEADS
+    }
 
 
 def read_ids(author: Author, vocabulary: list[bytes]) -> np.ndarray:

@@ -21,7 +21,7 @@ def combiner() -> Any:
     from components.judging.evaluation import make_eval_config
     from components.judging.metrics import AuthorScores
 
-    config = make_eval_config(AGE, JudgingSettings(), ["age"])
+    config = make_eval_config(AGE, JudgingSettings(), {"age": "age.known"})
     metric = AuthorScores(head=heads_to_json(AGE), confidence=0.95)
     (computation,) = metric.computations(
         eval_config=config,

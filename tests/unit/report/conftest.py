@@ -161,7 +161,7 @@ def _trials() -> list[dict[str, Any]]:
 
 def _training(weight: float) -> dict[str, Any]:
     names = ["height", "party", "smoker"]
-    epoch = {f"{split}{name}_known_loss": 0.7 for split in ("", "val_") for name in names}
+    epoch = {f"{split}{name}_known.loss": 0.7 for split in ("", "val_") for name in names}
     epoch |= {f"val_{name}_skill": 0.2 for name in names} | {"val_skill": 0.2}
     return {
         "parameters": 1234,

@@ -48,11 +48,11 @@ def save_model(folder: Path) -> None:
             positive = tf.cast(number >= 75.0, tf.float32)
             return {
                 "height": number,
-                "height_known": known,
+                "height.known": known,
                 "party": tf.concat([1.0 - positive, positive], axis=1),
-                "party_known": known,
+                "party.known": known,
                 "smoker": positive,
-                "smoker_known": known,
+                "smoker.known": known,
             }
 
     model = Model()

@@ -198,7 +198,7 @@ def test_labels_come_back_in_natural_units_with_their_slices(exported):
     examples = tf.constant([encode_example(one, HEADS) for one in AUTHORS[:8]])
     labels = model.signatures["transform_features"](examples=examples)
     text = {
-        name: [v.decode() for v in labels[f"{name}_slice"].numpy()[:, 0]]
+        name: [v.decode() for v in labels[f"{name}.slice"].numpy()[:, 0]]
         for name in ("age", "gender")
     }
     assert text["age"] == [
@@ -222,8 +222,8 @@ def test_labels_come_back_in_natural_units_with_their_slices(exported):
         "female",
     ]
     np.testing.assert_allclose(labels["age"][1:5, 0], [27.5, 37.5, 42.5, 22.5], rtol=1e-5)
-    assert labels["age_known"].numpy()[:, 0].tolist() == [0, 1, 1, 1, 1, 0, 1, 1]
-    assert "income_slice" not in labels
+    assert labels["age.known"].numpy()[:, 0].tolist() == [0, 1, 1, 1, 1, 0, 1, 1]
+    assert "income.slice" not in labels
 
 
 def test_what_the_answers_mean_lies_in_the_models_assets(exported):

@@ -171,8 +171,8 @@ def trained(tmp_path_factory):
     arguments = FnArgs(eval_files=files["eval"])
     model = build_model(HEADS, 30, NETWORK, seed=3)
     # Answers that a temperature moves, untrained as the network is.
-    model.get_layer("income").bias.assign([0.9, 0.0, -0.7])
-    model.get_layer("gender").bias.assign([1.1])
+    model.get_layer("income.answer").bias.assign([0.9, 0.0, -0.7])
+    model.get_layer("gender.answer").bias.assign([1.1])
     return model, data, transform, settings, arguments
 
 
@@ -210,7 +210,7 @@ def test_the_interval_is_in_the_heads_own_unit(trained) -> None:
     served, fitted = calibrated_model(learned, data, transform, settings)
     # What was fitted on the answers of the network that `eval` has not taught.
     assert served.network is other
-    deviation = float(served.label_facts()["age_deviation"][0, 0])
+    deviation = float(served.label_facts()["age.deviation"][0, 0])
     assert deviation == pytest.approx(8.222, abs=0.001)
     standardised = calibrate(model, data, {"age": 1.0}, 0.8)["age"].half_width
     assert fitted["age"].half_width == pytest.approx(standardised * deviation, rel=1e-5)

@@ -83,7 +83,7 @@ def assert_as_one(folder, name):
         assert states[1]["best_epoch"] == states[0]["best_epoch"]
         epochs = zip(*(state["history"] for state in states), strict=True)
         for expected, found in epochs:
-            judged = [key for key in expected if key.endswith(("_skill", "_known_loss"))]
+            judged = [key for key in expected if key.endswith(("_skill", "_known.loss"))]
             judged = [key for key in judged if key.startswith("val_")]
             assert len(judged) == 7
             for key in judged:

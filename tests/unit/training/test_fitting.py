@@ -36,11 +36,11 @@ def example(random, age_known):
     group = int(random.integers(10))
     values = {
         "age": [random.normal() if age_known else 0.0],
-        "age_known": [float(age_known)],
+        "age.known": [float(age_known)],
         "income": np.eye(10)[group].tolist(),
-        "income_known": [1.0],
+        "income.known": [1.0],
         "gender": [float(random.integers(2))],
-        "gender_known": [1.0],
+        "gender.known": [1.0],
     }
     features = {
         name: tf.train.Feature(float_list=tf.train.FloatList(value=value))

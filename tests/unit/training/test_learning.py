@@ -80,7 +80,7 @@ def test_joined_splits_hold_every_author_once_mixed_and_in_the_same_order_again(
 
 def test_the_final_network_knows_the_words_that_eval_alone_uses(learned):
     def used(model):
-        table = model.get_layer("gender_words").table.numpy()
+        table = model.get_layer("gender.words").table.numpy()
         return np.flatnonzero(np.abs(table).sum(axis=1)).tolist()
 
     found, _ = learned
@@ -89,7 +89,7 @@ def test_the_final_network_knows_the_words_that_eval_alone_uses(learned):
     assert used(found.final) == list(range(2, 12))
     assert found.shares["gender"] > 0.9
     for model in (found.selected, found.final):
-        assert model.get_layer("gender_shrunk").share == found.shares["gender"]
+        assert model.get_layer("gender.shrunk").share == found.shares["gender"]
 
 
 def test_what_selects_teaches_no_weight_of_the_selected_network(tmp_path):

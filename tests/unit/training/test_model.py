@@ -54,7 +54,8 @@ def numpy_forward(model, ids):
         x = convolve(x, w[f"conv_{number}/kernel"], w[f"conv_{number}/bias"])
     x = np.maximum(x.max(axis=0) @ w["shared/kernel"] + w["shared/bias"], 0)
     age, income, gender = (
-        x @ w[f"{name}/kernel"] + w[f"{name}/bias"] for name in ("age", "income", "gender")
+        x @ w[f"{name}.answer/kernel"] + w[f"{name}.answer/bias"]
+        for name in ("age", "income", "gender")
     )
     income = np.exp(income - income.max())
     return {"age": age, "income": income / income.sum(), "gender": 1 / (1 + np.exp(-gender))}
@@ -73,9 +74,9 @@ def test_the_reference_network_has_the_documented_parameters(spatial_dropout):
         "conv_4": 327_936,
         "conv_5": 327_936,
         "shared": 32_896,
-        "age": 129,
-        "income": 1_290,
-        "gender": 129,
+        "age.answer": 129,
+        "income.answer": 1_290,
+        "gender.answer": 129,
     }
 
 
@@ -128,9 +129,11 @@ def test_a_masked_label_leaves_its_own_head_still_and_the_others_as_they_were():
     known = {"age": [1.0] * 4, "income": [1.0] * 4, "gender": [1.0] * 4}
     every, masked = gradients(known), gradients({**known, "age": [0.0] * 4})
     for name in ("income", "gender"):
-        np.testing.assert_array_equal(every[f"{name}/kernel"], masked[f"{name}/kernel"])
-    assert np.abs(every["age/kernel"]).max() > 0
-    np.testing.assert_array_equal(masked["age/kernel"], 0)
+        np.testing.assert_array_equal(
+            every[f"{name}.answer/kernel"], masked[f"{name}.answer/kernel"]
+        )
+    assert np.abs(every["age.answer/kernel"]).max() > 0
+    np.testing.assert_array_equal(masked["age.answer/kernel"], 0)
 
 
 def test_what_masked_labels_take_from_the_trunk_is_their_own_head_s_part_alone():

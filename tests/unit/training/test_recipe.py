@@ -55,9 +55,9 @@ def test_labels_are_smoothed_in_the_loss_that_is_trained_by():
 
 def test_numbers_and_what_is_chosen_by_are_never_smoothed():
     logs = evaluate(0.2)
-    assert logs["age_steps_loss"] == pytest.approx(-math.log(0.2), rel=1e-5)
-    assert logs["income_known_loss"] == pytest.approx(-math.log(0.55), rel=1e-5)
-    assert logs["gender_known_loss"] == pytest.approx(-math.log(0.25), rel=1e-5)
+    assert logs["age.steps_loss"] == pytest.approx(-math.log(0.2), rel=1e-5)
+    assert logs["income_known.loss"] == pytest.approx(-math.log(0.55), rel=1e-5)
+    assert logs["gender_known.loss"] == pytest.approx(-math.log(0.25), rel=1e-5)
     # Answered as one number: its squared error, 2 - 0.5.
     assert evaluate(0.2, steps={})["age_loss"] == pytest.approx(1.5**2, rel=1e-5)
 
@@ -93,7 +93,7 @@ def test_a_step_without_a_gradient_takes_its_share_off_embedding_and_kernels_alo
         if left == 1.9:
             decayed.add(weight.path)
     convolutions = {f"conv_{number}/kernel" for number in range(1, 6)}
-    of_heads = {f"{head.name}_trunk/kernel" for head in HEADS}
+    of_heads = {f"{head.name}.trunk/kernel" for head in HEADS}
     assert decayed == {"embedding/embeddings", "shared/kernel"} | convolutions | of_heads
 
 

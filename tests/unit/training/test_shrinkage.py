@@ -68,7 +68,7 @@ def test_the_network_that_leaves_answers_shrunk_and_has_no_further_weights():
     number = keras.layers.Reshape((1,))(keras.ops.cast(tokens[:, 0], "float32"))
     age = keras.layers.Dense(1, name="age")(number)
     gender = keras.layers.Dense(1, "sigmoid", name="gender")(number)
-    model = keras.Model(tokens, {"age": age, "gender": gender, "age_steps": age})
+    model = keras.Model(tokens, {"age": age, "gender": gender, "age.steps": age})
     model.get_layer("age").set_weights([np.array([[2.0]]), np.zeros(1)])
     ids = RANDOM.integers(0, 3, (300, 2)).astype("int32")
     labels = ids[:, :1].astype("float32")

@@ -63,14 +63,14 @@ def test_the_network_of_words_agrees_with_numpy(model):
     random = np.random.default_rng(1)
     tables = {name: random.normal(0, 1, (6, n)) for name, n in (("age", 3), ("gender", 1))}
     for name, table in tables.items():
-        model.get_layer(f"{name}_words").table.assign(table / STEP_SCALE)
+        model.get_layer(f"{name}.words").table.assign(table / STEP_SCALE)
     answers = model(np.array([[2, 3, 3, 5, 1]], dtype="int32"))
     rarity = 1 + np.log(9 / (1 + np.array([4, 2, 0])))
     weights = np.array([1, 1 + np.log(2), 1]) * rarity
     weights /= np.linalg.norm(weights)
     start = np.array(steps_start(find_steps(LABELS, 4)))
     above = 1 / (1 + np.exp(-(weights @ tables["age"][[2, 3, 5]] + start)))
-    np.testing.assert_allclose(answers["age_steps"][0], above, rtol=1e-5)
+    np.testing.assert_allclose(answers["age.steps"][0], above, rtol=1e-5)
     np.testing.assert_allclose(answers["age"][0, 0], -1 + above @ [1, 2, 2], rtol=1e-5)
     logit = weights @ tables["gender"][[2, 3, 5]] + np.log(0.25 / 0.75)
     np.testing.assert_allclose(answers["gender"][0], 1 / (1 + np.exp(-logit)), rtol=1e-5)
@@ -84,13 +84,13 @@ def test_a_number_in_steps_is_trained_above_each_threshold_and_judged_by_its_ans
     )
     batches = for_outputs(tf.data.Dataset.from_tensors(rows), model)
     _, targets, weights = next(iter(batches))
-    assert targets["age_steps"].numpy().tolist() == [[0, 0, 0], [1, 1, 0], [1, 0, 0]]
-    assert weights["age_steps"].numpy().tolist() == [1, 1, 0]
+    assert targets["age.steps"].numpy().tolist() == [[0, 0, 0], [1, 1, 0], [1, 0, 0]]
+    assert weights["age.steps"].numpy().tolist() == [1, 1, 0]
     compile_model(model, HEADS, {"age": 2.0}, 1e-3)
     logs = model.evaluate(batches, verbose=0, return_dict=True)
     error = LABELS.mean() - np.array([-0.6, 1.2])
-    assert logs["age_known_loss"] == pytest.approx((error**2).mean(), rel=1e-4)
+    assert logs["age_known.loss"] == pytest.approx((error**2).mean(), rel=1e-4)
     shares = np.array([0.75, 0.375, 0.25])
     right = [1 - shares, [0.75, 0.375, 0.75]]
     # The author without an age counts in the divisor, as for every head.
-    assert logs["age_steps_loss"] == pytest.approx(-np.log(right).mean() * 2 / 3, rel=1e-4)
+    assert logs["age.steps_loss"] == pytest.approx(-np.log(right).mean() * 2 / 3, rel=1e-4)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -20,8 +22,8 @@ HEADS = parse_heads(DEFAULT_HEADS)
 WIDTHS = {"embedding_width": 6, "first_filters": 5, "filters": 7, "dense_width": 4}
 BEFORE = ["the", "cat", "sat", "mat"]
 NOW = ["mat", "dog", "the", "cat", "ran"]
-FACTS_BEFORE = {"age_mean": 40.0, "age_deviation": 10.0}
-FACTS_NOW = {"age_mean": 43.0, "age_deviation": 8.0}
+FACTS_BEFORE = {"age.mean": 40.0, "age.deviation": 10.0}
+FACTS_NOW = {"age.mean": 43.0, "age.deviation": 8.0}
 TEXT = ["the", "mat", "cat", "unknown"]
 
 
@@ -50,7 +52,7 @@ def answers(model, tokens, facts):
     ids = [tokens.index(word) + 2 if word in tokens else 1 for word in TEXT]
     outputs = model(tf.constant([ids], tf.int32), training=False)
     values = {name: output.numpy()[0] for name, output in outputs.items()}
-    values["age"] = values["age"] * facts["age_deviation"] + facts["age_mean"]
+    values["age"] = values["age"] * facts["age.deviation"] + facts["age.mean"]
     return values
 
 
@@ -86,15 +88,34 @@ def test_a_new_vocabulary_and_new_label_facts_leave_the_answers_as_they_were(ear
     assert len(start.carried) == len(model.trainable_weights)
 
 
+@pytest.mark.parametrize("kind", ["reference", "wide"])
+def test_a_network_that_an_earlier_release_left_is_started_from(earlier, kind):
+    before, folder = earlier(kind)
+    with np.load(f"{folder}/weights.npz") as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    renamed = {
+        name.replace(".answer/", "/").replace(".", "_"): array for name, array in arrays.items()
+    }
+    assert set(renamed) != set(arrays)
+    np.savez(f"{folder}/weights.npz", **renamed)
+    facts = Path(folder, "facts.json")
+    facts.write_text(facts.read_text().replace("age.", "age_"))
+    model = network(kind, NOW, seed=9)
+    start = start_from(model, folder, NOW, FACTS_NOW, HEADS)
+    assert start.anew == {} and start.lost == []
+    if kind == "reference":
+        assert_equal(answers(model, NOW, FACTS_NOW), answers(before, BEFORE, FACTS_BEFORE))
+
+
 def test_a_wide_network_keeps_its_words_by_token_and_counts_rarities_anew(earlier):
     before, folder = earlier("wide")
     model = network("wide", NOW, seed=9)
     rarities = model.get_layer("word_weights").rarities.numpy()
     start = start_from(model, folder, NOW, FACTS_NOW, HEADS)
-    table, old = (m.get_layer("gender_words").table.numpy() for m in (model, before))
+    table, old = (m.get_layer("gender.words").table.numpy() for m in (model, before))
     np.testing.assert_array_equal(table[[2, 4, 5]], old[[5, 2, 3]])
     np.testing.assert_array_equal(table[[3, 6]], 0)
-    ages, before_ages = (m.get_layer("age_words").table.numpy() for m in (model, before))
+    ages, before_ages = (m.get_layer("age.words").table.numpy() for m in (model, before))
     np.testing.assert_allclose(ages[2], before_ages[5] * 10 / 8, rtol=1e-6)
     np.testing.assert_array_equal(model.get_layer("word_weights").rarities.numpy(), rarities)
     assert start.anew == {}
@@ -107,14 +128,14 @@ def test_a_network_that_becomes_wide_answers_as_before_and_one_that_narrows_says
     wide = network("wide", NOW, seed=9)
     start = start_from(wide, folder, NOW, FACTS_NOW, HEADS)
     assert_equal(answers(wide, NOW, FACTS_NOW), answers(before, BEFORE, FACTS_BEFORE))
-    assert set(start.anew) == {f"{head.name}_words/table" for head in HEADS}
-    assert "anew: age_words/table (not in the earlier network)" in start.describe()
+    assert set(start.anew) == {f"{head.name}.words/table" for head in HEADS}
+    assert "anew: age.words/table (not in the earlier network)" in start.describe()
     _, folder = earlier("wide")
     narrow = network("reference", NOW, seed=9)
     start = start_from(narrow, folder, NOW, FACTS_NOW, HEADS)
     assert start.anew == {}
     assert start.describe().endswith(
-        "lost: age_words/table, gender_words/table, income_words/table"
+        "lost: age.words/table, gender.words/table, income.words/table"
     )
 
 
@@ -138,24 +159,24 @@ def test_a_network_of_words_keeps_its_words_and_the_pairs_whose_words_are_kept(t
     start = start_from(model, str(tmp_path), NOW, FACTS_NOW, HEADS)
     assert start.anew == {} and start.lost == []
     for head in HEADS:
-        table, old = (m.get_layer(f"{head.name}_words").table.numpy() for m in (model, before))
+        table, old = (m.get_layer(f"{head.name}.words").table.numpy() for m in (model, before))
         # Rows after the words are pairs by the ids of their words, in ascending order.
         # Before: the cat, the mat, cat sat, mat the. Now: mat the, dog ran, the cat.
         np.testing.assert_array_equal(table[[2, 4, 5, 7, 9]], old[[5, 2, 3, 9, 6]])
         np.testing.assert_array_equal(table[[3, 6, 8]], 0)
-        biases = [m.get_layer(f"{head.name}_words").bias.numpy() for m in (model, before)]
+        biases = [m.get_layer(f"{head.name}.words").bias.numpy() for m in (model, before)]
         np.testing.assert_array_equal(*biases)
 
 
 def test_a_number_in_other_steps_starts_anew_and_says_so(tmp_path):
     save_network(of_words(BEFORE, 4, []), BEFORE, FACTS_BEFORE, str(tmp_path))
     start = start_from(of_words(NOW, 3, []), str(tmp_path), NOW, FACTS_NOW, HEADS)
-    assert start.anew == {"age_words/table": "was 3, is 2", "age_words/bias": "was 3, is 2"}
+    assert start.anew == {"age.words/table": "was 3, is 2", "age.words/bias": "was 3, is 2"}
     start = start_from(of_words(NOW, 0, []), str(tmp_path), NOW, FACTS_NOW, HEADS)
-    assert start.anew["age_words/table"] == "was 3, is 1"
+    assert start.anew["age.words/table"] == "was 3, is 1"
     save_network(of_words(BEFORE, 2, []), BEFORE, FACTS_BEFORE, str(tmp_path))
     start = start_from(of_words(NOW, 0, []), str(tmp_path), NOW, FACTS_NOW, HEADS)
-    assert start.anew["age_words/bias"] == "was 1 steps, is a number"
+    assert start.anew["age.words/bias"] == "was 1 steps, is a number"
 
 
 def test_other_widths_are_named_and_the_rest_is_carried_over(earlier):

@@ -85,7 +85,7 @@ def penalties(loss_weights=None, authors=10):
     model = build_model(HEADS, 50, SMALL, words=words, loss_weights=loss_weights)
     found = {}
     for head in HEADS:
-        layer = model.get_layer(f"{head.name}_words")
+        layer = model.get_layer(f"{head.name}.words")
         layer.table.assign(np.ones(layer.table.shape) / STEP_SCALE)
         (loss,) = layer.losses
         found[head.name] = float(loss) / (50 * head.units)
@@ -110,7 +110,7 @@ def test_the_wide_network_starts_as_its_trunk_and_adds_what_words_say():
     wide = build_model(HEADS, 50, SMALL, words=words, seed=3)
     ids = np.random.default_rng(0).integers(2, 50, (2, 320)).astype("int32")
     before = {name: np.array(value) for name, value in wide(ids).items()}
-    wide.get_layer("age_words").table.assign(np.full((50, 1), 0.1 / STEP_SCALE))
+    wide.get_layer("age.words").table.assign(np.full((50, 1), 0.1 / STEP_SCALE))
     after = wide(ids)
     weights = np.array(wide.get_layer("word_weights")(ids)[1]).sum(axis=1)
     np.testing.assert_allclose(after["age"][:, 0] - before["age"][:, 0], 0.1 * weights, atol=1e-5)

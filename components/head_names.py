@@ -1,0 +1,110 @@
+"""Which names heads may have, so that nothing that is named after one is taken for another's.
+
+Enters: the declared heads by name. Leaves: nothing, or a `ValueError` with what to do. What belongs
+to a head and is nobody's to read has a separator in its name (`heads.internal_name`) that no name
+may hold; what people read is held here against all other heads' names.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+LONGEST_NAME = 64
+_FORM = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_NAME - 1}}}", re.ASCII)
+_RESERVED = {
+    "author_id": "the author's id has it, among labels and in predictions",
+    "posts": "the posts have it, among examples and in the served model",
+    "tokens": "the tokens have it, among transformed examples",
+    "val": "Keras puts it before the name of each loss on `eval`",
+}
+_SHOWN = 80
+
+
+def check_names(heads: Mapping[str, Any]) -> None:
+    """Checks the names of all heads.
+
+    Args:
+        heads: declared heads by name.
+
+    Raises:
+        ValueError: a name has the wrong form or is reserved, or two heads would share a name.
+    """
+    for name in heads:
+        _check_form(name)
+    taken: dict[str, str] = {}
+    for name, head in heads.items():
+        own = {used.casefold(): used for used in _names_used(head)}
+        for folded, used in own.items():
+            if folded in taken:
+                raise ValueError(_shared(taken[folded], name, used))
+        taken |= dict.fromkeys(own, name)
+
+
+def _check_form(name: str) -> None:
+    if not _FORM.fullmatch(name):
+        field = _shown(name) if name.isprintable() and 0 < len(name) <= LONGEST_NAME else "..."
+        raise ValueError(
+            f"heads: a name has 1 to {LONGEST_NAME} letters a to z, digits and _, and begins with "
+            f"a letter; got {_shown(name)}. A field of the labels may have any name; write "
+            f"heads.{_suggested(name)}: {{field: {field}}}"
+        )
+    if name.casefold() in _RESERVED:
+        raise ValueError(
+            f"heads: the name {name} is reserved: {_RESERVED[name.casefold()]}. Rename the head; "
+            f"write heads.{name}_label: {{field: {name}}}"
+        )
+
+
+def _names_used(head: Any) -> list[str]:
+    # `val_<head>` is what Keras calls what it measures of the head on `eval`.
+    return [head.name, f"val_{head.name}", *columns_of(head.model_dump())]
+
+
+def columns_of(head: Mapping[str, Any]) -> list[str]:
+    """Columns of a head in a table of predictions.
+
+    Args:
+        head: its declaration, as `assets/heads.json` has it.
+
+    >>> columns_of({"name": "gender", "kind": "binary", "positive": "f", "negative": "m"})
+    ['gender_f', 'gender_m']
+    """
+    name = head["name"]
+    if head["kind"] == "regression":
+        return [name]
+    if head["kind"] == "binary":
+        return [f"{name}_{head['positive']}", f"{name}_{head['negative']}"]
+    return [f"{name}_group", *(f"{name}_p{k}" for k in range(int(head["classes"])))]
+
+
+def _shared(first: str, second: str, used: str) -> str:
+    if first.casefold() == second.casefold():
+        return f"heads: {first} and {second} differ by case alone; rename one of them"
+    what = "be measured as" if used.startswith("val_") else "have in predictions the column"
+    return f"heads: {first} and {second} would both {what} {_shown(used)}; rename one of them"
+
+
+def _shown(name: str) -> str:
+    """A name as it may be printed: without control characters, and not too long."""
+    printable = "".join(sign if sign.isprintable() else "?" for sign in name)
+    short = printable if len(printable) <= _SHOWN else f"{printable[:_SHOWN]}..."
+    return short if _FORM.fullmatch(short) or short.isalnum() else repr(short)
+
+
+def _suggested(name: str) -> str:
+    """A name of the right form that is like the one given.
+
+    >>> _suggested("größe"), _suggested("2nd job"), _suggested("возраст")
+    ('groesse', 'head_2nd_job', 'head')
+    """
+    spelt = name.lower()
+    for letter, letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
+        spelt = spelt.replace(letter, letters)
+    plain = unicodedata.normalize("NFKD", spelt).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    if not plain[:1].isalpha():
+        plain = f"head_{plain}".rstrip("_")
+    return plain if len(plain) <= LONGEST_NAME else "head"

@@ -1,0 +1,51 @@
+"""The network that an earlier training left, whatever the release that named its parts.
+
+Releases before the separator in names called a head's layers `<head>`, `<head>_trunk`,
+`<head>_words`, and what they knew of its labels `<head>_mean`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from components.training.linear import ANSWER
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class EarlierNetwork:
+    """What `save_network` left.
+
+    Attributes:
+        arrays: weights by `<layer>/<weight>`.
+        tokens: of the vocabulary; the first has id 2.
+        facts: `<head>.mean` and `<head>.deviation` of the training split, and of a number in steps
+            how many, `<head>.steps`.
+    """
+
+    arrays: Arrays
+    tokens: list[str]
+    facts: dict[str, float]
+
+
+def with_separators(network: EarlierNetwork, heads: Sequence[Any]) -> EarlierNetwork:
+    """The same with the names of this release; a network that has them is left as it is."""
+    layers = {
+        f"{head.name}_{part}": head.internal(part) for head in heads for part in ("trunk", "words")
+    } | {head.name: head.internal(ANSWER) for head in heads}
+    facts = {
+        f"{head.name}_{fact}": head.internal(fact)
+        for head in heads
+        for fact in ("mean", "deviation", "steps")
+    }
+    arrays = {}
+    for name, array in network.arrays.items():
+        layer, slash, weight = name.partition("/")
+        arrays[layers.get(layer, layer) + slash + weight] = array
+    renamed = {facts.get(name, name): value for name, value in network.facts.items()}
+    return EarlierNetwork(arrays, network.tokens, renamed)
