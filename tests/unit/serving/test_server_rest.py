@@ -503,6 +503,8 @@ def test_the_page_needs_nothing_from_elsewhere(server: Server) -> None:
 
 VALID = [
     {"instances": [HOME]},
+    {"instances": [{"author_id": 7, **HOME}]},
+    {"inputs": {"posts": ["a", "b"]}},
     {"instances": [b64(example(b"a"))]},
     {"signature_name": "posts", "instances": ["a", "b"]},
     {"inputs": {"examples": [b64(example(b"a"))]}},
