@@ -14,7 +14,7 @@ from uuid import UUID
 import pyarrow
 from pyarrow import parquet
 
-from components.ingest.forms import Refused, missing_columns
+from components.ingest.headers import missing_columns
 from components.ingest.ids import text_of_bytes
 from components.ingest.lines import (
     BAD_HEADER,
@@ -26,6 +26,7 @@ from components.ingest.lines import (
     Unreadable,
     is_damage,
 )
+from components.ingest.unreadable import Refused
 
 UNREADABLE = "a value cannot be read"
 

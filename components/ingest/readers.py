@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from components.ingest.forms import REQUIRED_FIELDS, Form, Refused
+from components.ingest.forms import REQUIRED_FIELDS, Form
 from components.ingest.json_lines import parse_json_line
 from components.ingest.lines import (
     COMMENT,
@@ -36,6 +36,7 @@ from components.ingest.opening import Content, named, open_content, open_source,
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile
 from components.ingest.tables import HOLDS_NUL, read_csv
+from components.ingest.unreadable import Refused
 
 
 def check_files(sources: Sequence[SourceFile], settings: IngestSettings) -> None:

@@ -14,6 +14,10 @@ class SourceError(ValueError):
     """A pattern or a file that cannot be a source of records."""
 
 
+class Refused(Exception):
+    """A file is not read at all; the message goes on from its name, see `opening.named`."""
+
+
 class SourceUnreadable(SourceError, OSError):
     """A file that is no file, is gone, or whose storage fails."""
 

@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import os
+import re
 import tarfile
 import tempfile
 import zipfile
@@ -24,11 +25,11 @@ from pyarrow import parquet
 
 from components.heads import parse_heads
 from components.ingest.audit_sources import audit_sources
-from components.ingest.forms import Refused, form_of
+from components.ingest.forms import form_of
 from components.ingest.readers import check_files
 from components.ingest.settings import READ_BY_DEFAULT, IngestSettings
-from components.ingest.sources import find_posts
-from components.ingest.unreadable import SourceError
+from components.ingest.sources import ENDINGS, find_posts
+from components.ingest.unreadable import Refused, SourceError
 from components.serving.bulk.spread import _write_source
 from pipeline.spool import InputError, Spool, read_posts
 
@@ -425,3 +426,15 @@ def outcome(read):
     except InputError:
         return "no post"
     return (authors, causes) if authors else "no post"
+
+
+def test_the_table_of_what_is_read_names_every_ending_setting_and_format():
+    readme = (Path(__file__).parents[3] / "data/README.md").read_text("utf-8")
+    rows = readme.split("## What is read")[1].split("\n## ")[0]
+    named = set(re.findall(r"\.\w+", ENDINGS)) - {".gz", ".bz2", ".xz", ".zst"}
+    named |= {"gzip", "bzip2", "xz", "zstd", "UTF-16", "UTF-32", "byte-order mark", "sep=;"}
+    named |= {"ingest.encoding", "ingest.delimiter", "standard input", ".txt", "raw text"}
+    named |= {"zip", "7z", "RAR", "tar", "LZ4", ".Z", "twice", "JSON array", "several lines"}
+    named |= {"HTML", "XML", "PDF", "RTF", "Office", "SQLite", "Avro", "Arrow", "HDF5", "NUL"}
+    named |= {"comma", "semicolon", "tab", "pipe", "title", "header met again", "without a name"}
+    assert sorted(name for name in named if name not in rows) == []
