@@ -123,7 +123,7 @@ def describe_differences(expected: Manifest, found: Manifest) -> str:
     """What is other than it should be, in words; empty where nothing is.
 
     >>> describe_differences(Manifest({"a": "0", "b": "0"}), Manifest({"a": "1", "c": "1"}))
-    'a is not as it was written, b is missing, c does not belong to it'
+    'a has changed, b is missing, c is an extra file'
     """
     faults = []
     for name in sorted({*expected.files, *found.files}):
@@ -136,7 +136,7 @@ def describe_differences(expected: Manifest, found: Manifest) -> str:
         elif " " in own:
             faults.append(f"{name} is {own}")
         else:
-            known = "is not as it was written" if told else "does not belong to it"
+            known = "has changed" if told else "is an extra file"
             faults.append(f"{name} {known}")
     rest = len(faults) - _FAULTS_SHOWN
     more = [f"and {rest} more"] if rest > 0 else []

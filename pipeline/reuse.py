@@ -73,6 +73,6 @@ def sound_cached_outputs(metadata_handle: Any, cache_context: Any) -> Outputs | 
         if not changed:
             return outputs
         for artifact in changed:
-            _log.warning("made again, as its files are not what they were: %s", artifact.uri)
+            _log.warning("cached output is damaged, the stage runs again: %s", artifact.uri)
             artifact.mlmd_artifact.state = Artifact.DELETED
         metadata_handle.store.put_artifacts([artifact.mlmd_artifact for artifact in changed])

@@ -61,7 +61,7 @@ def _can_be_compared(model: Any) -> bool:
     """Whether a model is still the one that was blessed; one that is damaged answers anything."""
     if is_as_made(model):
         return True
-    _LOG.warning("not compared with, as its files are not what they were: %s", model.uri)
+    _LOG.warning("not used for comparison, since its files are damaged: %s", model.uri)
     return False
 
 

@@ -100,7 +100,7 @@ def newest_other_version(destination: str, candidate: str) -> str:
         damage = find_damage(version)
         if not damage:
             return version
-        _LOG.warning("not compared with %s, as it is damaged: %s", version, damage)
+        _LOG.warning("not used for comparison: %s is damaged: %s", version, damage)
     return ""
 
 

@@ -123,7 +123,7 @@ class ModelFolder:
         )
 
     def _pass_over(self, path: Path, fault: str) -> None:
-        self._faults.append(f"version {path.name} is passed over: {fault.rstrip('.')}.")
+        self._faults.append(f"version {path.name} skipped: {fault.rstrip('.')}.")
 
 
 def load_model(version: Path) -> Model:

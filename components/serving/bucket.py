@@ -106,7 +106,7 @@ def roll_back(destination: str, to: int | None = None) -> Rollback:
 
 
 def complete_version(version: str, place_model_file: Callable[[], None]) -> None:
-    """Makes a folder a version by its last file; none where it then is not as it is listed.
+    """Makes a folder a version by its last file; none where it then has changed is listed.
 
     Raises:
         OSError: the bucket holds something else than was written.
@@ -119,7 +119,7 @@ def complete_version(version: str, place_model_file: Callable[[], None]) -> None
 
 
 def find_damage(version: str) -> str:
-    """What of a version's files is not as it was pushed, in words; empty where all is.
+    """What of a version's files has changed since it was pushed, in words; empty: nothing.
 
     Reads the whole version over the network. Without a list of digests nothing is known.
     """

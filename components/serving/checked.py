@@ -15,7 +15,7 @@ from tfx.dsl.io import fileio
 from components.digests import Manifest, describe_differences, parse_manifest
 
 LIST_FILE, DIGEST_PROPERTY = "SHA256SUMS", "model_digest"
-_AGAIN = "Nothing was pushed. Run the same command again: what was damaged is made anew."
+_AGAIN = "Nothing was pushed. Run the same command again: damaged outputs are rebuilt."
 
 
 def write_checked(blessing: types.Artifact, manifest: Manifest) -> None:
@@ -37,7 +37,7 @@ def read_checked(blessing: types.Artifact) -> Manifest | None:
     manifest = _read(path)
     if manifest and manifest.digest == blessing.get_string_custom_property(DIGEST_PROPERTY):
         return manifest
-    raise ValueError(f"{path} must be as the serving check wrote it; it is not. {_AGAIN}")
+    raise ValueError(f"{path} must be unchanged since the serving check; it is not. {_AGAIN}")
 
 
 def _read(path: str) -> Manifest | None:
@@ -55,6 +55,6 @@ def require_checked(checked: Manifest, model: Manifest, path: str) -> None:
     differences = describe_differences(checked, model)
     if differences:
         raise ValueError(
-            "a model must reach service as the serving check found it; since then it was damaged: "
-            f"in {path} {differences}. {_AGAIN}"
+            "the model must be the one that passed the serving check; its files have changed "
+            f"since: in {path} {differences}. {_AGAIN}"
         )

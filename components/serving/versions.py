@@ -93,7 +93,7 @@ def model_versions(folder: Path) -> dict[int, Path]:
 
 
 def find_damage(version: Path) -> str:
-    """What of a version's files is not as it was pushed, in words; empty where all is.
+    """What of a version's files has changed since it was pushed, in words; empty: nothing.
 
     Reads the whole version, some 1 GB a second. Without a list of digests nothing is known.
     """
@@ -232,8 +232,8 @@ def require_sound_copy(damage: str, destination: str) -> None:
     """Raises OSError where a copy is not what was to be copied."""
     if damage:
         raise OSError(
-            f"a version must be stored as it was written; in {destination} {damage}. Nothing was "
-            "pushed. Check the disk or the bucket, and run the same command again."
+            f"the pushed copy must equal the model; in {destination} {damage}. Nothing was pushed. "
+            "Check the disk or the bucket, and run the same command again."
         )
 
 
@@ -307,8 +307,8 @@ def choose_source(
         if not told:
             return model, version
     raise RollbackError(
-        f"A version to go back to must be as it was pushed; of version {model} {told}. Name "
-        "another one with --to."
+        f"Version {model} is damaged and cannot be rolled back to: {told}. Name another version "
+        "with --to."
     )
 
 

@@ -49,7 +49,8 @@ def list_versions(model: str) -> None:
 
     with one_line_errors(model):
         place = check_place(model)
-        told = {version: describe_version(place, version) for version in place.numbers()}
+        whole = place.whole()
+        told = {n: describe_version(place, n, n in whole) for n in place.numbers()}
         sound = [version for version, row in told.items() if not row.fault]
         served = serving_order(sound, place.origin)[:1]
         rows = plain_table("version", "since", "quality on test", "state")
@@ -74,12 +75,12 @@ class VersionRow(NamedTuple):
     fault: str = ""
 
 
-def describe_version(place: Place, version: int) -> VersionRow:
+def describe_version(place: Place, version: int, is_whole: bool) -> VersionRow:
     """What is told of a version; a fault of it is its own, and ends nothing."""
     damage = place.damage(version)
     if damage:
         return VersionRow(fault=f"damaged: {damage}")
-    if version not in place.whole():
+    if not is_whole:
         return VersionRow(fault="not whole")
     try:
         own = place.origin(version)

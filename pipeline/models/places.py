@@ -33,7 +33,7 @@ class Place(Protocol):
         """The version that a rollback took this one from; or itself."""
 
     def damage(self, version: int) -> str:
-        """What of a version is not as it was pushed, as far as it can be seen; empty: nothing."""
+        """What of a version has changed since it was pushed, as far as is seen; empty: nothing."""
 
     def described(self, version: int) -> AbstractContextManager[Path]:
         """A folder of this machine with what the version says of its heads."""

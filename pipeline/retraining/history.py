@@ -91,7 +91,7 @@ class TrainingRun:
         artifact = self.artifacts.artifact(node, key)
         if is_as_made(artifact):
             return True
-        _log.warning("not started from, as its files are not what they were: %s", artifact.uri)
+        _log.warning("not started from, since its files are damaged: %s", artifact.uri)
         return False
 
     @property

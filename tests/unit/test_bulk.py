@@ -127,10 +127,8 @@ def test_a_damaged_version_is_passed_over_and_named(
     assert bulk_command(tmp_path / "serving", [str(posts)], output) == 0
     assert json.loads(output.read_text())["age"] == 21
     told = capfd.readouterr().err.splitlines()[:2]
-    assert told[0].startswith("version 11 is passed over: the model must load and have")
-    assert told[1] == (
-        "version 10 is passed over: it is damaged: saved_model.pb is not as it was written."
-    )
+    assert told[0].startswith("version 11 skipped: the model must load and have")
+    assert told[1] == ("version 10 skipped: it is damaged: saved_model.pb has changed.")
 
 
 def test_exit_codes_tell_wrong_usage_from_posts_or_a_model_that_fail(

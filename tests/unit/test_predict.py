@@ -262,7 +262,7 @@ def test_a_version_that_cannot_answer_is_passed_over_and_named(
     spoil(versions / "10")
     (line,), told = predict(versions, YOU)
     assert line["income"] == INCOME_3
-    assert re.fullmatch(r"version 10 is passed over: .+\.\n", told)
+    assert re.fullmatch(r"version 10 skipped: .+\.\n", told)
 
 
 @pytest.mark.parametrize("spoil", BROKEN)

@@ -170,8 +170,8 @@ def test_what_was_damaged_is_made_again_and_so_is_what_was_made_of_it(
     assert (second / "variables" / "data").read_text() == "content of variables/data"
     if damage is not take_the_folder:
         # TFX's own cache sees that a folder is gone, and says nothing.
-        assert [record.getMessage() for record in caplog.records if "made again" in record.msg] == [
-            f"made again, as its files are not what they were: {first}"
+        assert [record.getMessage() for record in caplog.records if "runs again" in record.msg] == [
+            f"cached output is damaged, the stage runs again: {first}"
         ]
         assert [model.state for model in runs.models()] == [Artifact.DELETED, Artifact.LIVE]
     assert runs.run() == ["Make", "Use"]

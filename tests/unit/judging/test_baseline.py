@@ -133,4 +133,4 @@ def test_a_model_that_was_damaged_since_is_judged_against_no_more(judge, tmp_pat
     paths = {path.read_text(): path for path in tmp_path.glob("artifacts/Train/model/*/weights")}
     paths["second"].write_text("secund")
     assert judge("third", blessed=True) == ("first", False)
-    assert f"its files are not what they were: {paths['second'].parent}" in caplog.text
+    assert f"since its files are damaged: {paths['second'].parent}" in caplog.text

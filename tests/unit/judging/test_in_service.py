@@ -67,7 +67,7 @@ def test_a_damaged_version_is_judged_against_no_more(serving, tmp_path, caplog):
     assert newest_other_version(serving, candidate) == f"{serving}/10"
     tf.io.gfile.remove(f"{serving}/10/variables/data")
     assert newest_other_version(serving, candidate) == f"{serving}/9"
-    assert "as it is damaged: variables/data is missing" in caplog.text
+    assert "is damaged: variables/data is missing" in caplog.text
 
 
 def test_the_version_is_copied_and_named(serving, tmp_path):

@@ -23,13 +23,13 @@ def _largest(version: Path) -> Path:
 def _truncate(version: Path) -> str:
     file = _largest(version)
     file.write_bytes(file.read_bytes()[:-1])
-    return f"variables/{file.name} is not as it was written"
+    return f"variables/{file.name} has changed"
 
 
 def _empty(version: Path) -> str:
     file = _largest(version)
     file.write_bytes(b"")
-    return f"variables/{file.name} is not as it was written"
+    return f"variables/{file.name} has changed"
 
 
 def _flip(version: Path) -> str:
@@ -37,7 +37,7 @@ def _flip(version: Path) -> str:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    return f"variables/{file.name} is not as it was written"
+    return f"variables/{file.name} has changed"
 
 
 def _flip_graph(version: Path) -> str:
@@ -45,7 +45,7 @@ def _flip_graph(version: Path) -> str:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    return "saved_model.pb is not as it was written"
+    return "saved_model.pb has changed"
 
 
 def _no_variables(version: Path) -> str:
@@ -61,7 +61,7 @@ def _no_graph(version: Path) -> str:
 
 def _one_more(version: Path) -> str:
     (version / "variables" / "notes").write_text("mine")
-    return "variables/notes does not belong to it"
+    return "variables/notes is an extra file"
 
 
 def _folder(version: Path) -> str:

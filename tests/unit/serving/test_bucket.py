@@ -145,7 +145,7 @@ def lose_a_file(version):
 
 def add_a_file(version):
     write(f"{version}/variables/notes", "mine")
-    return "variables/notes does not belong to it"
+    return "variables/notes is an extra file"
 
 
 def rewrite(path, text):
@@ -156,12 +156,12 @@ def rewrite(path, text):
 
 def change_a_file(version):
     rewrite(f"{version}/variables/variables.index", "weights 1700000OO2")
-    return "variables/variables.index is not as it was written"
+    return "variables/variables.index has changed"
 
 
 def cut_a_file(version):
     rewrite(f"{version}/variables/variables.index", "w")
-    return "variables/variables.index is not as it was written"
+    return "variables/variables.index has changed"
 
 
 def lose_the_list(version):
@@ -182,7 +182,7 @@ def test_a_damaged_version_serves_nobody_and_cannot_be_rolled_back_to(bucket, da
     assert (named in find_missing(f"{bucket}/{SECOND}")) == (
         damage not in (change_a_file, cut_a_file)
     )
-    with pytest.raises(RollbackError, match=f"must be as it was pushed; of version {SECOND} "):
+    with pytest.raises(RollbackError, match=f"Version {SECOND} is damaged and cannot be"):
         roll_back(bucket)
     assert serves(bucket) == f"model {THIRD}"
     damage(f"{bucket}/{THIRD}")

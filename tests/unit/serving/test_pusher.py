@@ -250,7 +250,7 @@ def test_a_list_of_digests_that_is_not_the_checks_own_stops_the_push(
     path.unlink()
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ValueError, match="must be as the serving check wrote it; it is not"):
+    with pytest.raises(ValueError, match="must be unchanged since the serving check; it is not"):
         push_checked(model, blessing, str(tmp_path / "serving"), tmp_path / "archive")
     assert not (tmp_path / "serving").exists()
 
@@ -268,9 +268,7 @@ def test_a_copy_that_is_not_what_was_written_never_becomes_a_version(
         return target
 
     monkeypatch.setattr(shutil, "copyfile", cut_short)
-    with pytest.raises(
-        OSError, match=r"saved_model\.pb is not as it was written. Nothing was pushed"
-    ):
+    with pytest.raises(OSError, match=r"saved_model\.pb has changed. Nothing was pushed"):
         push_checked(model, blessing, str(serving), tmp_path / "archive")
     assert version_numbers(os.listdir(serving)) == []
     monkeypatch.undo()
@@ -294,7 +292,7 @@ def test_a_copy_in_a_bucket_that_is_not_what_was_written_is_no_version(
 
     monkeypatch.setattr(tf.io.gfile, "copy", cut_short)
     serving = f"ram://{tmp_path.name}/serving"
-    with pytest.raises(OSError, match=f"{name} is not as it was written. Nothing was pushed"):
+    with pytest.raises(OSError, match=f"{name} has changed. Nothing was pushed"):
         push_model(str(model), serving, beside)
     (half,) = tf.io.gfile.listdir(serving)
     assert not tf.io.gfile.exists(f"{serving}/{half}/saved_model.pb")
