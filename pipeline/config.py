@@ -22,6 +22,8 @@ from components.ingest.settings import IngestSettings
 from components.judging.settings import JudgingSettings
 from components.report.settings import CardSettings
 from components.retraining.settings import RetrainingSettings
+from components.training.searched import SETTINGS as SEARCHED
+from components.training.searched import check_space, set_by_hand, without_set
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
 from pipeline.beam import BeamSettings
 from pipeline.config_errors import describe_errors, keys_of_kind
@@ -202,6 +204,21 @@ class Config(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _what_is_set_is_not_searched(self) -> Config:
+        given = self.tuner.space, self.network, self.training, list(self.heads)
+        if self.tune and not self.hyperparameters_from:
+            check_space(*given)
+        # The model is frozen for those who read it, once it is whole.
+        left = self.tuner.model_copy(update={"space": without_set(*given)})
+        object.__setattr__(self, "tuner", left)
+        return self
+
+    @property
+    def set_by_hand(self) -> tuple[str, ...]:
+        """Searched settings that were set, which no search changes."""
+        return set_by_hand(self.network, self.training)
+
     @property
     def head_list(self) -> tuple[Any, ...]:
         """The heads in their order."""
@@ -336,7 +353,7 @@ def settings_as_yaml() -> str:
     return "\n".join(_yaml_lines(config, 0)) + "\n"
 
 
-def _yaml_lines(model: BaseModel, depth: int) -> list[str]:
+def _yaml_lines(model: BaseModel, depth: int, section: str = "") -> list[str]:
     indent = "  " * depth
     lines = []
     for key, field in type(model).model_fields.items():
@@ -345,11 +362,15 @@ def _yaml_lines(model: BaseModel, depth: int) -> list[str]:
             continue
         lines.append(f"{indent}# {field.description}")
         if isinstance(value, BaseModel):
-            lines += [f"{indent}{key}:", *_yaml_lines(value, depth + 1)]
+            lines += [f"{indent}{key}:", *_yaml_lines(value, depth + 1, key)]
         elif isinstance(value, dict) and any(isinstance(v, BaseModel) for v in value.values()):
             lines.append(f"{indent}{key}:")
             for name, item in value.items():
                 lines += [f"{indent}  {name}:", *_yaml_lines(item, depth + 2)]
+        elif (section, key) in SEARCHED.values():
+            lines.append(
+                f"{indent}# Set, it is not searched.\n{indent}# {key}: {json.dumps(value)}"
+            )
         else:
             lines.append(f"{indent}{key}: {json.dumps(value)}")
     return lines

@@ -297,5 +297,6 @@ def _hook_settings(
         judging=config.judging,
         state=state,
         warm_start=warm_start,
+        by_hand=config.set_by_hand,
     )
     return settings.to_custom_config()

@@ -24,6 +24,7 @@ from components.report.record import (
     RECORD_FILE,
     RunRecord,
 )
+from components.training.searched import SETTINGS as SEARCHED
 from pipeline.config import PATH_KEYS, Config
 
 CONFIG_FILE, OTHER_CONFIG_FILE = "config.yaml", "config.run.yaml"
@@ -58,6 +59,10 @@ def write_config(config: Config, path: Path) -> None:
     for key in PATH_KEYS:
         value = values[key]
         values[key] = [_absolute(v) for v in value] if isinstance(value, list) else _absolute(value)
+    # A default that is written would be a value that is set, which leaves the search.
+    for section, field in SEARCHED.values():
+        if field not in getattr(config, section).model_fields_set:
+            del values[section][field]
     # A default head that is not named would come back.
     left_out = dict.fromkeys(name for name in DEFAULT_HEADS if name not in values["heads"])
     values["heads"] = {**values["heads"], **left_out}

@@ -38,7 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     settings = HookSettings(
-        config.head_list, config.text, config.network, config.training, config.tuner, config.judging
+        config.head_list,
+        config.text,
+        config.network,
+        config.training,
+        config.tuner,
+        config.judging,
+        by_hand=config.set_by_hand,
     )
     measurement = Measurement(
         config.posts, config.labels, settings, options.folds, Path(options.out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class HookSettings:
         judging: bounds of the bands that the exported model slices labels by.
         state: folder where work in progress outlives a kill; empty: the component's own.
         warm_start: model run of an earlier training, whose network this one starts from; or empty.
+        by_hand: of `searched.set_by_hand`: what no search's choice takes the place of.
     """
 
     heads: tuple[Any, ...]
@@ -45,6 +47,7 @@ class HookSettings:
     judging: JudgingSettings
     state: str = ""
     warm_start: str = ""
+    by_hand: tuple[str, ...] = ()
 
     def to_custom_config(self) -> dict[str, str]:
         """As JSON texts, for `custom_config`."""
@@ -57,6 +60,7 @@ class HookSettings:
             "judging": self.judging.model_dump_json(),
             "state": self.state,
             "warm_start": self.warm_start,
+            "by_hand": json.dumps(self.by_hand),
         }
 
     @classmethod
@@ -71,6 +75,7 @@ class HookSettings:
             judging=JudgingSettings.model_validate_json(config["judging"]),
             state=config["state"],
             warm_start=config["warm_start"],
+            by_hand=tuple(json.loads(config["by_hand"])),
         )
 
     def open_data(

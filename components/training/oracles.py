@@ -24,9 +24,8 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from components.training.searched import RIDGE_PREFIX
 from components.training.skill_error import SKILL_ERROR, error_name
-
-RIDGE_PREFIX = "ridge/"
 
 
 class ConfiguredFirst(keras_tuner.Oracle):

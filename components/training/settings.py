@@ -118,7 +118,7 @@ class TrainingSettings(BaseModel):
     )
     loss_weights: dict[str, float] = Field(
         default_factory=dict,
-        description="weight of a head's loss; a head not named weighs 1 (used with tune: false)",
+        description="weight of a head's loss; of a head not named it is searched, or 1",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="'auto': bfloat16 where the processor multiplies it, else float32"
@@ -178,16 +178,18 @@ class FloatRange(BaseModel):
 
 
 class SearchSpace(BaseModel):
-    """What the Tuner may choose."""
+    """What the Tuner may choose; a setting that is set itself is not searched (`searched`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    loss_weight: FloatRange = Field(
+    loss_weight: FloatRange | None = Field(
         FloatRange(minimum=0.1, maximum=10.0),
-        description="weight of each head's loss beside the first head, which is fixed at 1",
+        description="weight of each head's loss beside the first head, which is fixed at 1, but of "
+        "heads that training.loss_weights names; null: not searched",
     )
-    learning_rate: FloatRange = Field(
-        FloatRange(minimum=3e-4, maximum=3e-3), description="Adam's peak step size"
+    learning_rate: FloatRange | None = Field(
+        FloatRange(minimum=3e-4, maximum=3e-3),
+        description="Adam's peak step size; null: not searched",
     )
     dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
         [0.2, 0.3, 0.4],

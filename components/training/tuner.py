@@ -28,8 +28,9 @@ from components.training.fitting import OBJECTIVE, TrainingData, fit, take_fract
 from components.training.hooks import HookSettings
 from components.training.linear import LabelFacts
 from components.training.model import build_model, choose_precision, compile_model
-from components.training.oracles import RIDGE_PREFIX, BayesianOracle, RandomOracle
+from components.training.oracles import BayesianOracle, RandomOracle
 from components.training.pruning import MedianStopping
+from components.training.searched import CHOICES, RIDGE_PREFIX, WEIGHT_PREFIX, is_set
 from components.training.settings import (
     FloatRange,
     NetworkSettings,
@@ -42,9 +43,6 @@ from components.training.skill_error import skill_errors
 from components.training.steps import find_steps
 
 LOGGER = logging.getLogger("authorprofile.tuner")
-WEIGHT_PREFIX = "loss_weight/"
-CHOICES = ("dropout", "spatial_dropout", "weight_decay", "label_smoothing")
-"""Settings of a training of which a search tries listed values."""
 
 
 def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
@@ -95,15 +93,15 @@ def declare_space(
     training: TrainingSettings,
     network: NetworkSettings,
 ) -> None:
-    """Declares what is searched; the defaults are the configured settings, where in range."""
+    """Declares what is searched; the defaults are the configured settings, where in range.
+
+    What is set for a head is not searched for it; what is set for all is not in the space.
+    """
     for head in heads[1:]:
-        _declare_log(
-            hp,
-            WEIGHT_PREFIX + head.name,
-            space.loss_weight,
-            training.loss_weights.get(head.name, 1.0),
-        )
-    _declare_log(hp, "learning_rate", space.learning_rate, training.learning_rate)
+        if space.loss_weight and head.name not in training.loss_weights:
+            _declare_log(hp, WEIGHT_PREFIX + head.name, space.loss_weight, 1.0)
+    if space.learning_rate:
+        _declare_log(hp, "learning_rate", space.learning_rate, training.learning_rate)
     for name in CHOICES:
         if values := getattr(space, name):
             _declare_choice(hp, name, values, getattr(training, name))
@@ -111,8 +109,8 @@ def declare_space(
         _declare_choice(hp, "network", space.network, network.kind)
     if space.ridge and set(space.network or [network.kind]) != {"reference"}:
         for head in heads:
-            wanted = network.ridges.get(head.name, network.ridge)
-            _declare_log(hp, RIDGE_PREFIX + head.name, space.ridge, wanted)
+            if head.name not in network.ridges:
+                _declare_log(hp, RIDGE_PREFIX + head.name, space.ridge, network.ridge)
 
 
 def _declare_choice(
@@ -132,8 +130,12 @@ def _declare_log(
 
 
 def apply_hyperparameters(settings: HookSettings, values: dict[str, Any]) -> HookSettings:
-    """The settings with searched values in place of the configured ones."""
+    """The settings with searched values in place of those that were not set.
+
+    The values may be of an earlier search, when something else was set.
+    """
     heads = settings.heads
+    values = {name: v for name, v in values.items() if not is_set(name, settings.by_hand)}
     weights, ridges = (
         {h.name: float(values[prefix + h.name]) for h in heads if prefix + h.name in values}
         for prefix in (WEIGHT_PREFIX, RIDGE_PREFIX)
@@ -142,7 +144,8 @@ def apply_hyperparameters(settings: HookSettings, values: dict[str, Any]) -> Hoo
         name: float(values[name]) for name in ("learning_rate", *CHOICES) if name in values
     }
     if weights:
-        changes["loss_weights"] = {heads[0].name: 1.0, **weights}
+        set_weights = settings.training.loss_weights
+        changes["loss_weights"] = {heads[0].name: 1.0, **set_weights, **weights}
     of_network: dict[str, Any] = {"kind": values["network"]} if "network" in values else {}
     if ridges:
         of_network["ridges"] = {**settings.network.ridges, **ridges}

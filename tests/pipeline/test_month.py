@@ -212,7 +212,7 @@ def test_searches_are_made_first_and_after_the_drift_and_reused_in_between(month
     assert "labels of gender moved by" in month.days[DRIFT].decision.search.why
     first, reusing = month.days[1], month.days[8]
     used = reusing.outcome.training["settings"]
-    assert used["learning_rate"] == first.outcome.hyperparameters["learning_rate"]
+    assert used["dropout"] == first.outcome.hyperparameters["dropout"]
     assert "Tuner" not in reusing.stages
 
 

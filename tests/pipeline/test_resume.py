@@ -63,7 +63,8 @@ def test_a_run_killed_in_every_long_stage_goes_on_and_serves_whole_models_alone(
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 3), done.stdout
     chosen, used = summary["hyperparameters"], read_summary(out)["training"]["settings"]
-    assert used["learning_rate"] == chosen["learning_rate"]
+    assert used["dropout"] == chosen["dropout"]
+    assert "learning_rate" not in chosen and used["learning_rate"] == 0.003
     assert used["loss_weights"]["gender"] == chosen["loss_weight/gender"]
     assert used["epochs"] == 1
 
@@ -82,7 +83,7 @@ def check_command_on_the_page(out):
     assert summary["hyperparameters"] == {}
     chosen, used = trial["hyperparameters"], summary["training"]["settings"]
     assert used["loss_weights"]["gender"] == pytest.approx(chosen["loss_weight/gender"], rel=1e-5)
-    assert used["learning_rate"] == pytest.approx(chosen["learning_rate"], rel=1e-5)
+    assert used["dropout"] == chosen["dropout"]
     assert {"PostsExampleGen", "Transform"} <= set(summary["reused"])
     check_comparison(out)
 

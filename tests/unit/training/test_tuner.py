@@ -46,7 +46,7 @@ def declared(space, training=SETTINGS.training, network=SETTINGS.network):
     return hp
 
 
-def test_every_weight_but_the_first_is_searched_and_the_configured_ones_are_tried_first():
+def test_every_weight_but_the_first_is_searched_and_what_a_head_has_is_not():
     hp = declared(
         SearchSpace(),
         TrainingSettings(loss_weights={"gender": 3.0}),
@@ -54,11 +54,9 @@ def test_every_weight_but_the_first_is_searched_and_the_configured_ones_are_trie
     )
     assert hp.values == {
         "loss_weight/income": 1.0,
-        "loss_weight/gender": 3.0,
         "learning_rate": 1e-3,
         "dropout": 0.3,
         "network": "words",
-        "ridge/age": 0.03,
         "ridge/income": 0.2,
         "ridge/gender": 0.2,
     }
@@ -115,6 +113,24 @@ def test_what_was_chosen_takes_the_place_of_what_was_configured():
     assert apply_hyperparameters(SETTINGS, {}) == SETTINGS
 
 
+def test_what_is_set_stays_whatever_an_earlier_search_chose():
+    configured = replace(
+        SETTINGS,
+        network=NetworkSettings(kind="reference", ridges={"age": 0.5}),
+        training=TrainingSettings(learning_rate=0.004, loss_weights={"gender": 3.0}),
+        by_hand=("learning_rate", "loss_weight/gender", "network", "ridge/age"),
+    )
+    chosen = {"learning_rate": 0.01, "network": "wide", "dropout": 0.4, "ridge/income": 0.7}
+    chosen |= {"ridge/age": 0.02, "loss_weight/gender": 0.5, "loss_weight/income": 2.0}
+    read = HookSettings.from_custom_config(configured.to_custom_config())
+    assert read == configured
+    used = apply_hyperparameters(read, chosen)
+    assert (used.network.kind, used.training.learning_rate) == ("reference", 0.004)
+    assert used.training.loss_weights == {"age": 1.0, "gender": 3.0, "income": 2.0}
+    assert used.network.ridges == {"age": 0.5, "income": 0.7}
+    assert used.training.dropout == 0.4
+
+
 def data_of(longest):
     counts = np.full(USED_IDS, 3)
     train = SimpleNamespace(
@@ -147,7 +163,7 @@ def test_each_kind_has_its_parts_and_the_reference_a_row_for_each_configured_id(
     data = data_of(longest=290)
     model = build_candidate(apply_hyperparameters(SETTINGS, {"network": kind}), data, epochs=2)
     layers = {layer.name: layer for layer in model.layers}
-    assert ("age_words" in layers) == has_words
+    assert ("age.words" in layers) == has_words
     assert ("embedding" in layers) == (rows is not None)
     if rows:
         assert layers["embedding"].embeddings.shape == (rows, 6)

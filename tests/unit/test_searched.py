@@ -1,0 +1,137 @@
+"""What is set is not searched: the configuration, the search, and the file that repeats a run."""
+
+from __future__ import annotations
+
+import keras_tuner
+import pytest
+import yaml
+
+from components.training.searched import SETTINGS
+from components.training.tuner import declare_space
+from pipeline.config import ConfigError, load_config, settings_as_yaml
+from pipeline.report import write_config
+
+GIVEN = {"posts": ["posts.jsonl"], "labels": ["labels.csv"]}
+WEIGHTS = {"loss_weight/income", "loss_weight/gender"}
+RIDGES = {"ridge/age", "ridge/income", "ridge/gender"}
+BY_DEFAULT = {*WEIGHTS, *RIDGES, "learning_rate", "dropout", "network"}
+# Each with values that a space could name beside the one that is set.
+SET = [
+    ("network.kind", "reference", "network", "[words, wide]", {"network", *RIDGES}),
+    ("network.kind", "words", "network", "[wide]", {"network"}),
+    ("network.ridge", "0.5", "ridge", "{minimum: 0.1, maximum: 1}", RIDGES),
+    (
+        "training.learning_rate",
+        "0.002",
+        "learning_rate",
+        "{minimum: 0.001, maximum: 0.01}",
+        {"learning_rate"},
+    ),
+    ("training.dropout", "0.3", "dropout", "[0.2, 0.3]", {"dropout"}),
+    ("training.spatial_dropout", "0.1", "spatial_dropout", "[0, 0.1]", set()),
+    ("training.weight_decay", "0.01", "weight_decay", "[0, 0.01]", set()),
+    ("training.label_smoothing", "0.05", "label_smoothing", "[0, 0.05]", set()),
+    (
+        "network.ridges",
+        "{age: 1, income: 1, gender: 1}",
+        "ridge",
+        "{minimum: 0.1, maximum: 1}",
+        RIDGES,
+    ),
+    (
+        "training.loss_weights",
+        "{income: 2, gender: 3}",
+        "loss_weight",
+        "{minimum: 0.1, maximum: 1}",
+        WEIGHTS,
+    ),
+]
+
+
+def searched(config):
+    """Names of what the search of a configuration chooses."""
+    hp = keras_tuner.HyperParameters()
+    declare_space(hp, config.head_list, config.tuner.space, config.training, config.network)
+    return set(hp.values)
+
+
+def load(*assignments):
+    return load_config(None, assignments, **GIVEN)
+
+
+def test_by_default_the_search_has_the_whole_space():
+    assert searched(load()) == BY_DEFAULT
+    assert load().set_by_hand == ()
+
+
+@pytest.mark.parametrize(("key", "value", "name", "others", "leaves"), SET)
+def test_a_value_that_is_set_leaves_the_search(key, value, name, others, leaves):
+    config = load(f"{key}={value}")
+    assert searched(config) == BY_DEFAULT - leaves
+    section, field = key.split(".")
+    assert getattr(getattr(config, section), field) == yaml.safe_load(value)
+
+
+@pytest.mark.parametrize(("key", "value", "name", "others", "leaves"), SET)
+@pytest.mark.parametrize("agrees", [False, True], ids=["other values", "none or the same"])
+def test_set_in_both_places_it_is_an_error(key, value, name, others, leaves, agrees):
+    is_list = others.startswith("[")
+    space = ("[]" if name != "network" else f"[{value}]") if is_list else "null"
+    assignments = [f"{key}={value}", f"tuner.space.{name}={space if agrees else others}"]
+    if agrees:
+        assert name not in searched(load(*assignments))
+        return
+    with pytest.raises(ConfigError) as refused:
+        load(*assignments)
+    said = str(refused.value)
+    assert f"{key} and tuner.space.{name} are both set" in said
+    assert said.endswith("Leave one of them out")
+    assert load(*assignments, "tune=false").tune is False
+
+
+@pytest.mark.parametrize(
+    ("assignments", "left"),
+    [
+        (["training.loss_weights={gender: 3}"], BY_DEFAULT - {"loss_weight/gender"}),
+        (["network.ridges={age: 1}"], BY_DEFAULT - {"ridge/age"}),
+        (
+            ["network.ridges={age: 1}", "tuner.space.ridge={minimum: 0.1, maximum: 1}"],
+            BY_DEFAULT - {"ridge/age"},
+        ),
+    ],
+)
+def test_what_is_set_for_a_head_is_searched_for_the_others(assignments, left):
+    assert searched(load(*assignments)) == left
+
+
+def test_a_search_of_nothing_is_refused():
+    everything = [f"{key}={value}" for key, value, *_ in SET if value != "words"]
+    with pytest.raises(ConfigError, match=r"nothing is left to search: .* Set tune: false"):
+        load(*everything)
+    assert load(*everything, "tune=false").network.kind == "reference"
+
+
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        [],
+        ["network.kind=wide", "training.learning_rate=0.002"],
+        ["tuner.space.dropout=[0.1, 0.2]", "training.loss_weights={gender: 3}"],
+        [f"{key}={value}" for key, value, *_ in SET if value != "words"] + ["tune=false"],
+    ],
+)
+def test_the_file_that_repeats_a_run_sets_and_searches_the_same(tmp_path, assignments):
+    config = load(f"out={tmp_path}", *assignments)
+    write_config(config, tmp_path / "config.yaml")
+    again = load_config(tmp_path / "config.yaml")
+    assert again.set_by_hand == config.set_by_hand
+    assert searched(again) == searched(config)
+    assert (again.network, again.training) == (config.network, config.training)
+    assert again.tuner.space == config.tuner.space
+
+
+def test_the_settings_that_are_printed_to_start_from_search_what_a_run_without_them_does(tmp_path):
+    (tmp_path / "config.yaml").write_text(settings_as_yaml(), encoding="utf-8")
+    assert searched(load_config(tmp_path / "config.yaml")) == BY_DEFAULT
+    for section, field in SETTINGS.values():
+        assert f"  # {field}: " in settings_as_yaml().split(f"\n{section}:")[1]
