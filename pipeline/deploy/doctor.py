@@ -15,10 +15,11 @@ from typing import Any
 
 from pipeline.config import Config, ConfigError
 from pipeline.deploy.checks import find_faults
+from pipeline.deploy.data_checks import check_input, check_records
 from pipeline.deploy.faults import SpecificationError
 from pipeline.deploy.findings import Finding
 from pipeline.deploy.fingerprint import DIGITS, fingerprint, source_folder
-from pipeline.deploy.settings import NEWEST_SPAN, Target
+from pipeline.deploy.settings import Target
 
 TIMEOUT_SECONDS = 10
 LABEL = "authorprofile.fingerprint"
@@ -61,6 +62,7 @@ def examine(config: Config, target: Target | None, specification: Path | None) -
     yield from _check_package(compiled, folder)
     yield from check_image(config.deploy.image, folder)
     yield from check_input(config, target)
+    yield from check_records(config)
     if target:
         yield from check_credentials(config, target)
 
@@ -170,29 +172,6 @@ def _label(image: str) -> str:
         if done.returncode == 0 and re.fullmatch(r"[0-9a-f]+", label):
             return label
     return ""
-
-
-def check_input(config: Config, target: Target | None) -> Iterator[Finding]:
-    """The patterns match files, with one newest span."""
-    from components.ingest.sources import find_sources
-    from components.ingest.spans import select_span
-
-    check = "posts and labels are there"
-    patterns = [*config.posts, *config.labels]
-    volume = config.deploy.kubeflow.volume
-    if target == "kubeflow" and volume.claim and any(p.startswith(volume.path) for p in patterns):
-        yield Finding(check, "not checked", f"the volume {volume.claim} is not mounted here")
-        return
-    span = config.deploy.span
-    try:
-        selection = select_span(config.posts, config.labels, None if span == NEWEST_SPAN else span)
-        files = find_sources(selection.posts, selection.labels)
-    # A bucket is read through Beam and TensorFlow, each with errors of its own.
-    except Exception as error:
-        remedy = "Correct posts and labels, or ask for the right to read them."
-        yield Finding(check, "fault", f"{type(error).__name__}: {error}", remedy)
-        return
-    yield Finding(check, "ok", f"{len(files)} files, span {selection.span}")
 
 
 def check_credentials(config: Config, target: Target) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.deploy import doctor
+from pipeline.deploy import data_checks, doctor
 from pipeline.deploy.compiler import compile_pipeline
 from pipeline.deploy.fingerprint import LOCK, fingerprint, source_folder
 from pipeline.deploy.installed import check_package, check_versions, dotted_paths
@@ -157,6 +158,48 @@ def test_patterns_are_tried(deployable, tmp_path):
     other_span = there | {"deploy": {"span": 5}}
     ((verdict, found),) = verdicts(doctor.check_input(deployable(**other_span), "vertex"))
     assert verdict == "fault" and found.startswith("SourceError: Span 5 must be there")
+
+
+@pytest.fixture(scope="module", name="records")
+def write_records(tmp_path_factory):
+    """Settings of posts and labels of which span 1 is sound and span 2 has one wrong age."""
+    folder = tmp_path_factory.mktemp("records")
+    for span in (1, 2):
+        posts = [{"author_id": number, "text": "some text"} for number in range(60)]
+        labels = [{"author_id": number, "age": 20 + number % 40} for number in range(60)]
+        labels[7]["age"] = 30 if span == 1 else 999
+        for name, lines in (("posts", posts), ("labels", labels)):
+            text = "\n".join(map(json.dumps, lines))
+            (folder / f"{name}-{span}.jsonl").write_text(text, encoding="utf-8")
+    names = {kind: [f"{folder}/{kind}-{{SPAN}}.jsonl"] for kind in ("posts", "labels")}
+    return names | {"heads": {"age": {"kind": "regression"}}}
+
+
+def test_records_are_held_to_the_checks_of_a_run(deployable, records):
+    sound = deployable(**records, deploy={"span": 1})
+    assert verdicts(doctor.check_records(sound)) == [
+        ("ok", "60 authors pass the checks before training")
+    ]
+    ((verdict, found),) = verdicts(doctor.check_records(deployable(**records)))
+    assert verdict == "fault"
+    assert "of 60 labels 1 is above, first at " in found and "labels-2.jsonl:8" in found
+
+
+@pytest.mark.parametrize(
+    ("changes", "most_bytes", "said"),
+    [
+        ({"posts": ["gs://data/posts-{SPAN}.jsonl"]}, 2**20, "they are not on this machine"),
+        ({"labels": ["/nowhere/labels-{SPAN}.jsonl"]}, 2**20, "no record was read"),
+        ({}, 100, "take their time"),
+    ],
+)
+def test_records_that_nobody_looked_at_are_no_promise(
+    deployable, records, monkeypatch, changes, most_bytes, said
+):
+    monkeypatch.setattr(data_checks, "MOST_BYTES", most_bytes)
+    (finding,) = doctor.check_records(deployable(**records | changes))
+    assert finding.verdict == "not checked" and said in finding.found
+    assert "authorprofile audit" in finding.remedy
 
 
 def test_google_credentials_are_looked_for(deployable, tmp_path, monkeypatch):
