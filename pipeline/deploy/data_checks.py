@@ -41,8 +41,9 @@ def check_records(config: Config) -> Iterator[Finding]:
 
     Read where they lie on this machine and are few; otherwise the finding says that nobody looked.
     """
-    from components.ingest.sources import SourceError, plain_bytes
+    from components.ingest.sources import plain_bytes
     from components.ingest.spans import find_selected, select_span
+    from components.ingest.unreadable import SourceError
 
     check = "a run would train on the records"
     look = "`authorprofile audit` makes the checks of a run."
@@ -73,7 +74,7 @@ def check_records(config: Config) -> Iterator[Finding]:
 def _join(config: Config, check: str) -> Finding:
     from components.ingest.audit_sources import audit_sources
     from components.ingest.checks import JoinError, check_join
-    from components.ingest.sources import SourceError
+    from components.ingest.unreadable import SourceError
 
     with tempfile.TemporaryDirectory() as folder:
         try:
