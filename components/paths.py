@@ -76,7 +76,7 @@ def _piece_regex(piece: str) -> str:
 def fault_of_run_folder(folder: str) -> str:
     """Why no run can write to a folder of this path; empty where it can."""
     whole = absolute(folder)
-    if "\0" in whole or not _is_text(whole):
+    if "\0" in whole or not is_text(whole):
         return "its path must be UTF-8 text. Give a folder of another name"
     found = sorted(set(_UNWRITABLE.findall(whole)))
     if found:
@@ -93,7 +93,7 @@ def fault_of_run_folder(folder: str) -> str:
     return ""
 
 
-def _is_text(path: str) -> bool:
+def is_text(path: str) -> bool:
     """Whether a path is UTF-8: a byte that is not comes as half a surrogate pair."""
     return not any("\ud800" <= letter <= "\udfff" for letter in path)
 

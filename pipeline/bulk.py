@@ -24,7 +24,7 @@ from components.ingest.sources import SourceFile, find_posts, format_of
 from components.ingest.unreadable import SourceError
 from components.paths import is_pattern
 from components.serving.answering import ModelError, ModelFolder, load_model_once
-from components.serving.bulk.tables import FormatError, check_format
+from components.serving.bulk.tables import SET_ASIDE_SUFFIX, FormatError, check_format
 from components.serving.bulk.work import OutputTaken, work_folder
 from pipeline.causes import describe_cause
 from pipeline.full_disk import full_disk_told, standard_output
@@ -123,7 +123,7 @@ def _predict(
         # Before any post is read, so that a broken model is told at once.
         models.load(load_model_once)
         with uncollected():
-            from components.serving.bulk.run import SET_ASIDE_SUFFIX, predict_files
+            from components.serving.bulk.run import predict_files
     version, served = models.found
     # Of the version that loaded, which may be another.
     format_name = check_format(output, served)

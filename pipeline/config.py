@@ -157,6 +157,8 @@ class Config(BaseModel):
     def _a_folder(cls, out: str) -> str:
         if not out.strip():
             raise ValueError("must name a folder; it is empty")
+        if "\0" in out:
+            raise ValueError("must name a folder; no path has a NUL character")
         return out
 
     @model_validator(mode="before")

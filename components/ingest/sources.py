@@ -16,7 +16,7 @@ from itertools import takewhile
 from typing import Literal, NamedTuple
 
 from components.ingest.unreadable import SourceError, check_regular
-from components.paths import as_pattern, escape, is_pattern
+from components.paths import as_pattern, escape, is_pattern, is_text
 
 Kind = Literal["posts", "labels"]
 KINDS: tuple[Kind, ...] = ("posts", "labels")
@@ -163,6 +163,12 @@ def _find_files(kind: Kind, patterns: Sequence[str]) -> dict[str, int]:
                 f"No file of {kind} matches {pattern!r}. Check the path; numbers with leading "
                 "zeros need their width in the pattern, as in {SPAN:3}."
             )
+        for path in files:
+            if not is_text(path):
+                raise SourceError(
+                    f"A file's path must be UTF-8, as it is told and kept; {path!r} is not. "
+                    "Rename it."
+                )
         found.update(files)
     return found
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from components.paths import fault_of_run_folder
 from pipeline.config import Config, ConfigError
 from pipeline.deploy.checks import find_faults
 from pipeline.deploy.data_checks import check_input, check_records
@@ -65,6 +66,8 @@ def examine(config: Config, target: Target | None, specification: Path | None) -
     yield from check_records(config)
     if target:
         yield from check_credentials(config, target)
+    else:
+        yield check_out(config.out)
 
 
 def check_components() -> Iterator[Finding]:
@@ -172,6 +175,16 @@ def _label(image: str) -> str:
         if done.returncode == 0 and re.fullmatch(r"[0-9a-f]+", label):
             return label
     return ""
+
+
+def check_out(out: str) -> Finding:
+    """Runs on this machine can write to their folder."""
+    check = "the folder of runs can be used on this machine"
+    fault = fault_of_run_folder(out)
+    if not fault:
+        return Finding(check, "ok", out)
+    found, _, remedy = fault.rpartition(". ")
+    return Finding(check, "fault", found, f"{remedy}: set out.")
 
 
 def check_credentials(config: Config, target: Target) -> Iterator[Finding]:

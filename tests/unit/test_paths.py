@@ -1,6 +1,7 @@
 """Whatever characters a person's path holds: it is itself where it exists, else a pattern."""
 
 import glob
+import os
 import re
 from pathlib import Path
 
@@ -157,6 +158,13 @@ def test_an_object_stores_pattern_stays_as_it_is():
 def test_a_pattern_without_a_file_is_told_as_it_was_given(place):
     with pytest.raises(SourceError, match=re.escape("'gone [x]/*.jsonl'")):
         find_posts(["gone [x]/*.jsonl"])
+
+
+def test_a_name_that_is_no_text_is_refused(place):
+    (place / os.fsdecode(b"posts-\xff.jsonl")).touch()
+    with pytest.raises(SourceError, match=r"must be UTF-8.*udcff.*Rename it") as refused:
+        find_posts(["posts-*"])
+    str(refused.value).encode()
 
 
 @pytest.mark.parametrize(

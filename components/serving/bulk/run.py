@@ -41,10 +41,9 @@ from components.serving.bulk.spread import (
     bulk_shards,
     posts_folder,
 )
-from components.serving.bulk.tables import write_answers
+from components.serving.bulk.tables import SET_ASIDE_SUFFIX, write_answers
 from components.serving.bulk.work import claim_work, delete_work, describe_job, mark_finished
 
-SET_ASIDE_SUFFIX = ".set_aside.jsonl"
 SHARDS_ELSEWHERE = 16
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ from components.head_names import columns_of
 from components.serving.assets import ServedHeads
 
 FORMATS = (".jsonl", ".csv", ".parquet")
+SET_ASIDE_SUFFIX = ".set_aside.jsonl"
+# File systems take 255 bytes.
+LONGEST_NAME = 255 - len(SET_ASIDE_SUFFIX)
 _ROWS_A_GROUP = 10_000
 
 
@@ -37,11 +41,17 @@ def check_format(output: Path, served: ServedHeads) -> str:
     """The output's format, by its ending.
 
     Raises:
-        FormatError: the ending is none of FORMATS, or two heads would share a column.
+        FormatError: the ending is none of FORMATS, the name is too long, or two heads would share a
+            column.
     """
     if output.suffix not in FORMATS:
         raise FormatError(
             f"the output's ending names its format: {', '.join(FORMATS)}. Received: {output}"
+        )
+    if (length := len(os.fsencode(output.name))) > LONGEST_NAME:
+        raise FormatError(
+            f"the output's name may take {LONGEST_NAME} bytes, as names of files beside it are "
+            f"made of it; it takes {length}. Give a shorter one."
         )
     names = columns(served)
     twice = sorted({name for name in names if names.count(name) > 1})

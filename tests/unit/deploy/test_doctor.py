@@ -215,6 +215,21 @@ def test_google_credentials_are_looked_for(deployable, tmp_path, monkeypatch):
     ]
 
 
+@pytest.mark.parametrize(
+    ("out", "verdict", "found", "remedy"),
+    [
+        ("runs #1", "ok", "runs #1", ""),
+        ("runs [v1]", "fault", "its path has [, which Beam", "Give a folder without these"),
+        ("x/" * 250, "fault", "its whole path may take 480 bytes", "Give a folder nearer to"),
+    ],
+)
+def test_the_folder_of_runs_is_one_that_a_run_can_use(out, verdict, found, remedy):
+    finding = doctor.check_out(out)
+    assert finding.verdict == verdict
+    assert finding.found.startswith(found)
+    assert finding.remedy.startswith(remedy)
+
+
 def test_the_command_lists_faults_and_refuses_another_versions_file(job, tmp_path):
     sets = [
         'posts=["/nowhere/posts.jsonl"]',

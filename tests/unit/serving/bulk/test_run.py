@@ -379,3 +379,7 @@ def test_heads_that_would_share_a_column_are_refused_for_a_table_alone() -> None
     assert check_format(Path("answers.jsonl"), served) == ".jsonl"
     with pytest.raises(FormatError, match=r"\.jsonl, \.csv, \.parquet\. Received: answers\.txt"):
         check_format(Path("answers.txt"), served)
+    assert check_format(Path("x" * 233 + ".jsonl"), served) == ".jsonl"
+    for name in ("x" * 234, "ö" * 117):
+        with pytest.raises(FormatError, match=r"may take 239 bytes, .*; it takes 240"):
+            check_format(Path(f"{name}.jsonl"), served)
