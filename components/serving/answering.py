@@ -85,7 +85,7 @@ class ModelFolder:
             )
         order = serving_order(paths, functools.partial(origin, folder))
         self._candidates = iter([paths[number] for number in order])
-        self._faults: list[str] = []
+        self._faults: list[tuple[str, str]] = []
         self.found = self._find()
 
     def load(self, load: Callable[[Path], Model] | None = None) -> Model:
@@ -114,16 +114,18 @@ class ModelFolder:
             except ValueError as error:
                 self._pass_over(path, str(error))
                 continue
-            while self._faults:
-                self._tell(self._faults.pop(0))
+            for name, fault in self._faults:
+                self._tell(f"version {name} skipped: {fault}.")
+            self._faults = []
             return found
+        faults = "; ".join(f"version {name}: {fault}" for name, fault in self._faults)
         raise ModelError(
             f"the model folder must hold a version that can answer; {self._folder} holds none: "
-            f"{'; '.join(self._faults)} Push a model again, or give another folder."
+            f"{faults}. Push a model again, or give another folder."
         )
 
     def _pass_over(self, path: Path, fault: str) -> None:
-        self._faults.append(f"version {path.name} skipped: {fault.rstrip('.')}.")
+        self._faults.append((path.name, fault.rstrip(".")))
 
 
 def load_model(version: Path) -> Model:
