@@ -29,16 +29,27 @@ def name_head(head: Any) -> str:
 def range_problem(summary: JoinSummary, head: Any) -> str | None:
     """The labels outside of the head's range, with their number and first places."""
     counts = [split.heads[head.name] for split in summary.splits.values()]
+    known = sum(one.known for one in counts)
     sides = [
-        f"{labels.labels:,} {'is' if labels.labels == 1 else 'are'} {side}, first at {labels.first}"
+        f"{_share(labels.labels, known)} {side}, first at {labels.first}"
         for side in ("below", "above")
         if (labels := _on_side(counts, side)).labels
     ]
     if not sides:
         return None
-    known = sum(one.known for one in counts)
-    found = f"{head.range_rule}; of {known:,} labels {' and '.join(sides)}"
+    found = f"{head.range_rule}; {' and '.join(sides)}"
     return " ".join([f"{name_head(head)}: {found}.", *_hints(counts, head)])
+
+
+def _share(labels: int, known: int) -> str:
+    """How many of the known labels, with a verb.
+
+    >>> _share(1, 200), _share(200, 200)
+    ('1 of 200 labels is', 'all 200 labels are')
+    """
+    if labels == known > 1:
+        return f"all {labels:,} labels are"
+    return f"{labels:,} of {known:,} labels {'is' if labels == 1 else 'are'}"
 
 
 def _on_side(counts: list[HeadCounts], side: str) -> RangeCount:
@@ -123,9 +134,9 @@ def _one_group_problem(summary: JoinSummary, head: Any, cuts: Cuts) -> str | Non
             continue
         problem = (
             f"{name_head(head)} has all {counts.known:,} known amounts of {split!r} in one of its "
-            f"{cuts.classes} groups, which are cut so that the amounts of 'train' fill them evenly"
+            f"{cuts.classes} groups, which are cut at the quantiles of 'train'"
         )
-        return f"{problem} ({_describe_empty(head, cuts)})" if _has_empty(cuts) else problem
+        return f"{problem}; {_describe_empty(head, cuts)}" if _has_empty(cuts) else problem
     return None
 
 
@@ -143,12 +154,13 @@ def _has_empty(cuts: Cuts) -> bool:
 
 def _describe_empty(head: Any, cuts: Cuts) -> str:
     remedy = (
-        f"heads.{head.name}.classes: {cuts.fitting_classes} fills every group"
+        f"heads.{head.name}.classes: {cuts.fitting_classes}, which fills every group"
         if cuts.fitting_classes
-        else f"heads.{head.name}.kind: regression takes the number itself, and "
-        f"heads.{head.name}.given_as: group takes groups of your own"
+        else f"heads.{head.name}.kind: regression for the number itself, or "
+        f"heads.{head.name}.given_as: group for groups of your own"
     )
+    holds = "holds" if cuts.filled == 1 else "hold"
     return (
-        f"only {cuts.filled} of {cuts.classes} groups hold an author of 'train', since too few "
-        f"amounts differ; {remedy}"
+        f"only {cuts.filled} of {cuts.classes} groups {holds} an author of 'train', since too few "
+        f"amounts differ: set {remedy}"
     )

@@ -144,7 +144,7 @@ def test_a_label_out_of_range_stops_the_run_before_its_statistics(spans, data):
     said = " ".join(done.stdout.split())
     assert "ingest failed: Each known label must be in the range of its head." in said
     rule = "labels must lie between heads.age.minimum, 0, and heads.age.maximum, 120"
-    assert re.search(rf"{rule}; of \d+ labels 1 is above, first at \S*labels.csv:\d+\.", said)
+    assert re.search(rf"{rule}; 1 of \d+ labels is above, first at \S*labels.csv:\d+\.", said)
     assert "If they are right, set heads.age.minimum and heads.age.maximum." in said
     assert "430" not in said
     assert "statistics" not in said

@@ -182,7 +182,7 @@ def test_records_are_held_to_the_checks_of_a_run(deployable, records):
     ]
     ((verdict, found),) = verdicts(doctor.check_records(deployable(**records)))
     assert verdict == "fault"
-    assert "of 60 labels 1 is above, first at " in found and "labels-2.jsonl:8" in found
+    assert "1 of 60 labels is above, first at " in found and "labels-2.jsonl:8" in found
 
 
 @pytest.mark.parametrize(

@@ -240,7 +240,7 @@ GROUP_RULE = "groups must be numbered from 0 to 4, since heads.one.classes is 5"
             999.0,
             18.0,
             out_of_range("train", "above", 1, 17, 999),
-            f"{AGE_RULE}; of 100 labels 1 is above, first at /d/labels.csv:17. "
+            f"{AGE_RULE}; 1 of 100 labels is above, first at /d/labels.csv:17. "
             "If they are right, set heads.one.minimum and heads.one.maximum.",
             id="one wrong age",
         ),
@@ -249,7 +249,7 @@ GROUP_RULE = "groups must be numbered from 0 to 4, since heads.one.classes is 5"
             70.0,
             -1.0,
             out_of_range("train", "below", 12, 3, -1) | out_of_range("eval", "below", 2, 2, -1),
-            f"{AGE_RULE}; of 100 labels 14 are below, first at /d/labels.csv:2. "
+            f"{AGE_RULE}; 14 of 100 labels are below, first at /d/labels.csv:2. "
             "The value -1 occurs 14 times: if it means unknown, add it to ingest.unknown. "
             "If they are right,",
             id="a code for unknown",
@@ -283,7 +283,7 @@ GROUP_RULE = "groups must be numbered from 0 to 4, since heads.one.classes is 5"
             5.0,
             1.0,
             out_of_range("train", "above", 16, 4),
-            f"{GROUP_RULE}; of 100 labels 16 are above, first at /d/labels.csv:4. "
+            f"{GROUP_RULE}; 16 of 100 labels are above, first at /d/labels.csv:4. "
             "They seem to be numbered from 1: number them from 0.",
             id="groups from 1",
         ),
@@ -300,7 +300,7 @@ GROUP_RULE = "groups must be numbered from 0 to 4, since heads.one.classes is 5"
             7e4,
             -5.0,
             out_of_range("test", "below", 1, 4),
-            "amounts must be 0 or more; of 100 labels 1 is below, first at /d/labels.csv:4. "
+            "amounts must be 0 or more; 1 of 100 labels is below, first at /d/labels.csv:4. "
             "If they are right, declare a number in place of groups: heads.one.kind: regression",
             id="negative amounts",
         ),
@@ -342,25 +342,25 @@ def test_the_first_place_is_that_of_the_first_file():
         pytest.param(
             (0.0, 900.0),
             Cuts(boundaries=[0.0, 0.0, 0.0, 0.0], filled=1, fitting_classes=0),
-            "has all 80 known amounts of 'train' in one of its 5 groups, which are cut so that the "
-            "amounts of 'train' fill them evenly (only 1 of 5 groups hold an author of 'train', "
-            "since too few amounts differ; heads.one.kind: regression takes the number itself, "
-            "and heads.one.given_as: group takes groups of your own)",
+            "has all 80 known amounts of 'train' in one of its 5 groups, which are cut at the "
+            "quantiles of 'train'; only 1 of 5 groups holds an author of 'train', since too few "
+            "amounts differ: set heads.one.kind: regression for the number itself, or "
+            "heads.one.given_as: group for groups of your own. Add the labels",
             id="nearly all amounts are one",
         ),
         pytest.param(
             (1.0, 6.0),
             Cuts(boundaries=[0.0, 0.0, 7.0, 9.0], filled=3, fitting_classes=2),
-            "has all 10 known amounts of 'eval' in one of its 5 groups, which are cut so that the "
-            "amounts of 'train' fill them evenly (only 3 of 5 groups hold an author of 'train', "
-            "since too few amounts differ; heads.one.classes: 2 fills every group)",
+            "has all 10 known amounts of 'eval' in one of its 5 groups, which are cut at the "
+            "quantiles of 'train'; only 3 of 5 groups hold an author of 'train', since too few "
+            "amounts differ: set heads.one.classes: 2, which fills every group. Add the labels",
             id="fewer groups are filled",
         ),
         pytest.param(
             (8.0, 8.5),
             Cuts(boundaries=[1.0, 3.0, 7.0, 9.0], filled=5, fitting_classes=5),
-            "has all 10 known amounts of 'eval' in one of its 5 groups, which are cut so that the "
-            "amounts of 'train' fill them evenly. Add the labels",
+            "has all 10 known amounts of 'eval' in one of its 5 groups, which are cut at the "
+            "quantiles of 'train'. Add the labels",
             id="few authors",
         ),
         pytest.param(

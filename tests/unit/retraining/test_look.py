@@ -29,12 +29,13 @@ class Silent:
 
 @pytest.fixture(scope="module")
 def looked(tmp_path_factory):
-    """Four spans, each looked at, the second twice."""
+    """Five spans, each looked at, the second twice."""
     folder = tmp_path_factory.mktemp("looks")
     write_span(folder, 1, women=50, known=200)
     write_span(folder, 2, women=52, known=198)
     write_span(folder, 3, women=90, known=100)
     write_span(folder, 4, women=50, known=200, broken=60)
+    write_span(folder, 5, women=50, known=200, first_age=430)
     config = load_config(
         None,
         heads=["age", "gender"],
@@ -46,7 +47,7 @@ def looked(tmp_path_factory):
         f"{folder}/metadata.sqlite"
     )
     looker = Looker(config, folder / "out", connection, Silent())
-    views = looker.look([Span(number, None) for number in (1, 2, 3, 4)])
+    views = looker.look([Span(number, None) for number in (1, 2, 3, 4, 5)])
     looker.look([Span(2, None)])
     return config, looker, connection, views
 
@@ -57,6 +58,13 @@ def test_a_sound_span_is_told_from_a_broken_one_without_its_text(looked):
     assert "At most 5 % of the posts may be set aside for a fault" in views[4].fault
     assert "30 % of 200 posts" in views[4].fault
     assert "secret" not in views[4].fault
+
+
+def test_a_span_with_a_label_out_of_range_cannot_be_used(looked):
+    config, *_, views = looked
+    assert views[5].fault.startswith("Each known label must be in the range of its head.")
+    place = config.labels[0].replace("{SPAN}", "5")
+    assert f"1 of 200 labels is above, first at {place}:2." in views[5].fault
 
 
 def test_an_unchanged_span_is_not_read_again(looked):
