@@ -76,6 +76,15 @@ def describe_errors(error: ValidationError, root: type[BaseModel]) -> str:
     return "\n".join(_line(key, came, rules) for (key, came), rules in told.items())
 
 
+def describe_first(error: Exception, root: type[BaseModel]) -> str:
+    """One line of what is wrong with a file, be it pydantic or the system that says so."""
+    if isinstance(error, ValidationError):
+        return describe_errors(error, root).splitlines()[0]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).partition("\n")[0]
+
+
 def keys_of_kind(root: type[BaseModel], location: Location, kind: Any) -> set[str] | None:
     """The keys of a kind, where `kind` at this place chooses among classes; None elsewhere."""
     members = _classes(_find(root, location).annotation)
@@ -91,9 +100,12 @@ def _line(key: str, came: str, rules: Sequence[str]) -> str:
 
 def _describe(item: Any, place: _Place) -> tuple[str, str, str]:
     """Key, rule, and what came."""
-    kind, key = item["type"], ".".join(place.keys)
+    kind, key, context = item["type"], ".".join(place.keys), item.get("ctx", {})
     if kind == "missing":
-        return key, f"must be given: {_description(place)}", ""
+        return key, ": ".join(filter(None, ["must be given", _description(place)])), ""
+    if kind == "json_invalid":
+        # What came is a whole file.
+        return key, f"must be JSON; {context['error']}", ""
     if kind == "extra_forbidden":
         return key, f"unknown key; allowed here: {_allowed(place)}", ""
     if kind == "value_error":
@@ -112,9 +124,11 @@ def _rule(item: Any, place: _Place) -> str:
     if kind in ("model_type", "model_attributes_type", "dict_type", "mapping_type"):
         return _mapping_rule(place)
     if kind == "string_pattern_mismatch":
-        return PATTERNS[context["pattern"]]
+        return PATTERNS.get(
+            context["pattern"], f"must be as the regular expression {context['pattern']} says"
+        )
     if kind not in _RULES:
-        return f"is not of the right form: {_description(place)}"
+        return ": ".join(filter(None, ["must be of another form", _description(place)]))
     bounds = {name: _plain(value) for name, value in context.items()}
     came = item["input"]
     example = _json(came) if isinstance(came, str | int | float) else "a, b"

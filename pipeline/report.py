@@ -26,6 +26,7 @@ from components.report.record import (
 )
 from components.training.searched import SETTINGS as SEARCHED
 from pipeline.config import PATH_KEYS, Config
+from pipeline.config_errors import describe_first
 
 CONFIG_FILE, OTHER_CONFIG_FILE = "config.yaml", "config.run.yaml"
 CONFIG_HEADER = "# The whole configuration of the last run in this folder, written when it ended.\n"
@@ -104,7 +105,8 @@ def report_command(run: Path, rebuild: bool = False, open_browser: bool = False)
             )
             return 1
         except (ValidationError, ValueError) as error:
-            print(f"{run} holds no report that this version can read: {error}", file=sys.stderr)
+            told = describe_first(error, RunRecord)
+            print(f"{run} holds no report that this version can read: {told}", file=sys.stderr)
             return 1
     print(page.resolve())
     if open_browser:

@@ -25,6 +25,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.config_errors import describe_first
+
 NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,62}$"
 LOGS_KEPT = 30
 
@@ -96,7 +98,7 @@ class JobFolder:
         except FileNotFoundError:
             return None
         except (ValidationError, OSError) as error:
-            reason = str(error).splitlines()[0]
+            reason = describe_first(error, Job)
             raise JobError(
                 f"{self.file(name)} must hold a schedule; it does not ({reason}). Delete the "
                 "schedule and create it anew."

@@ -170,3 +170,16 @@ def test_every_module_prints_through_the_terminal():
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Import) and any(n.name.startswith("rich") for n in node.names)
     ]
+
+
+def test_every_table_is_one_that_folds():
+    root = Path(__file__).parents[2]
+    files = [path for top in ("components", "pipeline") for path in (root / top).rglob("*.py")]
+    made = {
+        str(path.relative_to(root))
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if node.func.id in ("Table", "Console")
+    }
+    assert made == {"pipeline/terminal.py"}

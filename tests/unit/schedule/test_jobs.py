@@ -96,7 +96,7 @@ def test_a_crash_while_a_job_is_written_leaves_the_old_one(folder, monkeypatch):
 def test_a_file_that_holds_something_else_is_named_and_can_be_deleted(folder):
     folder.path.mkdir()
     folder.file("daily").write_text("{broken", encoding="utf-8")
-    with pytest.raises(JobError, match=r"daily\.json must hold a schedule"):
+    with pytest.raises(JobError, match=r"must hold a schedule; .*\(must be JSON; key must be"):
         create(folder, definition(folder))
     assert delete(folder, "daily") == "daily: deleted"
 
