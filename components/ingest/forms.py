@@ -41,7 +41,6 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
 _COMMENTS = ("#", "//")
-_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 class Form(NamedTuple):
@@ -140,14 +139,13 @@ def form_of(
 
 def _decode(head: bytes, is_whole: bool, settings: IngestSettings) -> _Head:
     encoding = next((name for bom, name in _BOMS if head.startswith(bom)), settings.encoding)
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(head, is_whole)
+    decoder, is_valid = codecs.getincrementaldecoder(encoding), True
     try:
-        codecs.getincrementaldecoder(encoding)("strict").decode(head, is_whole)
-        is_valid = True
+        text = decoder("strict").decode(head, is_whole)
     except UnicodeDecodeError:
-        is_valid = False
+        text, is_valid = decoder("replace").decode(head, is_whole), False
     text = text.removeprefix("\ufeff")
-    lines = _LINE_END.split(text)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not is_whole and len(lines) > 1:
         del lines[-1]
     return _Head(lines, encoding, is_valid, "\n" not in text and "\r" in text[:-1])

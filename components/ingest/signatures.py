@@ -35,6 +35,7 @@ _OTHERS = (
     (rb"\x89HDF", f"is an HDF5 file. {_EXPORT}"),
     (rb"\s*<(?i:!doctype|html|\?xml)", f"is HTML or XML. {_EXPORT}"),
 )
+_OTHER_FORMATS = [(re.compile(magic, re.DOTALL), reason) for magic, reason in _OTHERS]
 
 
 def compression_of(head: bytes) -> str:
@@ -50,6 +51,6 @@ def refuse_others(head: bytes) -> None:
     """Raises Refused for what is compressed or of a format that is not read."""
     if compression_of(head):
         raise Refused("is compressed twice. Decompress it once.")
-    for magic, reason in _OTHERS:
-        if re.match(magic, head, re.DOTALL):
+    for magic, reason in _OTHER_FORMATS:
+        if magic.match(head):
             raise Refused(reason)

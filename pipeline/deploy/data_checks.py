@@ -15,6 +15,7 @@ MOST_BYTES = 64 * 2**20
 
 def check_input(config: Config, target: Target | None) -> Iterator[Finding]:
     """The patterns match files, with one newest span."""
+    from components.ingest.readers import check_files
     from components.ingest.sources import find_sources
     from components.ingest.spans import select_span
 
@@ -28,6 +29,7 @@ def check_input(config: Config, target: Target | None) -> Iterator[Finding]:
     try:
         selection = select_span(config.posts, config.labels, None if span == NEWEST_SPAN else span)
         files = find_sources(selection.posts, selection.labels)
+        check_files(files, config.ingest)
     # A bucket is read through Beam and TensorFlow, each with errors of its own.
     except Exception as error:
         remedy = "Correct posts and labels, or ask for the right to read them."

@@ -155,6 +155,10 @@ def test_patterns_are_tried(deployable, tmp_path):
     absent = there | {"labels": [f"{tmp_path}/nobody.csv"]}
     ((verdict, found),) = verdicts(doctor.check_input(deployable(**absent), "vertex"))
     assert verdict == "fault" and "nobody.csv" in found
+    (tmp_path / "users.csv").write_text("user;age\n7;34\n")
+    unread = there | {"labels": [f"{tmp_path}/users.csv"]}
+    ((verdict, found),) = verdicts(doctor.check_input(deployable(**unread), "vertex"))
+    assert verdict == "fault" and "users.csv must have the column author_id." in found
     other_span = there | {"deploy": {"span": 5}}
     ((verdict, found),) = verdicts(doctor.check_input(deployable(**other_span), "vertex"))
     assert verdict == "fault" and found.startswith("SourceError: Span 5 must be there")
