@@ -51,6 +51,9 @@ def is_unknown(value: Any, unknown: frozenset[Compared]) -> bool:
         value: of a field.
         unknown: each as `compare_as` gives it.
     """
+    # Text first: two fields of every post come through here.
+    if isinstance(value, str):
+        return bool(unknown) and compare_as(value) in unknown
     if isinstance(value, Real | Decimal) and value != value:
         return True
     return bool(unknown) and is_code(value) and compare_as(value) in unknown
@@ -73,6 +76,8 @@ def compare_as(value: Any) -> Compared:
 
 def spell(value: Any) -> str:
     """A value of `is_code` as text: that of JSON for booleans, the shortest for floats."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "true" if value else "false"
     # A NumPy number's own text may name its type.

@@ -6,12 +6,14 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.heads import parse_heads
+from components.ingest import times
 from components.ingest.ids import INEXACT
 from components.ingest.lines import Unreadable
 from components.ingest.records import (
@@ -24,6 +26,7 @@ from components.ingest.records import (
     split_of,
 )
 from components.ingest.settings import UNKNOWN, IngestSettings, SplitSettings
+from components.ingest.times import TimeError, read_time
 
 HEADS = parse_heads(
     {"age": {"kind": "regression"}, "income": {"kind": "classes"}, "gender": {"kind": "binary"}}
@@ -231,6 +234,40 @@ def test_a_time_without_a_zone_is_of_the_zone_that_is_set(timestamp, hours):
 def test_a_zone_that_does_not_exist_is_refused(name):
     with pytest.raises(ValueError, match="must be a zone of the IANA time zone database"):
         IngestSettings(timezone=name)
+
+
+@pytest.mark.parametrize("zone", ["", "Z", "+00:00", "-05:30", "+23:59", "+24:00", "+05:60"])
+@pytest.mark.parametrize("part", ["", ".1", ".000001", ".123456", ".1234567"])
+@pytest.mark.parametrize(
+    "local",
+    [
+        "2024-03-02T16:05:00",
+        "2024-03-31 02:30:00",
+        "2016-12-31T23:59:60",
+        "2024-02-30T00:00:00",
+        "2024-03-02T24:00:00",
+        "0001-01-01T00:00:00",
+        "9999-12-31T23:59:59",
+    ],
+)
+def test_the_usual_form_of_a_time_is_read_as_all_forms_are(monkeypatch, local, part, zone):
+    def read() -> int | None:
+        try:
+            return read_time(f"{local}{part}{zone}", ZoneInfo("Europe/Berlin"))
+        except TimeError:
+            return None
+
+    at_once = read()
+    monkeypatch.setattr(times, "_USUAL", re.compile("nothing"))
+    assert at_once == read()
+
+
+@pytest.mark.parametrize("listed", ["1970-01-01T00:00:00Z", "0001-01-01 00:00:00"])
+def test_a_time_that_is_listed_as_unknown_is_unknown(listed):
+    settings = IngestSettings(unknown=[listed])
+    assert parse_post({"author_id": "a", "text": "x", "timestamp": listed}, settings) == Post(
+        "a", "x"
+    )
 
 
 @pytest.mark.parametrize("timestamp", ["NaT", "nan", "NULL", "n/a", float("nan"), " ", "\u200b"])
