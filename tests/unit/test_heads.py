@@ -1,6 +1,7 @@
 """Values of label fields, as each head reads them."""
 
 import pickle
+import re
 from decimal import Decimal
 
 import numpy
@@ -168,3 +169,51 @@ def test_a_number_is_read_however_it_is_written(given):
         }
     )
     assert [head.parse(given) for head in heads] == [41.0, 41]
+
+
+AGE = {"kind": "regression"}
+GROUP = {"kind": "classes", "classes": 5, "given_as": "group"}
+AMOUNT = {"kind": "classes"}
+
+
+@pytest.mark.parametrize(
+    ("declaration", "label", "side"),
+    [
+        (AGE, 0.0, None),
+        (AGE, 120.0, None),
+        (AGE, -1.0, "below"),
+        (AGE, 999.0, "above"),
+        # The same float32 as 120, which is what examples hold; then the next one.
+        (AGE, 120.0000001, None),
+        (AGE, 120.00001, "above"),
+        (AGE | {"minimum": 0.1}, 0.1, None),
+        (AGE | {"minimum": -5, "maximum": 1e300}, 3e38, None),
+        (GROUP, 0, None),
+        (GROUP, 4, None),
+        (GROUP, 5, "above"),
+        (GROUP, -1, "below"),
+        (AMOUNT, 0.0, None),
+        (AMOUNT, -0.0, None),
+        (AMOUNT, 3e38, None),
+        (AMOUNT, -0.5, "below"),
+        ({"kind": "binary"}, "female", None),
+    ],
+)
+def test_a_label_is_in_its_heads_range_or_on_a_side_of_it(declaration, label, side):
+    (head,) = parse_heads({"one": declaration})
+    assert head.side_of_range(label) == side
+
+
+@pytest.mark.parametrize(
+    ("declaration", "settings"),
+    [
+        (AGE, ["minimum", "maximum"]),
+        (GROUP, ["classes"]),
+        (AMOUNT, ["kind"]),
+    ],
+)
+def test_what_is_advised_names_settings_that_the_head_has(declaration, settings):
+    (head,) = parse_heads({"one": declaration})
+    named = re.findall(r"heads\.one\.(\w+)", head.range_remedy)
+    assert named == settings
+    assert set(named) <= set(type(head).model_fields)

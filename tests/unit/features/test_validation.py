@@ -16,6 +16,7 @@ from components.features.validation import (
     ExamplesValidatorExecutor,
     describe_anomalies,
     find_anomalies,
+    find_remedies,
 )
 from components.heads import DEFAULT_HEADS, heads_to_json, parse_heads
 
@@ -44,6 +45,26 @@ def test_an_age_out_of_range_is_named():
     (line,) = lines(statistics([20.0, 400.0] * 50, ["female", "male"] * 50))
     assert line.startswith("train: age: ")
     assert "120" in line
+
+
+@pytest.mark.parametrize(
+    ("declaration", "label", "remedy"),
+    [
+        ({"kind": "regression"}, 999.0, "set heads.one.minimum and heads.one.maximum"),
+        (
+            {"kind": "classes", "classes": 5, "given_as": "group"},
+            5,
+            "number the groups from 0, or raise heads.one.classes",
+        ),
+        ({"kind": "classes"}, -1.0, "declare a number in place of groups"),
+    ],
+)
+def test_what_is_advised_is_a_setting_of_the_head(declaration, label, remedy):
+    heads = parse_heads({"one": declaration})
+    stats = tfdv.generate_statistics_from_dataframe(pd.DataFrame({"one": [label] * 3}))
+    anomalies = find_anomalies(stats, build_schema(heads, ValidationSettings()), ["one"])
+    (found,) = find_remedies(anomalies, heads)
+    assert found.startswith(remedy)
 
 
 def test_a_head_that_is_gone_is_named():
