@@ -74,13 +74,13 @@ def audit_command(config: Config) -> int:
             return 1
         for note in list_notes(summary, config.head_list):
             console.say(note, style="yellow")
-        console.say(_verdict(config), style="green")
+        console.say(describe_passing(config), style="green")
     sys.stdout.flush()
     return 0
 
 
-def _verdict(config: Config) -> str:
-    """What was checked, and what only a run can see."""
+def describe_passing(config: Config) -> str:
+    """What data that passes was checked for, and what only a run can see."""
     passed = "The data passes every check that a run makes before training"
     if any("{" in pattern for pattern in (*config.posts, *config.labels)):
         return f"{passed}, but for drift since an earlier span, which the run itself measures."

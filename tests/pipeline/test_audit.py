@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 
+import pytest
 from command import arguments, run_command
 
 HEADS = ("--heads", "age,gender", "--set", "ingest.maximum_set_aside_share=0.5")
@@ -103,6 +104,71 @@ def test_an_audit_that_cannot_be_written_says_so_without_a_traceback(tmp_path):
     assert done.returncode == 1
     assert done.stdout.startswith("audit failed: ")
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("labels_of", "code", "said"),
+    [
+        pytest.param(
+            lambda n: {
+                "age": -1 if n % 9 == 0 else 30 + n,
+                "income": 100 * n - 5,
+                "level": 1 + n % 4,
+            },
+            1,
+            [
+                "Each known label must be in the range of its head. Received:",
+                "head 'age' (field 'age'): labels must lie between heads.age.minimum, 0, and "
+                "heads.age.maximum, 120; 7 of 60 labels are below, first at",
+                "The value -1 occurs 7 times: if it means unknown, add it to ingest.unknown.",
+                "head 'income' (field 'income'): amounts must be 0 or more; 1 of 60 labels is "
+                "below, first at",
+                "head 'level' (field 'level'): groups must be numbered from 0 to 3, since "
+                "heads.level.classes is 4; 15 of 60 labels are above, first at",
+                "They seem to be numbered from 1: number them from 0.",
+            ],
+            id="out of range",
+        ),
+        pytest.param(
+            lambda n: {"age": 20 + n, "income": 0 if n % 8 else 100 + n, "level": n % 4},
+            1,
+            [
+                "Each head needs a known label in each split, and different ones in 'train' and "
+                "in 'eval'. Received: head 'income' (field 'income') has all 3 known amounts of "
+                "'eval' in one of its 10 groups, which are cut at the quantiles of 'train'; only 2 "
+                "of 10 groups hold an author of 'train', since too few amounts differ: set "
+                "heads.income.kind: regression for the number itself, or heads.income.given_as: "
+                "group for groups of your own.",
+            ],
+            id="one group in eval",
+        ),
+        pytest.param(
+            lambda n: {"age": 20 + n, "income": n % 4, "level": n % 4},
+            0,
+            [
+                "head 'income' (field 'income'): only 4 of 10 groups hold an author of 'train', "
+                "since too few amounts differ: set heads.income.classes: ",
+                "The data passes every check that a run makes before training.",
+            ],
+            id="groups that stay empty",
+        ),
+    ],
+)
+def test_labels_that_a_run_refuses_are_told_before_it(tmp_path, labels_of, code, said):
+    posts = [{"author_id": n, "text": "some text"} for n in range(60)]
+    labels = [{"author_id": n, **labels_of(n)} for n in range(60)]
+    for name, records in (("posts", posts), ("labels", labels)):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, records)))
+    done = run_command(
+        "audit",
+        *("--posts", tmp_path / "posts.jsonl", "--labels", tmp_path / "labels.jsonl"),
+        *("--out", tmp_path / "out", "--heads", "age,income,level"),
+        settings=["heads.level={kind: classes, classes: 4, given_as: group}"],
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    text = " ".join(done.stdout.split())
+    for part in said:
+        assert part in text
 
 
 def test_an_interrupt_ends_the_audit_with_code_130_and_keeps_the_earlier_one(tmp_path):
