@@ -1,8 +1,8 @@
 """Whether the labels of a head can be trained on, and what is said where they cannot.
 
 Enters: `JoinSummary`, a head. Leaves: a problem in plain words, or None. No label of a person is
-quoted, only codes that data sets commonly write for an unknown one. Called by `checks`. Knows no
-TFX and no Beam.
+quoted, only codes that data sets commonly write for an unknown one, and a value that many share.
+Knows no TFX and no Beam.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from components.ingest.summary import JoinSummary
 _NEED_DIFFERENT: tuple[Split, ...] = ("train", "eval")
 _YEARS_OF_BIRTH = (1900, 2100)
 _OFTEN = 2
+_MANY = 10
 
 
 def name_head(head: Any) -> str:
@@ -113,9 +114,11 @@ def learning_problem(summary: JoinSummary, head: Any) -> str | None:
             return f"{found} ({values})" if values else found
     cuts = summary.cuts.get(head.name)
     for split in _NEED_DIFFERENT:
-        only = _only_value(summary.splits[split].heads[head.name])
+        counts_of_head = summary.splits[split].heads[head.name]
+        only = _only_value(counts_of_head)
         if only is not None and (split == "train" or not cuts):
-            return f"{name_head(head)} has one value only, {only}, in {split!r}"
+            value = f", {only}," if counts_of_head.known >= _MANY else ""
+            return f"{name_head(head)} has one value only{value} in {split!r}"
     return _one_group_problem(summary, head, cuts) if cuts else None
 
 

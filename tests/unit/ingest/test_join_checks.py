@@ -202,6 +202,14 @@ def test_one_value_in_eval_is_named_since_no_skill_can_be_measured_there():
     )
 
 
+def test_a_value_that_only_a_few_have_is_not_quoted():
+    counts = tally()
+    counts[("known", "eval", "age")] = (3, 30.0, 30.0)
+    message = error_of(counts)
+    assert "head 'age' (field 'age') has one value only in 'eval'" in message
+    assert "30" not in message
+
+
 def test_one_value_in_test_passes():
     counts = tally()
     del counts[("value", "test", "gender", "male")]
