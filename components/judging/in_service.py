@@ -11,6 +11,7 @@ Wired by `pipeline`. Never from the cache: what is in service is not seen in its
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -23,9 +24,10 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils, path_utils
 
-from components.serving.bucket import find_damage
+from components.serving.bucket import find_damage, numbered, origin
+from components.serving.versions import MODEL_FILE, serving_order
 
-RECORD_FILE, MODEL_FILE = "in_service.json", "saved_model.pb"
+RECORD_FILE = "in_service.json"
 # Names the weights and the graph of a SavedModel in a few bytes.
 FINGERPRINT_FILE = "fingerprint.pb"
 _LOG = logging.getLogger("authorprofile.judging")
@@ -86,16 +88,14 @@ class ModelInService(base_component.BaseComponent):
 
 
 def newest_other_version(destination: str, candidate: str) -> str:
-    """The newest sound version that is not the candidate; empty where there is none.
+    """The version that serves, or would without the candidate; empty where there is none.
 
     A repeated run finds its own model in service already; judged against itself it could not win.
     """
-    if not fileio.exists(destination):
-        return ""
-    names = (name.rstrip("/") for name in fileio.listdir(destination))
-    numbers = sorted((int(name) for name in names if name.isdecimal()), reverse=True)
-    for version in (os.path.join(destination, str(number)) for number in numbers):
-        if not fileio.exists(os.path.join(version, MODEL_FILE)) or _same(version, candidate):
+    own = functools.partial(origin, destination)
+    for number in serving_order(numbered(destination, MODEL_FILE), own):
+        version = os.path.join(destination, str(number))
+        if _same(version, candidate):
             continue
         damage = find_damage(version)
         if not damage:

@@ -150,7 +150,7 @@ def served_version(destination: Path) -> int | None:
         ValueError: the newest version's record of a rollback holds something else.
     """
     own = functools.partial(origin, destination)
-    for version in serving_order(whole_versions(destination), own):
+    for version in serving_order(model_versions(destination), own):
         if not find_damage(destination / str(version)):
             return own(version)
     return None

@@ -49,13 +49,14 @@ def list_versions(model: str) -> None:
 
     with one_line_errors(model):
         place = check_place(model)
-        whole = place.whole()
-        told = {n: describe_version(place, n, n in whole) for n in place.numbers()}
-        sound = [version for version, row in told.items() if not row.fault]
-        served = serving_order(sound, place.origin)[:1]
+        versions = place.versions()
+        told = {n: describe_version(place, n, n in versions) for n in place.numbers()}
+        # The damaged ones too: the newest tells what serves in its place.
+        order = serving_order(versions, place.origin)
+        served = next((version for version in order if not told[version].fault), None)
         rows = plain_table("version", "since", "quality on test", "state")
         for version, row in told.items():
-            state = ["in service"] if version in served else []
+            state = ["in service"] if version == served else []
             state += [part for part in (row.fault, row.rollback) if part]
             rows.add_row(str(version), pushed_at(version), row.quality, ", ".join(state))
     Terminal().print(rows)
@@ -122,7 +123,7 @@ def check_place(model: str) -> Place:
     place = find_place(model)
     if place.is_one_version():
         raise click.UsageError(f"--model must be the folder of versions, not one; got {model}")
-    if not place.whole():
+    if not place.versions():
         raise click.UsageError(f"--model must be a folder with a version in it; got {model}")
     return place
 

@@ -26,8 +26,8 @@ class Place(Protocol):
     def numbers(self) -> list[int]:
         """All versions there are, ascending, also those that are not whole."""
 
-    def whole(self) -> list[int]:
-        """Those that hold a model, ascending."""
+    def versions(self) -> list[int]:
+        """Those that serve, or would if they were not damaged, ascending."""
 
     def origin(self, version: int) -> int:
         """The version that a rollback took this one from; or itself."""
@@ -56,8 +56,8 @@ class Folder:
             return []
         return version_numbers(path.name for path in self.path.iterdir())
 
-    def whole(self) -> list[int]:
-        return versions.whole_versions(self.path)
+    def versions(self) -> list[int]:
+        return list(versions.model_versions(self.path))
 
     def origin(self, version: int) -> int:
         return versions.origin(self.path, version)
@@ -87,9 +87,10 @@ class Bucket:
 
         return numbered(self.address, "")
 
-    def whole(self) -> list[int]:
+    def versions(self) -> list[int]:
         from components.serving.bucket import numbered
 
+        # Without that file it is what a push or a rollback that was cut off has left.
         return numbered(self.address, MODEL_FILE)
 
     def origin(self, version: int) -> int:

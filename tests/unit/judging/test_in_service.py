@@ -70,6 +70,21 @@ def test_a_damaged_version_is_judged_against_no_more(serving, tmp_path, caplog):
     assert "is damaged: variables/data is missing" in caplog.text
 
 
+def test_where_a_rollback_is_damaged_its_model_is_judged_against(serving, tmp_path):
+    candidate = write_model(str(tmp_path / "candidate"), "candidate")
+    for number in (8, 9):
+        write_model(f"{serving}/{number}", f"version {number}")
+    copy = write_model(f"{serving}/10", "version 8")
+    listed = read_manifest(copy).text
+    tf.io.gfile.makedirs(f"{copy}/assets.extra")
+    for name, content in (("SHA256SUMS", listed), ("rollback.json", '{"version": 8}')):
+        with tf.io.gfile.GFile(f"{copy}/assets.extra/{name}", "w") as file:
+            file.write(content)
+    assert newest_other_version(serving, candidate) == f"{serving}/10"
+    tf.io.gfile.remove(f"{copy}/variables/data")
+    assert newest_other_version(serving, candidate) == f"{serving}/8"
+
+
 def test_the_version_is_copied_and_named(serving, tmp_path):
     trained = write_model(str(tmp_path / "trained/Format-Serving"), "new")
     write_model(f"{serving}/7", "old")

@@ -245,6 +245,20 @@ def test_the_list_says_what_is_damaged_and_which_one_serves_in_its_place(folder)
     assert "1700000002" in served
 
 
+@pytest.mark.parametrize("loses", ["content", "saved_model.pb"])
+def test_where_a_rollback_is_damaged_everybody_names_the_same_model_in_its_place(folder, loses):
+    copy = folder / str(roll_back(folder, 1700000001).version)
+    damage(copy)
+    if loses == "saved_model.pb":
+        (copy / loses).unlink()
+    # Not 1700000003, from which the rollback led away.
+    assert ModelFolder(folder).found.path.name == "1700000001"
+    assert served_version(folder) == 1700000001
+    listed = run("list", "--model", folder).output.splitlines()
+    (served,) = [line for line in listed if "in service" in line]
+    assert "1700000001" in served
+
+
 def test_a_damaged_record_does_not_keep_the_others_from_the_list(folder):
     copy = roll_back(folder).version
     (folder / str(copy) / ROLLBACK_FILE).write_text("{}")
