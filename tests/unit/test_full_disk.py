@@ -64,18 +64,11 @@ def test_a_full_standard_output_is_told(toy_model, posts, tmp_path, words):
     assert "Traceback" not in done.stderr and "Errno" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "place"),
-    [
-        (["POSTS"], f"the posts that were read, in {spool_folder()}: "),
-        (["POSTS", "POSTS"], "the answers and what is kept until they are whole, in "),
-    ],
-)
-def test_a_full_disk_is_told_by_its_folder(toy_model, posts, words, place):
-    words = [str(posts) if word == "POSTS" else word for word in words]
-    done = run([sys.executable, "-c", LIMITED, "predict", "--model", str(toy_model), *words])
+def test_a_full_folder_of_posts_that_are_read_is_told(toy_model, posts):
+    words = ["predict", "--model", str(toy_model), str(posts)]
+    done = run([sys.executable, "-c", LIMITED, *words])
     assert (done.returncode, done.stdout) == (1, "")
-    assert SAID + place in done.stderr
+    assert f"{SAID}the posts that were read, in {spool_folder()}: " in done.stderr
     assert "Traceback" not in done.stderr and "Errno" not in done.stderr
 
 

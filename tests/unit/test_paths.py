@@ -168,7 +168,7 @@ def test_a_name_that_is_no_text_is_refused(place):
 
 
 @pytest.mark.parametrize(
-    "name", ["plain", "# 1", "50%", "{x}", "{SPAN}", "größe 日本", "a]", "x" * 200, "(1)+$^|."]
+    "name", ["plain", "# 1 50% {x}{SPAN}", "(1)+$^|. größe 日本 a]", "x" * 200]
 )
 def test_an_audit_deletes_and_replaces_what_is_its_own_alone(place, name):
     folder = place / name
