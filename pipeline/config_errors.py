@@ -183,7 +183,9 @@ def _allowed(place: _Place) -> str:
     if not _is_class(model):
         return ""
     of_kind = f" (of kind {' or '.join(place.kinds)})" if place.kinds else ""
-    return ", ".join(sorted(model.model_fields)) + of_kind
+    # A head has its name from the key above it.
+    keys = set(model.model_fields) - ({"name"} if place.kinds else set())
+    return ", ".join(sorted(keys)) + of_kind
 
 
 def _find(root: type[BaseModel], location: Location) -> _Place:

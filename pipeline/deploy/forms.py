@@ -152,7 +152,7 @@ def _values(config: Config, target: Target) -> Iterator[tuple[str, str, _Form]]:
 
 
 def _fault(key: str, value: str, form: _Form) -> Fault:
-    remedy = f"Write it as {form.example}."
+    remedy = f"Write it like {form.example}."
     if form is REGION and re.fullmatch(rf"{_REGION}-[a-z]", value):
         remedy = f"{value} is a zone; its region is {value[:-2]}."
     return Fault(f"{key}: must be {form.words}, such as {form.example}", value, remedy)
