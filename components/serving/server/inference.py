@@ -222,13 +222,13 @@ def _elements(tensor: Any, count: int) -> list[bytes]:
         values: list[Any] = _unpack(tensor._raw_data, count)
     else:
         values = _flat(tensor.data, count)
-    if not all(isinstance(value, str | bytes) for value in values):
-        raise Refusal("The input's data must be strings; it is not.")
     if len(values) != count:
         raise Refusal(
             f"The input's data does not fit its shape: {count} strings by the shape, and "
             f"{len(values)} in the data."
         )
+    if not all(isinstance(value, str | bytes) for value in values):
+        raise Refusal("The input's data must be strings; it is not.")
     encoded = [value.encode() if isinstance(value, str) else value for value in values]
     if (tensor.parameters or {}).get("content_type") != "base64":
         return encoded
@@ -240,7 +240,9 @@ def _elements(tensor: Any, count: int) -> list[bytes]:
 
 def _flat(data: list[Any], count: int) -> list[Any]:
     """The elements of a tensor that is given as a flat list or as a list of rows."""
-    if not all(isinstance(row, list) for row in data) or sum(map(len, data)) != count:
+    if len(data) > count or not all(isinstance(row, list) for row in data):
+        return data
+    if sum(map(len, data)) != count:
         return data
     return list(chain.from_iterable(data))
 
