@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from components.ingest.settings import IngestSettings
     from pipeline.config import Config
 
-PREDICTION_KEYS = ("beam.", "ingest.encoding=", "ingest.delimiter=", "ingest.timezone=")
-"""What the settings of `authorprofile predict` begin with."""
+READING_KEYS = ("ingest.encoding", "ingest.delimiter", "ingest.timezone", "ingest.unknown")
+"""Settings of ingest by which `authorprofile predict` reads and orders posts as a run does."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -141,10 +141,10 @@ def read_prediction(
 
     given = (*assignments, *runner_assignment(runner))
     for assignment in given:
-        if not assignment.startswith(PREDICTION_KEYS):
+        if not assignment.startswith(("beam.", *(f"{key}=" for key in READING_KEYS))):
             raise click.UsageError(
-                "--set takes keys of the section beam, and ingest.encoding, ingest.delimiter and "
-                f"ingest.timezone, here; got {assignment}"
+                f"--set takes keys of the section beam, and {', '.join(READING_KEYS)}, here; got "
+                f"{assignment}"
             )
     try:
         settings = load_config(None, given, posts=["unread"], labels=["unread"])

@@ -177,6 +177,8 @@ def test_predict_takes_the_section_without_a_configuration() -> None:
         (),
         IngestSettings(encoding="latin-1", delimiter="\t"),
     )
+    _, reading = read_prediction(("ingest.unknown=[-1]", "ingest.timezone=Europe/Berlin"), None)
+    assert reading == IngestSettings(unknown=["-1"], timezone="Europe/Berlin")
     for wrong, said in (
         ("training.epochs=7", "keys of the section beam, and ingest.*here; got training"),
         ("ingest.maximum_posts=7", "here; got ingest.maximum_posts=7"),
