@@ -1,8 +1,7 @@
 """Whether the join may be trained on: a summary in, an error in plain words out.
 
 Enters: `JoinSummary`, the heads and the settings. Leaves: nothing, or a `JoinError` that says the
-rule, what was counted and what to do. Called by `example_gen` after the audit is written, and by
-`authorprofile audit`. Knows no TFX and no Beam.
+rule, what was counted and what to do. Knows no TFX and no Beam.
 """
 
 from __future__ import annotations

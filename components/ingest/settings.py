@@ -57,7 +57,7 @@ class SpanWindow(BaseModel):
 
 
 class IngestSettings(BaseModel):
-    """Bounds of the join."""
+    """How files are read, and bounds of the join."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
