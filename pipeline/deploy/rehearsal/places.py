@@ -19,9 +19,12 @@ from pipeline.config import Config
 from pipeline.deploy.checks import OPTIONAL_INPUTS
 from pipeline.deploy.settings import CloudBeamSettings, DeploySettings, Target
 
-# A bucket that nobody can own: a bucket's name has no upper-case letters.
-HERE = "gs://this-machine"
-_STAND_INS = {"image": "registry.invalid/authorprofile:rehearsal", "root": f"{HERE}-root"}
+# Buckets that nobody can own: a name with a dot must be a domain, and .invalid has none (RFC 2606).
+HERE = "gs://this-machine.invalid"
+_STAND_INS = {
+    "image": "registry.invalid/authorprofile:rehearsal",
+    "root": "gs://root.this-machine.invalid",
+}
 _VERTEX_STAND_INS = {"project": "rehearsal", "region": "europe-west4"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.config import load_config
 from pipeline.deploy.checks import find_faults
+from pipeline.deploy.forms import bucket_faults
 from pipeline.deploy.rehearsal.places import find_places, for_rehearsal
 from pipeline.deploy.settings import TARGETS
 
@@ -17,6 +18,14 @@ def test_a_configuration_of_this_machine_becomes_complete_and_says_how(tmp_path)
         if target == "vertex":
             named += ["deploy.vertex.project", "deploy.vertex.region"]
         assert filled == named
+
+
+def test_what_stands_in_for_a_bucket_is_sound_and_nobodys(tmp_path):
+    config = load_config(None, ["deploy.image=i"], posts=[f"{tmp_path}/p"], labels=["labels.csv"])
+    complete, _ = for_rehearsal(config, "vertex")
+    for place in (*complete.posts, *complete.labels, complete.deploy.root):
+        assert list(bucket_faults("key", place)) == []
+        assert place.removeprefix("gs://").partition("/")[0].endswith(".invalid")
 
 
 def test_what_is_read_stays_where_it_is_and_what_is_written_goes_to_folders(tmp_path, monkeypatch):
