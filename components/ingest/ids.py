@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 from uuid import UUID
 
@@ -58,7 +58,10 @@ def _id_text(value: Any) -> str:
         return str(value)
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         raise IdError(NO_ID)
-    number = value if isinstance(value, int | Decimal) else float(value)
+    if isinstance(value, Integral):
+        # Not by way of a float, which holds no number of more than 308 digits.
+        return str(int(value))
+    number = value if isinstance(value, Decimal) else float(value)
     if not math.isfinite(number) or int(number) != number:
         raise IdError(NO_ID)
     if isinstance(number, float) and abs(number) >= EXACT_FLOATS:

@@ -65,6 +65,7 @@ NORMALISED = (Note("author_id normalised"),)
         ("v1.0", "v1.0", ()),
         ("Ash", "Ash", ()),
         (9_007_199_254_740_993, "9007199254740993", ()),
+        pytest.param(10**400, f"1{'0' * 400}", (), id="a number too large for a float"),
         (UUID(int=5), "00000000-0000-0000-0000-000000000005", ()),
         (b"\x9f\x01" * 8, "9f01" * 8, ()),
         (17.0, "17", NORMALISED),
