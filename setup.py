@@ -32,6 +32,8 @@ setup(
         "tensorboard>=2.21,<2.22",
         "tensorflow>=2.21,<2.22",
         "tfx==1.21.0",
+        # Time zones by name, where the system has no data of its own.
+        "tzdata",
     ],
     package_data={
         "components.report": ["page.css", "page.js"],
@@ -45,7 +47,15 @@ setup(
             "kfp-pipeline-spec<2.17",
         ],
         "schedule": ["apscheduler>=3.11,<4"],
-        "serving": ["kserve==0.21.0"],
+        "serving": [
+            "fastapi",
+            "grpcio",
+            "kserve==0.21.0",
+            "orjson",
+            "prometheus-client",
+            "starlette",
+            "uvicorn",
+        ],
         "dev": [
             "hypothesis",
             "mypy",
