@@ -26,7 +26,8 @@ _INVALID = "components.ingest.invalid"
 def _mark_invalid(error: UnicodeError) -> tuple[str, int]:
     """In place of bytes that the encoding does not allow: half a surrogate pair.
 
-    It is encoded as the byte 0xFF, which no UTF-8 has, so that its line is set aside.
+    So is what some encodings themselves can spell. No UTF-8 has such a half, so that the line of
+    one is set aside.
     """
     if not isinstance(error, UnicodeDecodeError):
         raise error
@@ -146,8 +147,8 @@ def as_text(blocks: Iterator[bytes], encoding: str, cr_ends: bool) -> Iterator[b
 def _recoded(blocks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     decoder = codecs.getincrementaldecoder(encoding)(_INVALID)
     for block in blocks:
-        yield decoder.decode(block).encode("utf-8", "surrogateescape")
-    yield decoder.decode(b"", True).encode("utf-8", "surrogateescape")
+        yield decoder.decode(block).encode("utf-8", "surrogatepass")
+    yield decoder.decode(b"", True).encode("utf-8", "surrogatepass")
 
 
 def _zstd(packed: IO[bytes]) -> IO[bytes]:

@@ -139,16 +139,29 @@ def form_of(
 
 def _decode(head: bytes, is_whole: bool, settings: IngestSettings) -> _Head:
     encoding = next((name for bom, name in _BOMS if head.startswith(bom)), settings.encoding)
-    decoder, is_valid = codecs.getincrementaldecoder(encoding), True
-    try:
-        text = decoder("strict").decode(head, is_whole)
-    except UnicodeDecodeError:
-        text, is_valid = decoder("replace").decode(head, is_whole), False
+    text, is_valid = _text_of(head, is_whole, encoding)
     text = text.removeprefix("\ufeff")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not is_whole and len(lines) > 1:
         del lines[-1]
     return _Head(lines, encoding, is_valid, "\n" not in text and "\r" in text[:-1])
+
+
+def _text_of(head: bytes, is_whole: bool, encoding: str) -> tuple[str, bool]:
+    """The text, and whether the encoding allows all of it."""
+    decoder = codecs.getincrementaldecoder(encoding)
+    try:
+        return decoder("strict").decode(head, is_whole), True
+    except UnicodeError:
+        pass
+    try:
+        return decoder("replace").decode(head, is_whole), False
+    except UnicodeError:
+        # It has no replacement for a byte-order mark alone.
+        raise Refused(
+            f"must begin with a byte-order mark, since ingest.encoding is {encoding}; it does not. "
+            f"Set ingest.encoding to what it is: {encoding}-le, {encoding}-be, utf-8 or another."
+        ) from None
 
 
 def _refuse_nul(text: str) -> None:

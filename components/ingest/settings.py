@@ -133,7 +133,9 @@ class IngestSettings(BaseModel):
     @classmethod
     def _is_an_encoding(cls, name: str) -> str:
         try:
-            "a".encode(name)
+            # Domain names have codecs too, which give up where another has a replacement.
+            content = "a".encode(name) + bytes(range(256))
+            codecs.getincrementaldecoder(name)("replace").decode(content, True)
             is_utf8 = codecs.lookup(name).name in ("utf-8", "utf-8-sig")
         except (LookupError, UnicodeError):
             raise ValueError(

@@ -316,6 +316,33 @@ def test_what_the_encoding_does_not_allow_is_the_fault_of_its_line_and_names_the
         assert spool(stream, settings, str(path)) == (AUTHORS, causes)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "txt"])
+def test_a_file_without_the_byte_order_mark_that_is_set_is_refused_by_name(
+    tmp_path, encoding, ending
+):
+    path = tmp_path / f"posts.{ending}"
+    path.write_text(LINES)
+    with pytest.raises(SourceError, match=rf"\.{ending} must begin with a byte-order mark, since"):
+        check_files(find_posts([str(path)]), IngestSettings(encoding=encoding))
+    path.write_text(LINES, encoding=encoding)
+    check_files(find_posts([str(path)]), IngestSettings(encoding=encoding))
+
+
+def test_half_a_character_that_an_encoding_can_spell_is_the_fault_of_its_line(tmp_path):
+    path = tmp_path / "posts.jsonl"
+    text = LINES + '{"author_id": "a", "text": "Z"}\n'
+    path.write_bytes(text.encode("utf-7").replace(b"Z", b"+2AA-"))
+    causes = {"not valid utf-7: set ingest.encoding": 1}
+    assert spread(path, IngestSettings(encoding="utf-7"), tmp_path / "work") == (AUTHORS, causes)
+
+
+@pytest.mark.parametrize("name", ["idna", "punycode", "rot13", "base64", "undefined", "nothing"])
+def test_what_is_no_encoding_of_files_is_refused(name):
+    with pytest.raises(ValueError, match="must be an encoding of text that Python knows"):
+        IngestSettings(encoding=name)
+
+
 @pytest.mark.parametrize(
     ("header", "told"),
     [
