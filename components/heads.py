@@ -41,6 +41,8 @@ SEPARATOR = "."
 """Between a head's name and a part of it; no head's name has it (see `head_names`)."""
 KNOWN_LOSS = "known.loss"
 """Keras's metric of a head's loss over known labels; Keras puts it behind the head's name and _."""
+EARLIER_KNOWN_LOSS = "known_loss"
+"""What an earlier release called it, in what its trainings left."""
 
 
 def internal_name(head_name: str, part: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from components.heads import KNOWN_LOSS
+from components.heads import EARLIER_KNOWN_LOSS, KNOWN_LOSS
 from components.report.drawing import BLUE, GREEN, GREY, ORANGE, figure
 from components.report.record import Json
 
@@ -30,7 +30,8 @@ def loss_figure(head: Json, heads: int, training: Json) -> go.Figure | None:
         training: `training.json`.
     """
     epochs = training.get("epochs", [])
-    keys = [f"{head['name']}_{KNOWN_LOSS}", *([KNOWN_LOSS] if heads == 1 else [])]
+    losses = (KNOWN_LOSS, EARLIER_KNOWN_LOSS)
+    keys = [*(f"{head['name']}_{loss}" for loss in losses), *(losses if heads == 1 else ())]
     key = next((key for key in keys if any(key in epoch for epoch in epochs)), None)
     if key is None:
         return None

@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.heads import KNOWN_LOSS
+from components.heads import EARLIER_KNOWN_LOSS, KNOWN_LOSS
 from components.retraining.settings import RetrainingSettings
 
 SECONDS_A_DAY = 86_400
@@ -298,8 +298,7 @@ def loss_ratios(training: Mapping[str, Any], heads: list[str]) -> dict[str, floa
     best = int(training.get("best_epoch") or 0)
     row = epochs[best - 1] if 0 < best <= len(epochs) else {}
     losses = {
-        # The second is how an earlier release named it.
-        name: row.get(f"val_{name}_{KNOWN_LOSS}", row.get(f"val_{name}_known_loss"))
+        name: row.get(f"val_{name}_{KNOWN_LOSS}", row.get(f"val_{name}_{EARLIER_KNOWN_LOSS}"))
         for name in heads
     }
     first = losses.get(heads[0])
