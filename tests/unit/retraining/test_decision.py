@@ -187,12 +187,13 @@ def test_a_search_is_made_the_first_time_on_request_and_as_the_settings_say():
     assert searched(last="", settings=never).again
 
 
-def test_loss_ratios_are_those_of_the_best_epoch_over_the_first_head():
+@pytest.mark.parametrize("loss", ["known.loss", "known_loss"], ids=["", "of an earlier release"])
+def test_loss_ratios_are_those_of_the_best_epoch_over_the_first_head(loss):
     training = {
         "best_epoch": 2,
         "epochs": [
-            {"val_age_known_loss": 2.0, "val_gender_known_loss": 9.0},
-            {"val_age_known_loss": 0.5, "val_gender_known_loss": 0.25},
+            {f"val_age_{loss}": 2.0, f"val_gender_{loss}": 9.0},
+            {f"val_age_{loss}": 0.5, f"val_gender_{loss}": 0.25},
         ],
     }
     assert loss_ratios(training, ["age", "gender"]) == {"gender": 0.5}
