@@ -38,7 +38,7 @@ from components.ingest.readers import read_records, read_records_between
 from components.ingest.records import Label, Post, RecordError, parse_label, parse_post
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import Kind, SourceFile
-from components.ingest.tally import FirstIds, tally_notes, tally_read
+from components.ingest.tally import PieceTally, tally_read
 
 POSTS = "posts"
 LABELS = "labels"
@@ -226,13 +226,13 @@ class _ReadPiece(beam.DoFn):
         # A runner that moves elements between processes hands on the plain tuple.
         piece = Piece(*element)
         read = 0
-        ids = FirstIds(piece.kind)
+        tally = PieceTally(piece.source, piece.kind)
         for record in self._records(piece):
             read += 1
             if read % _RECORDS_A_MESSAGE == 0:
                 _log.debug("%s records read of %s", f"{read:,}", piece.path.rpartition("/")[2])
-            yield from self._parse(piece.source, piece.kind, record, ids)
-        yield TaggedOutput(TALLY, tally_read(piece.source, read) + ids.tally())
+            yield from self._parse(piece.source, piece.kind, record, tally)
+        yield TaggedOutput(TALLY, tally_read(piece.source, read) + tally.entries())
 
     def _records(self, piece: Piece) -> Iterator[RawRecord | Fault]:
         if not piece.end:
@@ -242,7 +242,7 @@ class _ReadPiece(beam.DoFn):
         )
 
     def _parse(
-        self, source: int, kind: str, record: RawRecord | Fault, ids: FirstIds
+        self, source: int, kind: str, record: RawRecord | Fault, tally: PieceTally
     ) -> Iterator[TaggedOutput]:
         if isinstance(record, Fault):
             yield TaggedOutput(SET_ASIDE, (source, record.line, record.cause))
@@ -255,9 +255,7 @@ class _ReadPiece(beam.DoFn):
         except RecordError as error:
             yield TaggedOutput(SET_ASIDE, (source, record.line, error.cause))
             return
-        ids.see(record.line, parsed.author_id)
-        if parsed.notes:
-            yield TaggedOutput(TALLY, tally_notes(source, record.line, parsed.notes))
+        tally.see(record.line, parsed.author_id, parsed.notes)
         if isinstance(parsed, Post):
             yield TaggedOutput(POSTS, post_row(source, record.line, parsed))
         else:

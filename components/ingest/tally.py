@@ -44,31 +44,47 @@ def tally_set_aside(set_aside: SetAside) -> list[TallyEntry]:
     return [(("set aside", source, cause), 1, line)]
 
 
-def tally_notes(source: int, line: int, notes: Iterable[Note]) -> list[TallyEntry]:
-    """The entries of what is unusual about a record that is used all the same."""
-    entries: list[TallyEntry] = []
-    for what, head, digest in notes:
-        entries.append((("note", source, what, head), 1, line))
-        if what == OTHER_VALUE:
-            entries.append((("other values", head), 1, None, digest))
-    return entries
+class PieceTally:
+    """Counts what is told of the records of a piece of a file: all of it is one element.
 
+    Args:
+        source: the file's place among the sources.
+        kind: of its records.
+    """
 
-class FirstIds:
-    """Counts what the ids in the first hundred lines of a file look like: no more is shuffled."""
-
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
+    def __init__(self, source: int, kind: str) -> None:
+        self._source, self._kind = source, kind
         self._shapes: Counter[str] = Counter()
+        self._notes: Counter[Key] = Counter()
+        self._first: dict[Key, int] = {}
+        self._other_values: dict[Key, Count] = {}
 
-    def see(self, line: int, author_id: str) -> None:
-        """Counts one of them, whatever piece of the file its line is read with."""
+    def see(self, line: int, author_id: str, notes: Iterable[Note]) -> None:
+        """Counts a record that is used: its notes, and what the id looks like.
+
+        Of ids the first hundred lines of the file count, whatever pieces they are read with.
+
+        Args:
+            line: ascending.
+            author_id: of the record.
+            notes: on it.
+        """
         if line <= _LINES_SEEN:
             self._shapes[shape_of(author_id)] += 1
+        for what, head, digest in notes:
+            key = ("note", self._source, what, head)
+            self._notes[key] += 1
+            self._first.setdefault(key, line)
+            if what == OTHER_VALUE:
+                _add(self._other_values, ("other values", head), (1, None, None, digest))
 
-    def tally(self) -> list[TallyEntry]:
-        """The entries of the piece."""
-        return [(("id shape", self._kind, shape), n, None) for shape, n in self._shapes.items()]
+    def entries(self) -> list[TallyEntry]:
+        """What was counted."""
+        return [
+            *((("id shape", self._kind, shape), n, None) for shape, n in self._shapes.items()),
+            *((key, n, self._first[key]) for key, n in self._notes.items()),
+            *((key, n, None, *digests) for key, (n, _, _, *digests) in self._other_values.items()),
+        ]
 
 
 def tally_author(split: str, outcome: Outcome, heads: tuple[Any, ...]) -> list[TallyEntry]:

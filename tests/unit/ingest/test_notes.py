@@ -17,7 +17,7 @@ from components.ingest.records import Note
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile
 from components.ingest.summary import JoinSummary
-from components.ingest.tally import AddUp, tally_notes
+from components.ingest.tally import AddUp, PieceTally
 from pipeline.audit import show_summary
 from pipeline.terminal import Terminal
 
@@ -96,28 +96,33 @@ def test_values_are_read_and_counted_alike_in_every_format(tmp_path, write, head
     assert summary.id_shapes == {"posts": {"digits (1)": 5}, "labels": {"digits (1)": 6}}
 
 
-def other_values(count: int) -> list[list]:
+def other_values(count: int, pieces: int) -> list[list]:
     """The entries of so many label records, each with a value of its own, each value twice."""
-    return [
-        tally_notes(1, number + 2, [Note("neither of its two values", "sex", number % count)])
-        for number in range(2 * count)
-    ]
+    tallies = [PieceTally(1, "labels") for _ in range(pieces)]
+    for number in range(2 * count):
+        notes = [Note("neither of its two values", "sex", number % count)]
+        tallies[number % pieces].see(number + 2, "a", notes)
+    return [tally.entries() for tally in tallies]
 
 
+@pytest.mark.parametrize("pieces", [1, 3, 1000])
 @pytest.mark.parametrize(
     ("values", "distinct", "text"), [(1, 1, "1"), (100, 100, "100"), (5000, 101, "more than 100")]
 )
-def test_distinct_values_are_counted_exactly_up_to_a_bound(values, distinct, text):
+def test_distinct_values_are_counted_exactly_up_to_a_bound(values, distinct, text, pieces):
     def check(totals):
         ((total,),) = (totals,)
         # Digests of no more than a bound are ever held or shuffled.
         assert all(len(count) <= 3 + 101 for count in total.values())
         sources = (SourceFile("posts", "/p", 1), SourceFile("labels", "/l", 1))
-        counts = JoinSummary.from_tally(total, sources, HEADS).unknown_values["sex"]
+        summary = JoinSummary.from_tally(total, sources, HEADS)
+        counts = summary.unknown_values["sex"]
         assert (counts.other, counts.distinct, counts.distinct_text) == (2 * values, distinct, text)
+        (note,) = summary.notes("labels")
+        assert (note.records, note.place) == (2 * values, "/l:2")
 
     with beam.Pipeline(options=PipelineOptions(list(LOCAL_BEAM_ARGUMENTS))) as pipeline:
-        entries = {"read": pipeline | beam.Create(other_values(values)) | beam.Reshuffle()}
+        entries = {"read": pipeline | beam.Create(other_values(values, pieces)) | beam.Reshuffle()}
         assert_that(entries | AddUp(), check)
 
 
@@ -136,3 +141,14 @@ def test_the_audits_console_shows_notes_and_unknown_values():
     assert ["/p.csv", "timestamp", "not", "readable", "3", "7"] in shown
     assert ["sex", "1,200", "30", "more", "than", "100"] in shown
     assert ["age", "0", "0", "0"] in shown
+
+
+def test_notes_cost_no_element_each():
+    tally = PieceTally(0, "posts")
+    for line in range(1, 10_000):
+        tally.see(line, "17", [Note("author_id normalised"), Note("timestamp not readable")])
+    assert tally.entries() == [
+        (("id shape", "posts", "digits (2)"), 100, None),
+        (("note", 0, "author_id normalised", ""), 9_999, 1),
+        (("note", 0, "timestamp not readable", ""), 9_999, 1),
+    ]
