@@ -80,11 +80,13 @@ class PieceTally:
 
     def entries(self) -> list[TallyEntry]:
         """What was counted."""
-        return [
-            *((("id shape", self._kind, shape), n, None) for shape, n in self._shapes.items()),
-            *((key, n, self._first[key]) for key, n in self._notes.items()),
-            *((key, n, None, *digests) for key, (n, _, _, *digests) in self._other_values.items()),
+        entries: list[TallyEntry] = [
+            (("id shape", self._kind, shape), n, None) for shape, n in self._shapes.items()
         ]
+        entries += [(key, n, self._first[key]) for key, n in self._notes.items()]
+        for key, (n, _, _, *digests) in self._other_values.items():
+            entries.append((key, n, None, *digests))
+        return entries
 
 
 def tally_author(split: str, outcome: Outcome, heads: tuple[Any, ...]) -> list[TallyEntry]:
