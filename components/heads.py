@@ -126,7 +126,8 @@ def _number(value: Any, name: str, unknown: frozenset[Compared]) -> float | None
     """Reads a number as JSON, CSV or Parquet give it; None where it is not given or unknown."""
     if is_blank(value) or is_unknown(value, unknown):
         return None
-    if isinstance(value, bool):
+    # Python alone reads 4_1 as 41.
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in fold_text(value)):
         raise LabelError(f"{name} is not a number")
     try:
         number = float(fold_text(value) if isinstance(value, str) else value)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import date
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -45,7 +46,7 @@ def is_blank(value: Any) -> bool:
 
 
 def is_unknown(value: Any, unknown: frozenset[Compared]) -> bool:
-    """Whether a value that is not blank says that it is unknown: NaN, or what is listed.
+    """Whether a value that is not blank says that it is unknown: NaN, NaT, or what is listed.
 
     Args:
         value: of a field.
@@ -54,7 +55,7 @@ def is_unknown(value: Any, unknown: frozenset[Compared]) -> bool:
     # Text first: two fields of every post come through here.
     if isinstance(value, str):
         return bool(unknown) and compare_as(value) in unknown
-    if isinstance(value, Real | Decimal) and value != value:
+    if isinstance(value, Real | Decimal | date) and value != value:
         return True
     return bool(unknown) and is_code(value) and compare_as(value) in unknown
 

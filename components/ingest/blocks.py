@@ -131,8 +131,27 @@ def look(blocks: Iterator[bytes], size: int) -> tuple[bytes, bool, Iterator[byte
 
 def decompressed(blocks: Iterator[bytes], compression: str) -> Iterator[bytes]:
     """The blocks of what is compressed; `compression` is of `signatures.compression_of`."""
+    if compression in _STREAMS:
+        return filter(None, _each_stream(blocks, _STREAMS[compression]))
     packed = io.BufferedReader(BlockStream(blocks), BLOCK_BYTES)
     return _blocks_of(_DECOMPRESS[compression](packed))
+
+
+def _each_stream(blocks: Iterator[bytes], begin: Callable[[], Any]) -> Iterator[bytes]:
+    """One compressed stream after the other, with the zeros that may stand between them.
+
+    Python's own files of bzip2 and xz take a damaged stream behind a sound one for the end.
+    """
+    stream = begin()
+    for block in blocks:
+        while block := block.lstrip(b"\0") if stream.eof else block:
+            stream = begin() if stream.eof else stream
+            yield stream.decompress(block, BLOCK_BYTES)
+            while not (stream.eof or stream.needs_input):
+                yield stream.decompress(b"", BLOCK_BYTES)
+            block = stream.unused_data
+    if not stream.eof:
+        raise EOFError
 
 
 def as_text(blocks: Iterator[bytes], encoding: str, cr_ends: bool) -> Iterator[bytes]:
@@ -159,7 +178,9 @@ def _zstd(packed: IO[bytes]) -> IO[bytes]:
 
 _DECOMPRESS: dict[str, Callable[[IO[bytes]], Any]] = {
     ".gz": lambda packed: gzip.GzipFile(fileobj=packed, mode="rb"),
-    ".bz2": bz2.BZ2File,
-    ".xz": lzma.LZMAFile,
     ".zst": _zstd,
+}
+_STREAMS: dict[str, Callable[[], Any]] = {
+    ".bz2": bz2.BZ2Decompressor,
+    ".xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ),
 }

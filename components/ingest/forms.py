@@ -115,7 +115,9 @@ def form_of(
         return form._replace(format="json_lines")
     usual = "\t" if expected == "tsv" else ","
     delimiters = settings.delimiter or possible_delimiters(text.lines, usual)
-    table = find_header(text.lines, delimiters, required)
+    # Of a header that is longer than the head, a column may be further on.
+    is_cut = not is_whole and len(text.lines) == 1
+    table = find_header(text.lines, delimiters, required[:1] if is_cut else required)
     if table is not None:
         return form._replace(format="csv", delimiter=table[0], rows_above=table[1])
     # Of a format that the ending names, a line further down is its own fault.

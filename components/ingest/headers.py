@@ -65,14 +65,28 @@ def find_header(
     Raises:
         Refused: that row lacks another of them.
     """
-    for delimiter in delimiters if required else "":
-        for place, row in enumerate(_rows(lines, delimiter)):
-            names = [name.strip() for name in row]
-            if required[0] in names:
-                fault = missing_columns([name for name in names if name], required, delimiter)
-                if fault:
-                    raise Refused(fault)
-                return delimiter, place
+    # A post further down may hold what looks like a header by another delimiter.
+    found = [
+        header
+        for delimiter in delimiters
+        if required and (header := _header_by(lines, delimiter, required[0]))
+    ]
+    if not found:
+        return None
+    _, place, delimiter, names = min(found, key=lambda header: header[0])
+    if fault := missing_columns([name for name in names if name], required, delimiter):
+        raise Refused(fault)
+    return delimiter, place
+
+
+def _header_by(
+    lines: Sequence[str], delimiter: str, column: str
+) -> tuple[int, int, str, list[str]] | None:
+    """The first row that names the column: its last line, its place, the delimiter, its names."""
+    for place, (line, row) in enumerate(_rows(lines, delimiter)):
+        names = [name.strip() for name in row]
+        if column in names:
+            return line, place, delimiter, names
     return None
 
 
@@ -82,13 +96,13 @@ def _told_delimiter(lines: Sequence[str]) -> str:
     return line["delimiter"] if line else ""
 
 
-def _rows(lines: Sequence[str], delimiter: str) -> Iterator[list[str]]:
-    """The first rows that are not blank."""
+def _rows(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The first rows that are not blank, each with its last line."""
     rows = csv.reader((line + "\n" for line in lines), delimiter=delimiter)
     try:
         for row in rows:
             if row:
-                yield row
+                yield rows.line_num, row
             if rows.line_num >= _ROWS_LOOKED_AT:
                 return
     except csv.Error:
@@ -107,7 +121,7 @@ def refuse_header(lines: Sequence[str], delimiter: str, required: Sequence[str])
     rows = _rows(lines, delimiter)
     if _told_delimiter(lines):
         next(rows)
-    row = next((row for row in rows if any(map(str.strip, row))), [])
+    row = next((row for _, row in rows if any(map(str.strip, row))), [])
     names = [name.strip() for name in row if name.strip()]
     usual = _USUAL_NAMES.intersection(re.sub(r"[ -]+", "_", name.casefold()) for name in names)
     if usual and all(map(_NAME.fullmatch, names)):

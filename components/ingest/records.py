@@ -217,7 +217,7 @@ def _why_unknown(value: Any, head: Any, unknown: frozenset[Compared]) -> Note:
     if is_unknown(value, unknown):
         return Note(UNKNOWN_SPELLING, head.name)
     compared = compare_as(value)
-    # 2 and 2.0 are equal, their texts are not.
-    text = compared if isinstance(compared, str) else str(compared.normalize())
+    # 2 and 2.0 are equal, their texts are not; a number of a million digits has no shorter form.
+    text = compared if isinstance(compared, str) else str(hash(compared))
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return Note(OTHER_VALUE, head.name, int.from_bytes(digest, "big"))

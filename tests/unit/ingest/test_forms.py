@@ -26,7 +26,7 @@ from pyarrow import parquet
 from components.heads import parse_heads
 from components.ingest.audit_sources import audit_sources
 from components.ingest.forms import form_of
-from components.ingest.readers import check_files
+from components.ingest.readers import check_files, read_records
 from components.ingest.settings import READ_BY_DEFAULT, IngestSettings
 from components.ingest.sources import ENDINGS, find_posts
 from components.ingest.unreadable import Refused, SourceError
@@ -383,11 +383,34 @@ def test_a_file_without_anything_has_no_records(tmp_path, name, content):
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("encoding", "none"), ("encoding", "hex"), ("delimiter", ",,"), ("delimiter", '"')],
+    [
+        *(("encoding", name) for name in ("none", "hex", "idna", "punycode", "undefined")),
+        *(("delimiter", text) for text in (",,", '"')),
+    ],
 )
 def test_a_setting_that_no_file_can_have_is_refused(setting, value):
     with pytest.raises(ValueError, match="must be"):
         IngestSettings(**{setting: value})
+
+
+@pytest.mark.parametrize("usual", "\t,")
+@pytest.mark.parametrize("other", ";|,\t")
+@pytest.mark.parametrize("cell", ['"seen{0}author_id{0}text"', "seen{0}author_id{0}text"])
+def test_a_post_that_looks_like_a_header_by_another_delimiter_is_none(tmp_path, usual, other, cell):
+    if usual == other:
+        return
+    path = tmp_path / ("posts.csv" if other == "," else "posts.tsv")
+    path.write_text(f"author_id{usual}text\na{usual}{cell.format(other)}\n")
+    (post,) = read_records(str(path), READ_BY_DEFAULT, ("author_id", "text"))
+    assert post.fields == {"author_id": "a", "text": cell.format(other).strip('"')}
+
+
+def test_a_header_that_is_longer_than_the_first_block_is_read(tmp_path):
+    path = tmp_path / "posts.csv"
+    between = [f"column_{number}" for number in range(9_000)]
+    path.write_text(f"author_id,{','.join(between)},text\na,{',' * len(between)}hello\n")
+    (post,) = read_records(str(path), READ_BY_DEFAULT, ("author_id", "text"))
+    assert (post.fields["author_id"], post.fields["text"]) == ("a", "hello")
 
 
 def test_what_a_table_holds_beside_its_records_is_counted_by_the_audit_and_is_no_fault(tmp_path):

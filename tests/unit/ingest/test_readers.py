@@ -144,6 +144,29 @@ def test_the_content_tells_the_compression_whatever_the_ending_says(read, ending
     assert read("file.jsonl" + ending, packed) == expected
 
 
+@pytest.mark.parametrize("compression", [one for one in sorted(PACK) if one])
+def test_streams_packed_one_after_the_other_are_one_file(read, compression):
+    first, second = (PACK[compression](b'{"a": %d}\n' % number) for number in (1, 2))
+    content = [record(1, a=1), record(2, a=2)]
+    assert read("file.jsonl" + compression, first + second) == content
+    if compression != ".zst":
+        # Zeros fill up what is written in blocks; xz has them in its specification.
+        assert read("file.jsonl" + compression, first + bytes(8) + second + bytes(4)) == content
+
+
+@pytest.mark.parametrize("compression", [".gz", ".bz2", ".xz"])
+@pytest.mark.parametrize("damage", ["header", "middle", "garbage"])
+def test_a_damaged_stream_behind_a_sound_one_is_a_fault(read, compression, damage):
+    first, second = (PACK[compression](b'{"a": %d}\n' % number) for number in (1, 2))
+    place = {"header": 0, "middle": len(second) // 2}.get(damage)
+    broken = b"garbage" * 9
+    if place is not None:
+        broken = second[:place] + bytes([second[place] ^ 0xFF]) + second[place + 1 :]
+    *before, last = read("file.jsonl" + compression, first + broken)
+    assert before[0] == record(1, a=1)
+    assert last == Fault(len(before) + 1, "compressed data ends early or is damaged")
+
+
 def test_a_missing_file_stops_the_run(tmp_path):
     with pytest.raises(OSError):
         list(read_records(f"{tmp_path}/gone.jsonl", SMALL))

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandas import NaT
 
 from components.heads import parse_heads
 from components.ingest import times
@@ -271,7 +272,9 @@ def test_a_time_that_is_listed_as_unknown_is_unknown(listed):
     )
 
 
-@pytest.mark.parametrize("timestamp", ["NaT", "nan", "NULL", "n/a", float("nan"), " ", "\u200b"])
+@pytest.mark.parametrize(
+    "timestamp", ["NaT", "nan", "NULL", "n/a", float("nan"), NaT, " ", "\u200b"]
+)
 def test_an_unknown_timestamp_is_none_and_no_note(timestamp):
     assert parse_post({"author_id": "a", "text": "x", "timestamp": timestamp}) == Post("a", "x")
 
@@ -369,6 +372,12 @@ def test_a_third_value_is_noted_by_a_digest_that_is_the_same_for_the_same_value(
     assert one == (Note("neither of its two values", "gender", one[0].digest),)
 
 
+@pytest.mark.parametrize("digits", ["1" * 1_100_000, "9" * 1_100_000 + ".5", "1e9999", "0e-9999"])
+def test_a_third_value_may_be_a_number_of_any_length(digits):
+    (note,) = parse_label({"author_id": "a", "gender": digits}, HEADS).notes
+    assert note.what == "neither of its two values"
+
+
 def test_a_label_holds_a_value_for_each_head():
     raw = {"author_id": 7, "age": "41", "income": 50_000, "gender": "male"}
     assert parse_label(raw, HEADS) == Label("7", (41.0, 50_000.0, "male"))
@@ -379,6 +388,7 @@ def test_a_label_holds_a_value_for_each_head():
     [
         ({"age": 3}, "author_id missing"),
         ({"author_id": "a", "age": "old"}, "age is not a number"),
+        ({"author_id": "a", "age": "4_1"}, "age is not a number"),
         ({"author_id": "a", "age": "inf"}, "age is not a finite number"),
         ({"author_id": "a", "age": True}, "age is not a number"),
         ({"author_id": "a", "age": Unreadable("a value cannot be read")}, "a value cannot be read"),
