@@ -282,6 +282,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, ValueError) as error:  # no UTF-8, or a day such as 2024-13-01
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ConfigError(f"{path} is not read: its brackets are nested too deep") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -305,7 +307,7 @@ def _parse_assignment(assignment: str) -> dict[str, Any]:
         raise ConfigError(f"--set takes key=value, such as training.epochs=5; got {assignment!r}")
     try:
         value: Any = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         value = text
     for part in reversed(key.strip().split(".")):
         value = {part: value}
@@ -341,7 +343,7 @@ def _select_heads(declared: Any, names: list[str]) -> dict[str, Any]:
     unknown = [name for name in names if known.get(name) is None]
     if unknown or not names:
         raise ConfigError(
-            f"--heads takes names of declared heads ({', '.join(known)}); got {', '.join(names)!r}"
+            f"--heads takes names of declared heads ({', '.join(map(str, known))}); got {', '.join(names)!r}"
         )
     return {name: known[name] for name in names}
 

@@ -169,7 +169,10 @@ def _came(item: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    text = json.dumps(value, default=str, ensure_ascii=False)
+    try:
+        text = json.dumps(value, default=str, ensure_ascii=False)
+    except ValueError:  # YAML's anchors can say so
+        text = "a value that holds itself"
     return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
 
 

@@ -245,3 +245,25 @@ def test_a_servers_setting_is_told_alike(tmp_path, assignment, said):
     with pytest.raises(ValueError, match=re.escape(said)) as error:
         read_settings(tmp_path, [assignment], {})
     assert not FOREIGN.search(str(error.value))
+
+
+@pytest.mark.parametrize(
+    "key", ["heads", "heads.age.minimum", "ingest.unknown", "posts", "metadata.kind", "tuner.space"]
+)
+@pytest.mark.parametrize("value", ["&a [*a]", "&a {b: *a}"])
+def test_a_value_that_holds_itself_is_told_and_not_written_out(key, value):
+    assert f"{key}" in told(f"{key}={value}")
+
+
+@pytest.mark.parametrize("bracket", ["[", "{a: "])
+def test_settings_that_are_nested_too_deep_are_told(tmp_path, bracket):
+    assert told(f"training.epochs={bracket * 5000}").startswith("training.epochs: must be a whole")
+    path = tmp_path / "config.yaml"
+    path.write_text(bracket * 5000)
+    with pytest.raises(ConfigError, match="is not read: its brackets"):
+        load_config(path)
+
+
+def test_heads_to_keep_are_told_whatever_is_declared():
+    with pytest.raises(ConfigError, match=r"declared heads .*age, income, gender, None\)"):
+        load_config(None, ["heads={null: 1}"], ["x"], **GIVEN)

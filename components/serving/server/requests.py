@@ -60,9 +60,11 @@ def read_question(body: bytes, version: LoadedVersion, settings: ServerSettings)
     described = request.get("described")
     if not isinstance(described, bool | None):
         raise Refusal(f"'described' must be true or false; it is {kind_of(described)}.")
-    name = request.get("signature_name") or None
+    name = request.get("signature_name")
     if not isinstance(name, str | None):
         raise Refusal(f"'signature_name' must be a string; it is {kind_of(name)}.")
+    # TensorFlow Serving takes an empty one for none.
+    name = name or None
     columns = "inputs" in request
     values = _column(request["inputs"]) if columns else request["instances"]
     if columns and isinstance(values, dict):

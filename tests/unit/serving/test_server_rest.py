@@ -301,6 +301,24 @@ def test_binary_tensors_carry_examples(server: Server) -> None:
     assert answer.json()["outputs"][0]["data"] == [23.0]
 
 
+@pytest.mark.parametrize("length", ["9" * 5000, "-1", "1 ", "1.0", ""])
+def test_a_length_of_json_that_is_none_is_refused(server: Server, length: str) -> None:
+    headers = {"Inference-Header-Content-Length": length}
+    response = server.ask(INFER, tensor(["a"], [1]), headers=headers)
+    assert response.status_code == 400
+    assert "must be the length of the body's JSON" in response.json()["error"]
+
+
+def test_data_that_comes_twice_is_refused(server: Server) -> None:
+    request = tensor(["a"], [1])
+    request["inputs"][0]["parameters"] = {"binary_data_size": 5}
+    head = json.dumps(request).encode()
+    headers = {"Inference-Header-Content-Length": str(len(head))}
+    response = server.ask(INFER, head + b"\1\0\0\0b", headers=headers)
+    assert response.status_code == 400
+    assert "must come once" in response.json()["error"]
+
+
 def test_words_are_explained_by_leaving_them_out(server: Server) -> None:
     told = server.ask(EXPLAIN, {"instances": [{"posts": ["so so", "good"]}]}).json()
     (explanation,) = told["explanations"]
@@ -375,6 +393,8 @@ WRONG = [
     (PREDICT, {"instances": [b64(example(*[b"a"] * 51))]}, 400, "at most 50 posts"),
     (PREDICT, {"instances": [None]}, 400, "it is null"),
     (PREDICT, {"signature_name": 5, "instances": ["a"]}, 400, "'signature_name' must be a string"),
+    (PREDICT, {"signature_name": [], "instances": ["a"]}, 400, "must be a string; it is a list"),
+    (PREDICT, {"signature_name": 0, "instances": ["a"]}, 400, "must be a string; it is a number"),
     (PREDICT, {"signature_name": "x", "instances": ["a"]}, 400, "['posts', 'serving_default']"),
     (PREDICT, {"instances": [HOME], "described": 1}, 400, "'described' must be true or false"),
     (PREDICT, b"x" * 20_001, 413, "at most 20000 bytes"),
@@ -425,12 +445,13 @@ def test_a_body_of_no_announced_length_is_bounded_too(server: Server) -> None:
     assert (response.status_code, response.headers["connection"]) == (413, "close")
 
 
-def test_a_body_that_announces_too_much_is_not_read(server: Server) -> None:
+@pytest.mark.parametrize("length", ["20001", "9" * 5000])
+def test_a_body_that_announces_too_much_is_not_read(server: Server, length: str) -> None:
     async def unread() -> AsyncIterator[bytes]:
         raise AssertionError("it was read")
         yield b""
 
-    options = {"content": unread(), "headers": {"Content-Length": "20001"}}
+    options = {"content": unread(), "headers": {"Content-Length": length}}
     assert server.ask_all([("POST", PREDICT, options)])[0].status_code == 413
 
 
