@@ -19,17 +19,14 @@ from typing import Any
 import tensorflow as tf
 
 from components.digests import Manifest, digest_of_content, parse_manifest
+from components.serving.rollback import Rollback, RollbackError, choose_source, read_origins
 from components.serving.versions import (
     MANIFEST_FILE,
     MODEL_FILE,
     ROLLBACK_FILE,
     UNLISTED,
-    Rollback,
-    RollbackError,
-    choose_source,
     damage_against,
     next_version,
-    read_origins,
     recorded_origin,
     require_sound_copy,
     serving_order,

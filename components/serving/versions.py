@@ -7,11 +7,11 @@
     DESTINATION/<version>/assets.extra/rollback.json    of which version this one is a copy
 
 Enters: a model's folder, and what else belongs to the version. Leaves: a new version, which appears
-whole, by one rename. A rollback is a push too: the earlier model becomes the newest version, so
-that everything that serves follows it. A version whose files are not those of its list is damaged:
-it is served by nothing of ours and cannot be rolled back to. One without a list was pushed before
-there were any, and is taken as it is. `bucket` does the same where there is no file system. Knows
-nothing of TFX or TensorFlow.
+whole, by one rename. A rollback (`rollback`) is a push too: the earlier model becomes the newest
+version, so that everything that serves follows it. A version whose files are not those of its list
+is damaged: it is served by nothing of ours and cannot be rolled back to. One without a list was
+pushed before there were any, and is taken as it is. `bucket` does the same where there is no file
+system. Knows nothing of TFX or TensorFlow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -37,7 +37,7 @@ MANIFEST_FILE = "assets.extra/SHA256SUMS"
 # A rollback's record joins a version that is otherwise the same, its list of digests too.
 UNLISTED = (MANIFEST_FILE, ROLLBACK_FILE)
 NOTHING_BESIDE: Mapping[str, bytes] = MappingProxyType({})
-_PARTIAL = ".partial-"
+PARTIAL = ".partial-"
 _LOCK = ".push-lock"
 
 
@@ -209,22 +209,22 @@ def push_version(
     if not (model / MODEL_FILE).is_file():
         raise FileNotFoundError(f"a model folder must hold {MODEL_FILE}; {model} does not")
     destination.mkdir(parents=True, exist_ok=True)
-    with _locked(destination):
-        for leftover in destination.glob(f"{_PARTIAL}*"):
+    with locked(destination):
+        for leftover in destination.glob(f"{PARTIAL}*"):
             shutil.rmtree(leftover)
         newest = newest_version(destination)
         if newest is not None and _holds(destination / str(newest), model, beside):
             return Push(newest, is_new=False)
         version = next_version(version_numbers(os.listdir(destination)))
-        partial = destination / f"{_PARTIAL}{version}"
+        partial = destination / f"{PARTIAL}{version}"
         shutil.copytree(model, partial, copy_function=shutil.copyfile)
         for name, content in beside.items():
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             (partial / name).write_bytes(content)
-        _flush_tree(partial)
+        flush_tree(partial)
         require_sound_copy(find_damage(partial), str(destination))
         partial.rename(destination / str(version))
-        _flush(destination)
+        flush(destination)
         return Push(version, is_new=True)
 
 
@@ -237,135 +237,8 @@ def require_sound_copy(damage: str, destination: str) -> None:
         )
 
 
-class Rollback(NamedTuple):
-    """What a rollback did: the model's own version, and the new one that now holds it."""
-
-    model: int
-    version: int
-
-
-class RollbackError(ValueError):
-    """There is nothing to roll back to; the message says what there is."""
-
-
-def roll_back(destination: Path, to: int | None = None) -> Rollback:
-    """Makes an earlier version's model the newest version, all of it at once or not at all.
-
-    Its files are linked, not copied, where the file system can. The versions stay as they are; a
-    rollback can be rolled back.
-
-    Args:
-        destination: folder of versions.
-        to: version to serve again; None: the one pushed before that which serves.
-
-    Raises:
-        RollbackError: there is no such version, none before, it serves already, or it is damaged.
-        ValueError: no version is named, and the newest one's record of a rollback is damaged.
-        OSError: the destination cannot be written.
-    """
-    if newest_version(destination) is None:
-        raise RollbackError(f"A rollback needs a folder of versions; {destination} holds none.")
-    with _locked(destination):
-        for leftover in destination.glob(f"{_PARTIAL}*"):
-            shutil.rmtree(leftover)
-        origins = read_origins(
-            whole_versions(destination), to, functools.partial(origin, destination)
-        )
-        model, source = choose_source(
-            origins, to, lambda version: find_damage(destination / str(version))
-        )
-        version = next_version(version_numbers(os.listdir(destination)))
-        partial = destination / f"{_PARTIAL}{version}"
-        shutil.copytree(destination / str(source), partial, copy_function=_link)
-        record = partial / ROLLBACK_FILE
-        # A copy of a copy has it already, as a link; writing to it would change the other one.
-        if not record.exists():
-            record.parent.mkdir(exist_ok=True)
-            record.write_text(json.dumps({"version": model}), encoding="utf-8")
-        _flush_tree(partial)
-        partial.rename(destination / str(version))
-        _flush(destination)
-        return Rollback(model, version)
-
-
-def choose_source(
-    origins: Mapping[int, int], to: int | None, damage: Callable[[int], str]
-) -> tuple[int, int]:
-    """The model that a rollback takes, and the newest version that holds it undamaged.
-
-    Args:
-        origins: of each whole version, the one whose model it holds.
-        to: the version asked for; None: the one pushed before that which serves.
-        damage: tells what of a version is damaged, empty: nothing.
-
-    Raises:
-        RollbackError: as `choose_rollback`, or no version holds the model undamaged.
-    """
-    model, told = choose_rollback(origins, to), ""
-    for version in sorted((v for v, own in origins.items() if own == model), reverse=True):
-        told = damage(version)
-        if not told:
-            return model, version
-    raise RollbackError(
-        f"Version {model} is damaged and cannot be rolled back to: {told}. Name another version "
-        "with --to."
-    )
-
-
-def read_origins(
-    whole: Sequence[int], to: int | None, origin: Callable[[int], int]
-) -> dict[int, int]:
-    """Of each version, the one whose model it holds; one whose record is damaged: itself.
-
-    Raises:
-        ValueError: no version is named, and the record of the newest one, before which the model
-            to go back to was pushed, is damaged.
-    """
-    origins = {}
-    for version in whole:
-        try:
-            origins[version] = origin(version)
-        except ValueError:
-            if to is None and version == max(whole):
-                raise
-            origins[version] = version
-    return origins
-
-
-def choose_rollback(origins: Mapping[int, int], to: int | None) -> int:
-    """The model that a rollback takes, by its own version.
-
-    Args:
-        origins: of each whole version, the one whose model it holds.
-        to: the version asked for; None: the one pushed before that which serves.
-
-    Raises:
-        RollbackError: there is no such version, none before, or it serves already.
-    """
-    served = origins[max(origins)]
-    if to is None:
-        earlier = [own for own in origins.values() if own < served]
-        if not earlier:
-            raise RollbackError(f"No version was pushed before {served}, which serves.")
-        return max(earlier)
-    if to not in origins:
-        raise RollbackError(
-            f"There is no version {to}. There are {', '.join(map(str, sorted(origins)))}."
-        )
-    if origins[to] == served:
-        raise RollbackError(f"Version {to} serves already.")
-    return origins[to]
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
 @contextlib.contextmanager
-def _locked(destination: Path) -> Iterator[None]:
+def locked(destination: Path) -> Iterator[None]:
     """Waits for any other push to this destination; the kernel frees the lock of a killed one."""
     with open(destination / _LOCK, "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -386,7 +259,8 @@ def _holds(version: Path, model: Path, beside: Mapping[str, bytes]) -> bool:
     )
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Brings a file, or a folder's list of names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -394,8 +268,8 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _flush_tree(folder: Path) -> None:
+def flush_tree(folder: Path) -> None:
     """Brings a tree to the disk, so that a power cut after the rename finds it whole too."""
     for path in folder.rglob("*"):
-        _flush(path)
-    _flush(folder)
+        flush(path)
+    flush(folder)

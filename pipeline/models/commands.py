@@ -104,7 +104,7 @@ def rollback(model: str, to: int | None) -> None:
     `authorprofile serve`, `predict` and TensorFlow Serving follow it; the next training starts
     from it and is compared with it. In a bucket nothing else may push meanwhile.
     """
-    from components.serving.versions import RollbackError
+    from components.serving.rollback import RollbackError
 
     with one_line_errors(model):
         place = check_place(model)

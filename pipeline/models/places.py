@@ -12,9 +12,10 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from components.serving import versions
+from components.serving import rollback, versions
 from components.serving.assets import HEADS_FILE, QUALITY_FILE
-from components.serving.versions import MODEL_FILE, Rollback, version_numbers
+from components.serving.rollback import Rollback
+from components.serving.versions import MODEL_FILE, version_numbers
 
 
 class Place(Protocol):
@@ -70,7 +71,7 @@ class Folder:
         yield self.path / str(version)
 
     def roll_back(self, to: int | None) -> Rollback:
-        return versions.roll_back(self.path, to)
+        return rollback.roll_back(self.path, to)
 
 
 class Bucket:

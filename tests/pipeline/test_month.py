@@ -23,7 +23,8 @@ import pytest
 from command import TINY, arguments, kill_when, read_summary
 from daily import write_day
 
-from components.serving.versions import newest_version, roll_back
+from components.serving.rollback import roll_back
+from components.serving.versions import newest_version
 from pipeline.config import load_config
 from pipeline.lineage import read_last_run, read_runs
 from pipeline.store import connect_metadata

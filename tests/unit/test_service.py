@@ -8,7 +8,8 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.judging.baseline import ModelBeforeStrategy
-from components.serving.versions import push_version, roll_back
+from components.serving.rollback import roll_back
+from components.serving.versions import push_version
 from pipeline.config import load_config
 from pipeline.lineage import read_last_run
 from pipeline.service import follow_service

@@ -16,7 +16,7 @@ from components.retraining.keeper import RunKeeperExecutor
 from components.retraining.plan import Plan
 from components.retraining.planner import BlockedError, Executor, PlannerSetup
 from components.retraining.record import RetrainingDecision
-from components.serving.versions import roll_back
+from components.serving.rollback import roll_back
 from pipeline.config import load_config
 from tests.unit.retraining.span_files import write_span
 

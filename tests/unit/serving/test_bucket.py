@@ -14,12 +14,12 @@ from components.serving.bucket import (
     roll_back,
     served_version,
 )
+from components.serving.rollback import RollbackError
 from components.serving.versions import (
     MANIFEST_FILE,
     MODEL_FILE,
     ROLLBACK_FILE,
     UNLISTED,
-    RollbackError,
 )
 from pipeline.cli import cli
 

@@ -8,16 +8,15 @@ import pytest
 from click.testing import CliRunner
 
 from components.serving.answering import ModelFolder
+from components.serving.rollback import RollbackError, roll_back
 from components.serving.versions import (
     MANIFEST_FILE,
     ROLLBACK_FILE,
-    RollbackError,
     find_damage,
     model_versions,
     newest_version,
     origin,
     push_version,
-    roll_back,
     served_version,
     serving_order,
 )

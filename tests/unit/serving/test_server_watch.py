@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
+from components.serving.rollback import roll_back
 from components.serving.server import watch
 from components.serving.server.refusals import Refusal
 from components.serving.server.watch import State, Versions
-from components.serving.versions import MANIFEST_FILE, roll_back
+from components.serving.versions import MANIFEST_FILE
 from tests.unit.serving.damage import DAMAGES, list_digests
 
 
