@@ -342,8 +342,9 @@ def _select_heads(declared: Any, names: list[str]) -> dict[str, Any]:
     known = declared if isinstance(declared, Mapping) else {}
     unknown = [name for name in names if known.get(name) is None]
     if unknown or not names:
+        told = ", ".join(map(str, known))
         raise ConfigError(
-            f"--heads takes names of declared heads ({', '.join(map(str, known))}); got {', '.join(names)!r}"
+            f"--heads takes names of declared heads ({told}); got {', '.join(names)!r}"
         )
     return {name: known[name] for name in names}
 

@@ -146,7 +146,14 @@ def _decode(head: bytes, is_whole: bool, settings: IngestSettings) -> _Head:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not is_whole and len(lines) > 1:
         del lines[-1]
-    return _Head(lines, encoding, is_valid, "\n" not in text and "\r" in text[:-1])
+    return _Head(lines, encoding, is_valid, _has_cr_ends(text))
+
+
+def _has_cr_ends(text: str) -> bool:
+    """Whether lines end in a carriage return alone; quotes of a table may hold other ends."""
+    # Of a last one, what follows it is not known.
+    ends = re.findall(r"\r\n|\r(?!\Z)|\n", text)
+    return ends[:1] == ["\r"] and 2 * ends.count("\r") > len(ends)
 
 
 def _text_of(head: bytes, is_whole: bool, encoding: str) -> tuple[str, bool]:

@@ -30,6 +30,8 @@ from components.ingest.unreadable import Refused
 
 UNREADABLE = "a value cannot be read"
 
+# Python has no such time, number or text, or knows no such time zone.
+_UNREADABLE = (ValueError, OverflowError, LookupError)
 _ROWS_A_BATCH = 256
 _BUFFER_BYTES = 1 << 20
 
@@ -97,10 +99,12 @@ def _uuids_of(column: Any) -> list[UUID | None]:
 
 
 def _values_of(column: Any) -> list[Any]:
+    if pyarrow.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     if not _is_bytes(column.type):
         try:
             values: list[Any] = column.to_pylist()
-        except (ValueError, OverflowError):
+        except _UNREADABLE:
             pass
         else:
             return values
@@ -124,7 +128,7 @@ def _value_of(scalar: Any) -> Any:
         return value.decode("utf-8")
     except UnicodeDecodeError as error:
         return error.object if _is_bytes(scalar.type) else Unreadable(NOT_UTF8)
-    except (ValueError, OverflowError):
+    except _UNREADABLE:
         return Unreadable(UNREADABLE)
 
 

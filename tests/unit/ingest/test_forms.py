@@ -361,6 +361,24 @@ def test_columns_are_named_where_the_first_row_is_a_header_and_counted_else(head
     assert SECRET not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("end", "inner", "place"),
+    [
+        *(("\r", inner, "text") for inner in ("\n", "\r\n")),
+        *(("\n", "\r", place) for place in ("header", "text")),
+        *(("\r\n", inner, place) for inner in "\r\n" for place in ("header", "text")),
+    ],
+)
+def test_ends_of_lines_are_told_from_those_within_quotes(tmp_path, end, inner, place):
+    path = tmp_path / "posts.csv"
+    column, text = (f'"my{inner}column"', "x") if place == "header" else ("column", f'"x{inner}y"')
+    rows = ["author_id,text," + column, *(f"a{number},{text},1" for number in range(9)), "b,z,1"]
+    path.write_bytes("".join(row + end for row in rows).encode())
+    posts = list(read_records(str(path), READ_BY_DEFAULT, ("author_id", "text")))
+    assert [post.fields["author_id"] for post in posts] == [*(f"a{n}" for n in range(9)), "b"]
+    assert posts[0].fields["text"].split() == text.strip('"').split()
+
+
 def test_only_a_bounded_first_block_is_looked_at(tmp_path):
     # A title above the header that fills the block: each row tells what it lacks.
     path = tmp_path / "posts.csv"

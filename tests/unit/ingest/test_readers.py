@@ -332,6 +332,7 @@ UUIDS = [UUID(int=number) for number in (5, 6)]
         (pyarrow.array([b"\x9f\x01", b"au2"], pyarrow.binary()), ["9f01", "au2"]),
         (pyarrow.array([b"\x9f\x01", b"au2"], pyarrow.large_binary()), ["9f01", "au2"]),
         (pyarrow.array(["au1", "au2"]).dictionary_encode(), ["au1", "au2"]),
+        (pyarrow.array([b"\x9f\x01", b"au2"]).dictionary_encode(), ["9f01", "au2"]),
         (pyarrow.array(["au1", "au2"], pyarrow.large_string()), ["au1", "au2"]),
     ],
     ids=lambda value: str(getattr(value, "type", "")),
@@ -357,6 +358,25 @@ ACoBAABQQVIx
 def test_a_uuid_is_one_whoever_wrote_the_parquet_file(read):
     content = base64.b64decode(UUID_OF_DUCKDB)
     assert read("file.parquet", content) == [record(1, author_id=UUIDS[0], text="x")]
+
+
+def test_text_of_a_dictionary_of_bytes_is_text(tmp_path):
+    values = pyarrow.array([b"au1", b"\xff", b"au1"]).dictionary_encode()
+    table = pyarrow.table({"author_id": ["a"] * 3, "text": values})
+    given = list(read_records(write_parquet(tmp_path, table), SMALL))
+    assert [given[place].fields["text"] for place in (0, 2)] == ["au1", "au1"]
+    assert fault_of(given[1]) == "not valid UTF-8"
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "x", "+99:99"])
+def test_a_time_zone_that_nobody_knows_costs_the_time_alone(tmp_path, zone):
+    times = pyarrow.array([1, None], pyarrow.timestamp("us", zone))
+    table = pyarrow.table({"author_id": ["a", "b"], "text": ["x", "y"], "timestamp": times})
+    records = read_records(write_parquet(tmp_path, table), SMALL)
+    assert [parse_post(item.fields) for item in records] == [
+        Post("a", "x", notes=(Note("timestamp not readable"),)),
+        Post("b", "y"),
+    ]
 
 
 def test_a_parquet_value_that_cannot_be_read_costs_the_field_alone(tmp_path):
