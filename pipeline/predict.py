@@ -68,7 +68,7 @@ def predict_command(
     """
     try:
         if file is not None and not os.path.lexists(file):
-            raise FileNotFoundError(f"FILE must be a file of posts; {file} is none.")
+            raise FileNotFoundError(f"FILE must be a file of posts; there is no {file}.")
         with open_source(str(file)) if file else open(0, "rb", closefd=False) as source:
             name = str(file) if file else STANDARD_INPUT
             predict_posts(model_folder, source, sys.stdout, sys.stderr, settings, name)

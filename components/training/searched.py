@@ -92,7 +92,8 @@ def check_space(
         if not _is_only(value, given):
             raise ValueError(
                 f"{section}.{field} and tuner.space.{name} are both set, and what is set is not "
-                f"searched; got {value} and {_shown(given)}. Leave one of them out"
+                f"searched; got {value} and {_shown(given)}. Leave one of them out, as with "
+                f"tuner.space.{name}={'[]' if isinstance(given, list) else 'null'}"
             )
     if not any(_tries_several(getattr(left, name)) for name in _tried(left, network, heads)):
         raise ValueError(

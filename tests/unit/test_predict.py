@@ -307,7 +307,7 @@ def test_exit_codes_and_messages_tell_a_wrong_path_from_a_wrong_input(
     cases = [
         (tmp_path, damaged, 2, "model folder must hold saved_model.pb or versions"),
         (tmp_path / "none", damaged, 2, "is no folder"),
-        (toy_model, tmp_path / "none", 2, "FILE must be a file of posts"),
+        (toy_model, tmp_path / "none", 2, f"file of posts; there is no {tmp_path / 'none'}."),
         (toy_model, tmp_path / "empty", 1, "it is empty"),
         (toy_model, damaged, 1, "gzip input must be whole"),
     ]
