@@ -108,10 +108,8 @@ def learning_problem(summary: JoinSummary, head: Any) -> str | None:
         counts = summary.splits[split]
         if not counts.heads[head.name].known:
             authors = f"{counts.authors:,} {split} author{'s' if counts.authors > 1 else ''}"
-            unknown = summary.unknown_values.get(head.name)
-            values = unknown.line() if unknown else ""
             found = f"{name_head(head)} has no known label among {authors}"
-            return f"{found} ({values})" if values else found
+            return found + _why_unknown(summary, head)
     cuts = summary.cuts.get(head.name)
     for split in _NEED_DIFFERENT:
         counts_of_head = summary.splits[split].heads[head.name]
@@ -120,6 +118,20 @@ def learning_problem(summary: JoinSummary, head: Any) -> str | None:
             value = f", {only}," if counts_of_head.known >= _MANY else ""
             return f"{name_head(head)} has one value only{value} in {split!r}"
     return _one_group_problem(summary, head, cuts) if cuts else None
+
+
+def _why_unknown(summary: JoinSummary, head: Any) -> str:
+    """What the labels hold in place of known ones, and the setting that may be wrong."""
+    unknown = summary.unknown_values.get(head.name)
+    values = unknown.line() if unknown else ""
+    if unknown and unknown.other:
+        setting = f"heads.{head.name}.positive and heads.{head.name}.negative"
+        return f" ({values}; {setting} say which two)"
+    if values:
+        return f" ({values})"
+    if any(counts.heads[head.name].known for counts in summary.splits.values()):
+        return ""
+    return f" (if the files name that field otherwise, capitals count, set heads.{head.name}.field)"
 
 
 def _only_value(counts: HeadCounts) -> str | None:

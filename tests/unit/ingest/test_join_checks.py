@@ -141,7 +141,8 @@ def test_a_head_whose_labels_are_other_values_says_so():
     counts[("note", 1, "spelt as unknown", "gender")] = (12, 2, 99)
     assert (
         "has no known label among 80 train authors (80 label records have neither of its two "
-        "values (more than 100 distinct), 12 have it spelt as unknown). Add the labels"
+        "values (more than 100 distinct), 12 have it spelt as unknown; heads.gender.positive and "
+        "heads.gender.negative say which two). Add the labels"
     ) in error_of(counts)
 
 
@@ -181,6 +182,16 @@ def test_a_head_without_a_known_label_is_named_with_the_switch(split):
     assert (
         f"head 'age' (field 'age') has no known label among {authors} {split} authors. "
         "Add the labels, or leave it out: --heads gender."
+    ) in error_of(counts)
+
+
+def test_a_head_without_any_known_label_is_told_that_its_field_may_have_another_name():
+    counts = tally()
+    for split in ("train", "eval", "test"):
+        del counts[("known", split, "age")]
+    assert (
+        "has no known label among 80 train authors (if the files name that field otherwise, "
+        "capitals count, set heads.age.field). Add the labels"
     ) in error_of(counts)
 
 
