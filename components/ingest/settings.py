@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from components.label_values import Compared, compare_as, is_code, spell
+from components.time_zones import find_zone
 
 UNKNOWN = (
     *("NA", "N/A", "#N/A", "#NA", "<NA>", "NaN", "-NaN", "NaT", "null", "None", "nil"),
@@ -111,12 +112,7 @@ class IngestSettings(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(
-                "must be a zone of the IANA time zone database, such as UTC or Europe/Berlin"
-            ) from None
+        find_zone(name)
         return name
 
     @cached_property
@@ -127,7 +123,7 @@ class IngestSettings(BaseModel):
     @cached_property
     def zone(self) -> ZoneInfo:
         """The zone of `timezone`."""
-        return ZoneInfo(self.timezone)
+        return find_zone(self.timezone)
 
     @field_validator("encoding")
     @classmethod

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import zoneinfo
 
+from components.time_zones import find_zone
 from pipeline.config import ConfigError
 
 EXAMPLE = "such as '0 3 * * *', every day at 3:00"
@@ -100,11 +100,9 @@ def parse_cron(text: str, timezone: str) -> Cron:
 def check_timezone(name: str) -> None:
     """Raises ConfigError where there is no such zone."""
     try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigError(
-            f"timezone: must be a name of the IANA database, such as Europe/Berlin; got {name!r}"
-        ) from None
+        find_zone(name)
+    except ValueError as error:
+        raise ConfigError(f"timezone: {error}; got {name!r}") from None
 
 
 def _values(field: _Field, word: str) -> list[int]:

@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-import zoneinfo
 from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from components.time_zones import find_zone
 from pipeline.config import Config
 from pipeline.deploy.faults import Fault
 from pipeline.deploy.settings import Target, VertexSettings
@@ -189,11 +189,10 @@ def _kubeflow_faults(config: Config) -> Iterator[Fault]:
     if kubeflow.host:
         yield from _address_faults("deploy.kubeflow.host", kubeflow.host)
     try:
-        zoneinfo.ZoneInfo(kubeflow.timezone)
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        find_zone(kubeflow.timezone)
+    except ValueError as error:
         yield Fault(
-            "deploy.kubeflow.timezone: must be a time zone of the IANA database, such as "
-            "Europe/Berlin",
+            f"deploy.kubeflow.timezone: {error}",
             kubeflow.timezone or "nothing",
             "Name the install's CRON_SCHEDULE_TIMEZONE.",
         )

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from components.time_zones import find_zone
+
 NUMBERS = re.compile(r"[0-9*,/-]+")
 NAMES = re.compile(r"[0-9a-z*,/-]+")
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -50,11 +52,9 @@ def parse_timezone(name: str) -> ZoneInfo:
         CronError: there is none of that name.
     """
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise CronError(
-            f"--timezone must be a name of the IANA database, such as Europe/Berlin; got {name!r}"
-        ) from None
+        return find_zone(name)
+    except ValueError as error:
+        raise CronError(f"--timezone {error}; got {name!r}") from None
 
 
 def next_due(trigger: Any, after: datetime) -> datetime:

@@ -151,7 +151,7 @@ def test_usual_buckets_are_taken(deployable, bucket):
         ({"namespace": "n" * 64}, "kubeflow.namespace", "at most 63"),
         ({"token_variable": "MY TOKEN"}, "kubeflow.token_variable", "environment variable"),
         ({"volume": {"claim": "Posts"}}, "kubeflow.volume.claim", "a name of Kubernetes"),
-        ({"timezone": "Mars/Base"}, "kubeflow.timezone", "a time zone of the IANA database"),
+        ({"timezone": "Mars/Base"}, "kubeflow.timezone", "must be a name of the IANA database"),
         ({"host": "kubeflow.example.org"}, "kubeflow.host", "an address of http or https"),
         ({"host": "https://kube flow"}, "kubeflow.host", "an address of http or https"),
         ({"serving": {"memory": "2 GB"}}, "kubeflow.serving.memory", "a quantity of Kubernetes"),

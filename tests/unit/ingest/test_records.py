@@ -234,7 +234,7 @@ def test_a_time_without_a_zone_is_of_the_zone_that_is_set(timestamp, hours):
 
 @pytest.mark.parametrize("name", ["Mars/Base", "", "Europe", "../UTC", "/etc/passwd", "x" * 300])
 def test_a_zone_that_does_not_exist_is_refused(name):
-    with pytest.raises(ValueError, match="must be a zone of the IANA time zone database"):
+    with pytest.raises(ValueError, match="must be a name of the IANA database"):
         IngestSettings(timezone=name)
 
 
