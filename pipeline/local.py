@@ -43,7 +43,7 @@ from pipeline.causes import StageFailed, describe_cause
 from pipeline.config import Config
 from pipeline.console import TITLES
 from pipeline.lineage import RunArtifacts, read_last_run
-from pipeline.lock import only_one
+from pipeline.lock import RUN_LOCK, only_one
 from pipeline.pipeline import create_pipeline
 from pipeline.report import place_report, settings_path, write_config
 from pipeline.reuse import DigestingLauncher
@@ -53,7 +53,6 @@ from pipeline.store import Handle, connect_metadata
 # What is in service may have been taken away since; pushing the same model again adds nothing. A
 # report tells of its own run.
 REPORT = "RunReport"
-LOCK_FILE = "lock"
 NEVER_REUSED = ("VersionedPusher", REPORT)
 # TFX's own, in the folder of the transform graph; it is left where a stage does not end.
 TRANSFORM_TEMPORARY = ".temp_path"
@@ -202,7 +201,7 @@ def run_folder(config: Config) -> Iterator[tuple[Path, Any]]:
     out = Path(config.out).resolve()
     out.mkdir(parents=True, exist_ok=True)
     connection = connect_metadata(config, out)
-    with only_one(out / LOCK_FILE, "run"):
+    with only_one(out / RUN_LOCK, "run"):
         _delete_left(out / "artifacts")
         yield out, connection
 

@@ -6,13 +6,17 @@ Imports neither TensorFlow nor TFX.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+
+from components.locks import take_lock
+
+RUN_LOCK = "lock"
+"""That of a run, in its folder."""
 
 
 class InUseError(RuntimeError):
@@ -31,22 +35,25 @@ def only_one(lock_file: Path, what: str) -> Iterator[None]:
         InUseError: another process holds it.
     """
     with lock_file.open("a+", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not take_lock(lock):
             raise InUseError(
                 f"One {what} at a time may work in a folder; another is at work in "
                 f"{lock_file.parent}: {_holder(lock_file)}. Wait until it has ended, or name "
                 "another folder with --out."
-            ) from None
+            )
         lock.truncate(0)
         lock.write(
             f"process {os.getpid()} on {socket.gethostname()}, since "
             f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
         )
         lock.flush()
-        yield
+        try:
+            yield
+        finally:
+            lock.truncate(0)
 
 
 def _holder(lock_file: Path) -> str:
-    return lock_file.read_text(encoding="utf-8", errors="replace") or "a process that just started"
+    return lock_file.read_text(encoding="utf-8", errors="replace") or (
+        "a process that is starting or ending"
+    )

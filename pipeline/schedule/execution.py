@@ -12,7 +12,6 @@ and goes on where it was when the schedule next runs.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import signal
@@ -24,6 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from components.locks import is_locked, take_lock
+from pipeline.lock import RUN_LOCK
 from pipeline.schedule.jobs import Definition, Job, JobFolder, LastRun
 
 LOGGER = logging.getLogger("authorprofile.schedule")
@@ -31,6 +32,7 @@ INTERRUPTED = 130
 GRACE_SECONDS = 60
 POLL_SECONDS = 0.2
 LAST_LINE_BYTES = 4096
+LOCK_FILE = "schedule.lock"
 _MEANINGS = {
     0: "done",
     1: "failed",
@@ -147,13 +149,12 @@ def _interrupt(process: subprocess.Popen[bytes]) -> int:
 def only_run_in(out: Path, stop: threading.Event, *, wait: bool) -> Iterator[int | None]:
     """Gives the lock of scheduled runs in a folder once no other run is there; None: stopped.
 
-    A run that somebody started by hand holds `lock` in its folder, which `pipeline.local` takes; it
-    is waited for as well.
+    A run that somebody started by hand holds `RUN_LOCK` in its folder; it is waited for as well.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with (out / "schedule.lock").open("ab") as own:
+    with (out / LOCK_FILE).open("ab") as own:
         told = False
-        while not (_is_free(own) and _nobody_runs(out)):
+        while not take_lock(own) or _is_held(out / RUN_LOCK):
             if not wait:
                 raise FolderBusyError(
                     f"One run at a time may work in a folder; another is at work in {out}. "
@@ -168,26 +169,18 @@ def only_run_in(out: Path, stop: threading.Event, *, wait: bool) -> Iterator[int
         yield own.fileno()
 
 
-def _is_free(lock: IO[bytes]) -> bool:
-    """Takes the lock where nobody holds it."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _nobody_runs(out: Path) -> bool:
-    with (out / "lock").open("ab") as lock:
-        return _is_free(lock)
-
-
 def is_running(out: Path) -> bool:
     """Whether a scheduled run is at work in a folder."""
-    if not (out / "schedule.lock").exists():
+    return _is_held(out / LOCK_FILE)
+
+
+def _is_held(lock_file: Path) -> bool:
+    """Whether a process holds a lock; a file that is not there is held by none."""
+    try:
+        with lock_file.open("rb") as lock:
+            return is_locked(lock)
+    except FileNotFoundError:
         return False
-    with (out / "schedule.lock").open("ab") as lock:
-        return not _is_free(lock)
 
 
 def last_line(log: Path) -> str:

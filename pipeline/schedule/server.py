@@ -14,7 +14,6 @@ Called by `authorprofile schedule serve`.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import signal
 import threading
@@ -22,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from components.locks import take_lock
 from pipeline.schedule.cron import CronError, count_due, next_due, parse_cron
 from pipeline.schedule.execution import execute, is_running
 from pipeline.schedule.jobs import Job, JobError, JobFolder, LastRun
@@ -215,12 +215,10 @@ def _was_cut_off(job: Job) -> bool:
 
 
 def _take(lock: IO[bytes], path: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not take_lock(lock):
         raise AlreadyServedError(
             f"One process serves a folder of schedules; another one serves {path}."
-        ) from None
+        )
 
 
 def describe_folder(folder: JobFolder) -> str:

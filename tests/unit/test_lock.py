@@ -1,15 +1,19 @@
 """One process at a time in a folder, tried with real processes."""
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from components.serving.bulk.work import claim_work, work_folder
 from pipeline.lock import InUseError, only_one
+from pipeline.schedule.execution import is_running, only_run_in
 
 HOLDER = """
 import sys, time
@@ -60,6 +64,51 @@ def test_the_lock_goes_with_its_process(tmp_path, hold, end):
     process.wait()
     with only_one(tmp_path / "lock", "run"):
         assert f"process {os.getpid()} on" in (tmp_path / "lock").read_text()
+
+
+def test_a_process_that_has_ended_is_not_named(tmp_path):
+    with only_one(tmp_path / "lock", "run"):
+        pass
+    assert (tmp_path / "lock").read_text() == ""
+    with pytest.raises(ZeroDivisionError), only_one(tmp_path / "lock", "run"):
+        1 / 0  # noqa: B018
+    assert (tmp_path / "lock").read_text() == ""
+
+
+def a_run(folder):
+    return folder / "lock", only_one(folder / "lock", "run")
+
+
+def a_scheduled_run(folder):
+    return folder / "schedule.lock", only_run_in(folder, threading.Event(), wait=False)
+
+
+def a_prediction(folder):
+    work = work_folder(folder / "answers.csv")
+    work.mkdir()
+    return work / ".lock", claim_work(folder / "answers.csv", {}, force=True)
+
+
+@pytest.mark.parametrize("start", [a_run, a_scheduled_run, a_prediction])
+def test_whoever_looks_whether_a_lock_is_held_refuses_nobody(tmp_path, start):
+    lock_file, work = start(tmp_path)
+    lock_file.write_text("process 1 on another machine, which was killed")
+    look = lock_file.open("rb")
+    fcntl.flock(look, fcntl.LOCK_SH)
+    threading.Timer(0.2, look.close).start()
+    with work:
+        assert look.closed
+
+
+def test_two_that_look_do_not_take_each_other_for_a_run(tmp_path):
+    assert not is_running(tmp_path)
+    (tmp_path / "schedule.lock").touch()
+    with (tmp_path / "schedule.lock").open("rb") as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        assert not is_running(tmp_path)
+    with only_run_in(tmp_path, threading.Event(), wait=False):
+        assert is_running(tmp_path)
+    assert not is_running(tmp_path)
 
 
 @pytest.mark.parametrize(

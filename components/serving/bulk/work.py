@@ -12,7 +12,6 @@ lasts; only its owner can read it. Called by `run`.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -22,6 +21,7 @@ from typing import Any
 
 from components.ingest.opening import named
 from components.ingest.sources import SourceFile
+from components.locks import take_lock
 
 JOB_FILE = "job.json"
 WORK_SUFFIX = ".unfinished"
@@ -93,13 +93,11 @@ def claim_work(output: Path, job: Mapping[str, Any], force: bool) -> Iterator[Pa
         raise _taken(output)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with open(folder / _LOCK_FILE, "ab") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not take_lock(lock):
             raise OutputTaken(
                 f"an output is written by one call at a time; another is writing {output}. Wait "
                 "for it, or give another path."
-            ) from None
+            )
         if _is_leftover(output, folder):
             _clear(folder)
             if not force:
