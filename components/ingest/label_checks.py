@@ -74,8 +74,8 @@ def _hints(counts: list[HeadCounts], head: Any) -> Iterator[str]:
     for code, labels in codes.items():
         if labels >= _OFTEN:
             yield (
-                f"The value {code} occurs {labels:,} times: if it means unknown, list it in "
-                "ingest.unknown, in place of the default or beside its spellings, such as NA."
+                f"The value {code} occurs {labels:,} times: if it means unknown, add {code} to "
+                "ingest.unknown."
             )
     looks_like = _looks_like(counts, head)
     yield looks_like or f"If they are right, {head.range_remedy}."

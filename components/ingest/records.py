@@ -11,7 +11,7 @@ Knows nothing of TFX, Beam or TensorFlow.
 | text | required | | text that is not blank |
 | post_id | optional | | see `ids` |
 | timestamp | optional | | see `times`; one that cannot be read is as good as none, and is noted |
-| a head's field | | optional | what the head reads; absent, empty, null, NaN or `ingest.unknown` |
+| a head's field | | optional | what the head reads; absent, empty, null, `NA`, `ingest.unknown` |
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ UNKNOWN = (
     *("NA", "N/A", "#N/A", "#NA", "<NA>", "NaN", "-NaN", "NaT", "null", "None", "nil"),
     *("unknown", "?", "-", "."),
 )
-"""How pandas, R, SQL, Excel, Stata and people write that a value is unknown."""
+"""How pandas, R, SQL, Excel, Stata and people write that a value is unknown; it always counts."""
 
 
 class SplitSettings(BaseModel):
@@ -89,9 +89,10 @@ class IngestSettings(BaseModel):
         "tab, pipe)",
     )
     unknown: list[str] = Field(
-        list(UNKNOWN),
-        description="how an unknown label, timestamp or post_id is given beside an empty field and "
-        "null, as text in any case or a number such as -1; not where a binary head declares it",
+        [],
+        description="further ways in which an unknown label, timestamp or post_id is given, as "
+        "text in any case or a number such as -1; an empty field, null, NA, NaN, ? and the like "
+        "always count; a value that a binary head declares is that value",
     )
     timezone: str = Field(
         "UTC",
@@ -117,8 +118,8 @@ class IngestSettings(BaseModel):
 
     @cached_property
     def unknown_values(self) -> frozenset[Compared]:
-        """What `unknown` lists, as `label_values.compare_as` gives it."""
-        return frozenset(map(compare_as, self.unknown))
+        """`UNKNOWN` and what `unknown` lists, as `label_values.compare_as` gives it."""
+        return frozenset(map(compare_as, (*UNKNOWN, *self.unknown)))
 
     @cached_property
     def zone(self) -> ZoneInfo:

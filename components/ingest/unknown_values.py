@@ -16,8 +16,9 @@ MOST_DISTINCT = 100
 class ValueCounts(BaseModel):
     """Label records of all files whose field is not empty, and the head's value unknown.
 
-    `spelt_unknown`: NaN or a spelling of `ingest.unknown`. `other`: of a binary head, neither of
-    its two values, among them `distinct` different ones; `MOST_DISTINCT` + 1 means more.
+    `spelt_unknown`: NaN, a spelling such as NA or one of `ingest.unknown`. `other`: of a binary
+    head, neither of its two values, among them `distinct` different ones; `MOST_DISTINCT` + 1 means
+    more.
     """
 
     spelt_unknown: int

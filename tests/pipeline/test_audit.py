@@ -120,8 +120,7 @@ def test_an_audit_that_cannot_be_written_says_so_without_a_traceback(tmp_path):
                 "Each known label must be in the range of its head. Received:",
                 "head 'age' (field 'age'): labels must lie between heads.age.minimum, 0, and "
                 "heads.age.maximum, 120; 7 of 60 labels are below, first at",
-                "The value -1 occurs 7 times: if it means unknown, list it in ingest.unknown, in "
-                "place of the default or beside its spellings, such as NA.",
+                "The value -1 occurs 7 times: if it means unknown, add -1 to ingest.unknown.",
                 "head 'income' (field 'income'): amounts must be 0 or more; 1 of 60 labels is "
                 "below, first at",
                 "head 'level' (field 'level'): groups must be numbered from 0 to 3, since "

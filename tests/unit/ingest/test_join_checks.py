@@ -269,8 +269,7 @@ GROUP_RULE = "groups must be numbered from 0 to 4, since heads.one.classes is 5"
             -1.0,
             out_of_range("train", "below", 12, 3, -1) | out_of_range("eval", "below", 2, 2, -1),
             f"{AGE_RULE}; 14 of 100 labels are below, first at /d/labels.csv:2. "
-            "The value -1 occurs 14 times: if it means unknown, list it in ingest.unknown, in "
-            "place of the default or beside its spellings, such as NA. "
+            "The value -1 occurs 14 times: if it means unknown, add -1 to ingest.unknown. "
             "If they are right,",
             id="a code for unknown",
         ),

@@ -324,13 +324,22 @@ def test_an_unknown_post_id_is_none_so_that_it_repeats_no_other(post_id):
     assert parse_post({"author_id": "a", "text": "x", "post_id": post_id}) == Post("a", "x")
 
 
-def test_further_spellings_of_unknown_can_be_set():
-    settings = IngestSettings(unknown=["Keine Angabe"])
-    label = parse_label({"author_id": "a", "age": "keine  angabe", "gender": "NA"}, HEADS, settings)
-    assert label.notes[0] == Note("spelt as unknown", "age")
-    assert label.notes[1][:2] == ("neither of its two values", "gender")
+@pytest.mark.parametrize("given", ["keine  angabe", *UNKNOWN])
+@pytest.mark.parametrize("listed", ["Keine Angabe", "-1"])
+def test_spellings_of_unknown_that_are_set_come_beside_the_usual_ones(listed, given):
+    settings = IngestSettings(unknown=[listed, "Keine Angabe"])
+    label = parse_label({"author_id": "a", "age": given, "gender": given}, HEADS, settings)
+    assert label.values == (None, None, None)
+    assert label.notes == (Note("spelt as unknown", "age"), Note("spelt as unknown", "gender"))
     with pytest.raises(RecordError, match="age is not a number"):
-        parse_label({"author_id": "a", "age": "NA"}, HEADS, settings)
+        parse_label({"author_id": "a", "age": "keine Angabe"}, HEADS)
+
+
+@pytest.mark.parametrize("declared", ["NA", "-1"])
+def test_a_value_that_a_binary_head_declares_wins_over_what_is_set(declared):
+    heads = parse_heads({"one": {"kind": "binary", "positive": declared, "negative": "b"}})
+    settings = IngestSettings(unknown=["na", -1])
+    assert parse_label({"author_id": "a", "one": declared}, heads, settings).values == (declared,)
 
 
 @pytest.mark.parametrize("listed", [-1, "-1", "-1.0"])
