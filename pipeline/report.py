@@ -64,6 +64,10 @@ def write_config(config: Config, path: Path) -> None:
     for section, field in SEARCHED.values():
         if field not in getattr(config, section).model_fields_set:
             del values[section][field]
+    set_in_space = config.tuner.space.model_fields_set
+    values["tuner"]["space"] = {
+        name: given for name, given in values["tuner"]["space"].items() if name in set_in_space
+    }
     # A default head that is not named would come back.
     left_out = dict.fromkeys(name for name in DEFAULT_HEADS if name not in values["heads"])
     values["heads"] = {**values["heads"], **left_out}

@@ -57,7 +57,7 @@ def is_set(name: str, by_hand: Collection[str]) -> bool:
 def without_set(
     space: SearchSpace, network: NetworkSettings, training: TrainingSettings, heads: Sequence[str]
 ) -> SearchSpace:
-    """The space without what is set."""
+    """The space without what is set; what it knows of as set in the space itself stays."""
     by_hand = set_by_hand(network, training)
     left: dict[str, Any] = {
         name: [] if isinstance(getattr(space, name), list) else None
@@ -67,7 +67,8 @@ def without_set(
     for name, searched in _by_head(heads).items():
         if searched and all(is_set(f"{name}/{head}", by_hand) for head in searched):
             left[name] = None
-    return space.model_copy(update=left)
+    # A copy's update would count as set, and be written as such into the file that repeats a run.
+    return SearchSpace.model_construct(space.model_fields_set, **{**dict(space), **left})
 
 
 def check_space(

@@ -130,6 +130,26 @@ def test_the_file_that_repeats_a_run_sets_and_searches_the_same(tmp_path, assign
     assert searched(again) == searched(config)
     assert (again.network, again.training) == (config.network, config.training)
     assert again.tuner.space == config.tuner.space
+    write_config(again, tmp_path / "again.yaml")
+    assert (tmp_path / "again.yaml").read_bytes() == (tmp_path / "config.yaml").read_bytes()
+    assert again.tuner.space.model_fields_set == config.tuner.space.model_fields_set
+    assert again.head_list == config.head_list
+
+
+@pytest.mark.parametrize("before", [[], ["training.dropout=0.4"], ["network.ridges={age: 1}"]])
+@pytest.mark.parametrize(("key", "value"), [one[:2] for one in SET])
+def test_the_file_that_repeats_a_run_takes_each_value_that_is_searched(
+    tmp_path, before, key, value
+):
+    write_config(load(f"out={tmp_path}", *before), tmp_path / "config.yaml")
+    again = load_config(tmp_path / "config.yaml", [f"{key}={value}"])
+    assert searched(again) == searched(load(*before, f"{key}={value}"))
+
+
+def test_the_file_that_repeats_a_run_keeps_the_space_that_was_set(tmp_path):
+    write_config(load("tuner.space.network=[words, wide]"), tmp_path / "config.yaml")
+    with pytest.raises(ConfigError, match=r"network.kind and tuner.space.network are both set"):
+        load_config(tmp_path / "config.yaml", ["network.kind=reference"])
 
 
 def test_the_settings_that_are_printed_to_start_from_search_what_a_run_without_them_does(tmp_path):
