@@ -18,6 +18,7 @@ from pipeline.full_disk import describe_full, is_full
 from pipeline.imports import uncollected
 from pipeline.lock import InUseError, only_one
 from pipeline.observed import leave
+from pipeline.output import OutputError
 from pipeline.terminal import Terminal, plain_table
 
 
@@ -58,6 +59,8 @@ def audit_command(config: Config) -> int:
             console.say("Interrupted; an earlier audit is kept as it was.")
             # Beam's threads would hold the process until the join is done.
             leave(130)
+        except OutputError:
+            raise
         except Exception as error:
             logging.getLogger(__name__).exception("the audit failed")
             place = f"the audit, in {config.out}"

@@ -27,9 +27,10 @@ from components.serving.answering import ModelError, ModelFolder, load_model_onc
 from components.serving.bulk.tables import SET_ASIDE_SUFFIX, FormatError, check_format
 from components.serving.bulk.work import OutputTaken, work_folder
 from pipeline.causes import describe_cause
-from pipeline.full_disk import full_disk_told, standard_output
+from pipeline.full_disk import full_disk_told
 from pipeline.imports import uncollected
 from pipeline.observed import leave
+from pipeline.output import OutputError, ReaderGoneError
 from pipeline.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def bulk_command(
         console.say(f"Interrupted.{_goes_on(output)}")
         # Beam's threads would hold the process until the shard is done.
         leave(130)
+    except OutputError:
+        raise
     except Exception as error:
         # A model's error tells the rule; what Beam raises tells it in its first cause.
         told = str(error) if isinstance(error, ModelError) else describe_cause(error)
@@ -137,7 +140,7 @@ def _predict(
 
 
 def _print_file(answers: Path) -> None:
-    with suppress(BrokenPipeError), standard_output(), answers.open("rb") as file:
+    with suppress(ReaderGoneError), answers.open("rb") as file:
         shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.flush()
 

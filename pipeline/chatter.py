@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from pipeline.output import open_output
+
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -30,7 +32,7 @@ def divert_output(folder: Path) -> Iterator[tuple[TextIO, Path]]:
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(1), os.dup(2)]
-    with path.open("w", encoding="utf-8") as log, os.fdopen(os.dup(1), "w") as terminal:
+    with path.open("w", encoding="utf-8") as log, open_output(os.dup(1)) as terminal:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         handler = logging.StreamHandler(log)
@@ -43,10 +45,13 @@ def divert_output(folder: Path) -> Iterator[tuple[TextIO, Path]]:
         try:
             yield terminal, path
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
             root.removeHandler(handler)
             root.setLevel(level)
-            for number, descriptor in enumerate(kept, start=1):
-                os.dup2(descriptor, number)
-                os.close(descriptor)
+            try:
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                # Where the log's disk is full, the terminal is to say so.
+                for number, descriptor in enumerate(kept, start=1):
+                    os.dup2(descriptor, number)
+                    os.close(descriptor)

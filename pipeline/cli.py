@@ -15,7 +15,7 @@ import click
 
 from pipeline.cloud.commands import submit
 from pipeline.deploy.commands import compile_for, examine_for, rehearse_for
-from pipeline.full_disk import FullDiskError, standard_output
+from pipeline.full_disk import FullDiskError, describe_unforeseen, is_full
 from pipeline.imports import uncollected
 from pipeline.models.commands import models
 from pipeline.observed import FAILED, INTERRUPTED, NOT_BLESSED, leave, observed
@@ -31,11 +31,32 @@ from pipeline.options import (
     read_config,
     read_prediction,
 )
+from pipeline.output import OutputError, ReaderGoneError, watch_output
 from pipeline.retraining.commands import retrain
 from pipeline.schedule.commands import schedule
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Tells, of errors that no command foresees, those of the machine."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Raises ClickException where a file cannot grow, or another process went away."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError as error:
+            # click would take it for the reader of standard output, and end without a word.
+            raise click.ClickException(
+                "Another process, or a server, must read what it is sent to the end; one closed "
+                "the connection before. See whether it still runs, and call the same command again."
+            ) from error
+        except Exception as error:
+            if isinstance(error, OutputError) or not is_full(error):
+                raise
+            told = str(error) if isinstance(error, FullDiskError) else describe_unforeseen(error)
+            raise click.ClickException(told) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
     """Trains one network that predicts all of an author's attributes, and serves it."""
 
@@ -234,13 +255,14 @@ for command in (
 
 def main() -> None:
     """The console command; an interrupt ends it with code 130 wherever it comes."""
+    watch_output()
     try:
-        with standard_output():
-            code = _invoke()
+        code = _invoke()
+        if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:
+    except ReaderGoneError:
         code = FAILED
-    except FullDiskError as error:
+    except OutputError as error:
         click.echo(str(error), err=True)
         code = FAILED
     sys.exit(code)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,27 +39,6 @@ def full_disk_told(place: str, way_on: str) -> Iterator[None]:
         raise FullDiskError(describe_full(place, way_on)) from error
 
 
-@contextmanager
-def standard_output() -> Iterator[None]:
-    """Writes to standard output, whose file may be full.
-
-    Raises:
-        FullDiskError: it is. What was not written yet is dropped.
-        BrokenPipeError: its reader went away, likewise.
-    """
-    try:
-        with full_disk_told("to standard output", "Free some, or write to another file."):
-            yield
-    except (BrokenPipeError, FullDiskError):
-        discard_output()
-        raise
-
-
-def discard_output() -> None:
-    """Drops what standard output still holds: Python writes it once more at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def is_full(error: BaseException) -> bool:
     """Whether an error, or what caused it, is that a file could not grow."""
     return any(_is_one(cause) for cause in _causes(error))
@@ -76,6 +54,17 @@ def describe_full(place: str, way_on: str) -> str:
     return (
         f"No space is left to write {place}: the disk is full, or a quota or the limit on a file's "
         f"size is reached. {way_on}"
+    )
+
+
+def describe_unforeseen(error: BaseException) -> str:
+    """What is full where no command said so, as far as the error tells."""
+    named = (cause.filename for cause in _causes(error) if isinstance(cause, OSError))
+    temporary = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 (as Python's tempfile)
+    place = next((str(name) for name in named if name), "")
+    return describe_full(
+        place or f"a file of this command, perhaps a temporary one in {temporary}",
+        "Free some, or name another folder for temporary files in TMPDIR.",
     )
 
 

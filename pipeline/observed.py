@@ -30,6 +30,7 @@ def observed(config: Config, what: str) -> Iterator[RunConsole]:
     from pipeline.config import ConfigError
     from pipeline.console import RunConsole
     from pipeline.full_disk import describe_full, is_full
+    from pipeline.output import OutputError
 
     with (
         divert_output(Path(config.out) / "logs") as (terminal, log_path),
@@ -43,6 +44,8 @@ def observed(config: Config, what: str) -> Iterator[RunConsole]:
             console.status.stop()
             console.say("Interrupted. The same command goes on where this one stopped.")
             leave(INTERRUPTED)
+        except OutputError:
+            raise
         except Exception as error:
             logging.getLogger(__name__).exception("the %s failed", what)
             console.status.stop()

@@ -33,12 +33,8 @@ from components.serving.answering import (
     answer_window,
     windows,
 )
-from pipeline.full_disk import (
-    FullDiskError,
-    full_disk_told,
-    spool_folder,
-    standard_output,
-)
+from pipeline.full_disk import FullDiskError, full_disk_told, spool_folder
+from pipeline.output import ReaderGoneError
 from pipeline.spool import STANDARD_INPUT, InputError, Spool, read_posts
 
 FAULTS_SHOWN = 20
@@ -72,7 +68,7 @@ def predict_command(
         with open_source(str(file)) if file else open(0, "rb", closefd=False) as source:
             name = str(file) if file else STANDARD_INPUT
             predict_posts(model_folder, source, sys.stdout, sys.stderr, settings, name)
-    except BrokenPipeError:
+    except ReaderGoneError:
         return 0
     except KeyboardInterrupt:
         return 130
@@ -109,7 +105,7 @@ def predict_posts(
         FileNotFoundError: there is no model.
         ModelError: the model cannot answer.
         InputError: the input is empty, damaged, or holds no post that can be read.
-        FullDiskError: there is no space for the posts meanwhile, or for the answers.
+        FullDiskError: there is no space for the posts meanwhile.
     """
     models = ModelFolder(model_folder, lambda line: print(line, file=faults))
     place = f"the posts that were read, in {spool_folder()}"
@@ -130,11 +126,9 @@ def predict_posts(
         for window in windows(spool.authors()):
             for author, answer in zip(window, answer_window(model, served, window), strict=True):
                 line = {"author_id": author.author_id, **answer}
-                with standard_output():
-                    print(json.dumps(line, allow_nan=False), file=out)
+                print(json.dumps(line, allow_nan=False), file=out)
                 authors += 1
-        with standard_output():
-            out.flush()
+        out.flush()
         return Summary(authors, spool.posts, set_aside)
 
 

@@ -64,6 +64,80 @@ def test_a_full_standard_output_is_told(toy_model, posts, tmp_path, words):
     assert "Traceback" not in done.stderr and "Errno" not in done.stderr
 
 
+# A command that no one foresaw to fail there, with real faults of the system.
+UNFORESEEN = """
+import os, sys
+from pathlib import Path
+from pipeline.chatter import divert_output
+from pipeline.cli import cli, main
+NAMED = OSError(28, os.strerror(28), "/out/work/part-1")
+def write(descriptor):
+    try:
+        os.write(descriptor, b"x")
+    finally:
+        os.close(descriptor)
+def full():
+    write(os.open("/dev/full", os.O_WRONLY))
+def left():
+    reader, writer = os.pipe()
+    os.close(reader)
+    write(writer)
+@cli.command()
+def act():
+    with divert_output(Path(sys.argv[2])) as (terminal, _):
+        exec(ACT)
+sys.argv[1:] = ["act", *sys.argv[1:]]
+cli.commands["act"].params = []
+cli.commands["act"].allow_extra_args = True
+main()
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        ("print('x', file=terminal); full()", "a file of this command, perhaps a temporary one"),
+        ("raise NAMED", "/out/work/part-1: the disk is full"),
+        ("raise RuntimeError('a stage') from NAMED", "/out/work/part-1: the disk is full"),
+        ("os.dup2(os.open('/dev/full', 1), 1); print('x', flush=True)", "a file of this command"),
+        ("left()", "one closed the connection before"),
+    ],
+)
+def test_a_fault_elsewhere_is_not_taken_for_one_of_standard_output(
+    tmp_path, monkeypatch, act, said, unbuffered
+):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    done = run([sys.executable, "-c", f"ACT = {act!r}\n{UNFORESEEN}", str(tmp_path)])
+    assert done.returncode == 1
+    assert said in done.stderr and "standard output" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("act", ["print('x', file=terminal, flush=True)", "pass"])
+def test_a_full_standard_output_is_told_beneath_the_log_too(tmp_path, monkeypatch, act, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    code = f"ACT = {act!r}\n{UNFORESEEN}"
+    if act == "pass":
+        code = code.replace("        exec(ACT)", "        pass\n    print('x')")
+    with open("/dev/full", "w") as full:
+        done = run([sys.executable, "-c", code, str(tmp_path)], full)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{SAID}to standard output: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_read_enough_is_no_fault(monkeypatch, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run([COMMAND, "settings"], writer)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 def test_a_full_folder_of_posts_that_are_read_is_told(toy_model, posts):
     words = ["predict", "--model", str(toy_model), str(posts)]
     done = run([sys.executable, "-c", LIMITED, *words])

@@ -44,7 +44,9 @@ TAKEN_FOR_TEXT = (
 )
 COMMAND = """
 import sys, pathlib
+from pipeline.output import watch_output
 from pipeline.predict import predict_command
+watch_output()
 status = predict_command(pathlib.Path(sys.argv[1]), None)
 print(sorted({"tensorflow", "tfx", "apache_beam", "tensorflow_transform"} & set(sys.modules)),
       file=sys.stderr)
