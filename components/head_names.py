@@ -18,6 +18,7 @@ _RESERVED = {
     "author_id": "the author's id has it, among labels and in predictions",
     "posts": "the posts have it, among examples and in the served model",
     "tokens": "the tokens have it, among transformed examples",
+    "answers": "the Open Inference Protocol's output of answers described for people has it",
     "val": "Keras puts it before the name of each loss on `eval`",
 }
 _SHOWN = 80
@@ -38,6 +39,11 @@ def check_names(heads: Mapping[str, Any]) -> None:
     for name, head in heads.items():
         own = {used.casefold(): used for used in _names_used(head)}
         for folded, used in own.items():
+            if folded in _RESERVED:
+                raise ValueError(
+                    f"heads: {name} would have in predictions the column {_shown(used)}, which is "
+                    f"reserved: {_RESERVED[folded]}. Rename the head"
+                )
             if folded in taken:
                 raise ValueError(_shared(taken[folded], name, used))
         taken |= dict.fromkeys(own, name)

@@ -24,6 +24,7 @@ from components.ingest.blocks import (
     stored_blocks,
 )
 from components.ingest.forms import HEAD_BYTES, Form, form_of
+from components.ingest.lines import is_damage
 from components.ingest.settings import IngestSettings
 from components.ingest.signatures import compression_of
 from components.ingest.unreadable import (
@@ -122,6 +123,14 @@ def _seekable(stored: IO[bytes], blocks: Iterator[bytes], compression: str) -> I
         return stored
     # It has no name and goes with its last reader.
     copy = cast(IO[bytes], tempfile.TemporaryFile(prefix="authorprofile-"))  # noqa: SIM115
-    shutil.copyfileobj(io.BufferedReader(BlockStream(blocks), BLOCK_BYTES), copy)
+    try:
+        shutil.copyfileobj(io.BufferedReader(BlockStream(blocks), BLOCK_BYTES), copy)
+    except Exception as error:
+        if not is_damage(error):
+            raise
+        raise Refused(
+            "is compressed Parquet, and its compressed data ends early or is damaged; Parquet "
+            "cannot be read in part. Write or copy it again."
+        ) from None
     copy.seek(0)
     return copy

@@ -17,7 +17,6 @@ system. Knows nothing of TFX or TensorFlow.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import filecmp
 import functools
 import json
@@ -30,6 +29,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from components.digests import Manifest, describe_differences, parse_manifest, read_manifest
+from components.locks import wait_for_lock
 
 MODEL_FILE = "saved_model.pb"
 ROLLBACK_FILE = "assets.extra/rollback.json"
@@ -241,7 +241,7 @@ def require_sound_copy(damage: str, destination: str) -> None:
 def locked(destination: Path) -> Iterator[None]:
     """Waits for any other push to this destination; the kernel frees the lock of a killed one."""
     with open(destination / _LOCK, "ab") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        wait_for_lock(lock)
         yield
 
 

@@ -15,7 +15,6 @@ commands and by `server`.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from components.locks import wait_for_lock
 from pipeline.config_errors import describe_first
 
 NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,62}$"
@@ -155,7 +155,7 @@ class JobFolder:
     def _locked(self) -> Iterator[None]:
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            wait_for_lock(lock)
             yield
 
 

@@ -66,10 +66,19 @@ def test_another_name_is_refused_at_once_with_the_way_out(name, shown, instead, 
     assert said.isprintable() and len(said) < 400
 
 
-@pytest.mark.parametrize("name", ["author_id", "posts", "tokens", "val", "Posts", "AUTHOR_ID"])
+@pytest.mark.parametrize(
+    "name", ["author_id", "posts", "tokens", "val", "Posts", "AUTHOR_ID", "answers", "Answers"]
+)
 def test_a_reserved_name_is_refused_with_the_reason(name, tmp_path):
     with pytest.raises(ConfigError, match=rf"the name {name} is reserved: .*_label: \{{field: "):
         read_config({name: NUMBER}, tmp_path)
+
+
+@pytest.mark.parametrize("positive", ["id", "ID"])
+def test_a_head_has_no_column_of_the_id_s_name(positive, tmp_path):
+    head = {"kind": "binary", "positive": positive, "negative": "none"}
+    with pytest.raises(ConfigError, match=rf"author would have .* column author_{positive}, .*res"):
+        read_config({"author": head}, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["yes", "no", "12", "null_not"])

@@ -1,5 +1,6 @@
 """One process at a time in a folder, tried with real processes."""
 
+import errno
 import fcntl
 import json
 import os
@@ -176,3 +177,15 @@ def test_an_audit_and_a_run_in_one_folder_do_not_meet(tmp_path, hold):
         [COMMAND, "audit", *given(tmp_path)], capture_output=True, text=True, check=False
     )
     assert "Every record set aside" in done.stdout
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EIO])
+@pytest.mark.parametrize("start", [a_run, a_scheduled_run, a_prediction])
+def test_a_storage_without_locks_is_told_in_words(tmp_path, monkeypatch, start, number):
+    def refuse(*given):
+        raise OSError(number, os.strerror(number))
+
+    lock_file, work = start(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match=f"{lock_file} must .* says: {os.strerror(number)}"), work:
+        pass

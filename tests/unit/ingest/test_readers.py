@@ -407,6 +407,16 @@ def test_a_damaged_parquet_file_gives_the_rows_before_the_break(tmp_path):
     assert last == Fault(1001, "not readable as Parquet")
 
 
+@pytest.mark.parametrize("compression", [one for one in sorted(PACK) if one])
+def test_compressed_parquet_that_is_cut_short_is_refused_in_words(tmp_path, read, compression):
+    digits = random.Random(7)
+    table = pyarrow.table({"text": [str(digits.getrandbits(256)) for _ in range(15_000)]})
+    with open(write_parquet(tmp_path, table), "rb") as file:
+        packed = PACK[compression](file.read())
+    with pytest.raises(SourceError, match=r"is compressed Parquet, .* ends early or is damaged"):
+        read("file.parquet" + compression, packed[: len(packed) * 9 // 10])
+
+
 @pytest.mark.parametrize("content", [b"x", b"PAR1" * 10, b'{"a": 1}\n' * 50])
 def test_a_file_that_is_not_parquet_is_one_fault(read, content):
     assert read("file.parquet", content) == [Fault(1, "not readable as Parquet")]

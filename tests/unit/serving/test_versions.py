@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -161,3 +163,17 @@ def test_what_is_beside_the_model_belongs_to_the_version(tmp_path: Path) -> None
     assert not push_version(model, serving, {"assets.extra/quality.json": b"good"}).is_new
     assert push_version(model, serving, {"assets.extra/quality.json": b"fair"}).is_new
     assert push_version(model, serving).is_new
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_push_to_a_storage_without_locks_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*given: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    told = f"serving/.push-lock must be a file that can be locked.*: {os.strerror(number)}"
+    with pytest.raises(OSError, match=told):
+        push_version(write_model(tmp_path / "model", b"one"), tmp_path / "serving")
+    assert newest_version(tmp_path / "serving") is None
