@@ -185,18 +185,18 @@ def check_sources(config: Config) -> None:
     """Ends the command with code 2 where local files are missing or cannot be sources."""
     from components.ingest.readers import check_files
     from components.ingest.rolling import moves, open_pattern
-    from components.ingest.sources import find_sources, list_files
+    from components.ingest.sources import KINDS, find_sources, list_files, no_file
     from components.ingest.unreadable import SourceError
 
+    patterns = [(kind, pattern) for kind in KINDS for pattern in getattr(config, kind)]
     try:
-        for key in ("posts", "labels"):
-            for pattern in getattr(config, key):
-                if "://" not in pattern and not list_files(open_pattern(pattern)):
-                    raise click.UsageError(f"{key}: no file matches {pattern}")
-        # Which files a placeholder or a bucket names is known once the run looks.
-        patterns = (*config.posts, *config.labels)
-        if not any(moves(pattern) or "://" in pattern for pattern in patterns):
+        if not any(moves(pattern) or "://" in pattern for _, pattern in patterns):
             check_files(find_sources(config.posts, config.labels), config.ingest)
+            return
+        # Which files a placeholder or a bucket names is known once the run looks.
+        for kind, pattern in patterns:
+            if "://" not in pattern and not list_files(open_pattern(pattern)):
+                raise no_file(kind, pattern)
     except SourceError as error:
         raise click.UsageError(str(error)) from None
 

@@ -159,10 +159,7 @@ def _find_files(kind: Kind, patterns: Sequence[str]) -> dict[str, int]:
     for pattern in patterns:
         files = list_files(pattern)
         if not files:
-            raise SourceError(
-                f"No file of {kind} matches {pattern!r}. Check the path; numbers with leading "
-                "zeros need their width in the pattern, as in {SPAN:3}."
-            )
+            raise no_file(kind, pattern)
         for path in files:
             if not is_text(path):
                 raise SourceError(
@@ -171,6 +168,14 @@ def _find_files(kind: Kind, patterns: Sequence[str]) -> dict[str, int]:
                 )
         found.update(files)
     return found
+
+
+def no_file(kind: Kind, pattern: str) -> SourceError:
+    """What to raise where a pattern names nothing."""
+    return SourceError(
+        f"{kind}: no file matches {pattern}. Check the path; numbers with leading zeros need their "
+        "width in the pattern, as in {SPAN:3}."
+    )
 
 
 def list_files(pattern: str) -> dict[str, int]:

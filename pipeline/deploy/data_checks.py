@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 
+from pipeline.causes import describe_cause
 from pipeline.config import Config
 from pipeline.deploy.findings import Finding
 from pipeline.deploy.settings import NEWEST_SPAN, Target
+from pipeline.full_disk import describe_unforeseen, is_full
 
 MOST_BYTES = 64 * 2**20
 """Data of that size takes about half a minute to join."""
+_CHECK = "a run would train on the records"
+_LOOK = "`authorprofile audit` makes the checks of a run."
 
 
 def check_input(config: Config, target: Target | None) -> Iterator[Finding]:
@@ -43,18 +48,23 @@ def check_records(config: Config) -> Iterator[Finding]:
 
     Read where they lie on this machine and are few; otherwise the finding says that nobody looked.
     """
+    try:
+        yield _examine_records(config)
+    # Beam and the system raise what they will; the other checks are still to be made.
+    except Exception as error:
+        logging.getLogger(__name__).exception("the records could not be checked")
+        told = describe_unforeseen(error) if is_full(error) else describe_cause(error)
+        yield Finding(_CHECK, "fault", f"the check itself failed: {told}", _LOOK)
+
+
+def _examine_records(config: Config) -> Finding:
     from components.ingest.sources import plain_bytes
     from components.ingest.spans import find_selected, select_span
     from components.ingest.unreadable import SourceError
 
-    check = "a run would train on the records"
-    look = "`authorprofile audit` makes the checks of a run."
     patterns = [*config.posts, *config.labels]
     if any("://" in pattern for pattern in patterns):
-        yield Finding(
-            check, "not checked", "no record was read: they are not on this machine", look
-        )
-        return
+        return _not_read("no record was read: they are not on this machine")
     settings = config.ingest
     if config.deploy.span != NEWEST_SPAN:
         window = settings.window.model_copy(update={"until": config.deploy.span})
@@ -64,16 +74,17 @@ def check_records(config: Config) -> Iterator[Finding]:
         size_bytes = plain_bytes(find_selected(selection, settings.window)[1])
     except SourceError:
         # `check_input` has said why.
-        yield Finding(check, "not checked", "no record was read", look)
-        return
+        return _not_read("no record was read")
     if size_bytes > MOST_BYTES:
-        found = f"no record was read: {size_bytes / 2**20:,.0f} MiB take their time"
-        yield Finding(check, "not checked", found, look)
-        return
-    yield _join(config.model_copy(update={"ingest": settings}), check)
+        return _not_read(f"no record was read: {size_bytes / 2**20:,.0f} MiB take their time")
+    return _join(config.model_copy(update={"ingest": settings}))
 
 
-def _join(config: Config, check: str) -> Finding:
+def _not_read(found: str) -> Finding:
+    return Finding(_CHECK, "not checked", found, _LOOK)
+
+
+def _join(config: Config) -> Finding:
     from components.ingest.audit_sources import audit_sources
     from components.ingest.checks import JoinError, check_join
     from components.ingest.unreadable import SourceError
@@ -86,5 +97,5 @@ def _join(config: Config, check: str) -> Finding:
             check_join(summary, config.head_list, config.ingest)
         except (JoinError, SourceError) as error:
             remedy = "Correct the data or the settings; `authorprofile audit` lists the records."
-            return Finding(check, "fault", str(error), remedy)
-    return Finding(check, "ok", f"{summary.authors:,} authors pass the checks before training")
+            return Finding(_CHECK, "fault", str(error), remedy)
+    return Finding(_CHECK, "ok", f"{summary.authors:,} authors pass the checks before training")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -204,6 +206,25 @@ def test_records_that_nobody_looked_at_are_no_promise(
     (finding,) = doctor.check_records(deployable(**records | changes))
     assert finding.verdict == "not checked" and said in finding.found
     assert "authorprofile audit" in finding.remedy
+
+
+def test_a_full_temporary_folder_is_a_fault_of_the_check(deployable, records):
+    config = deployable(**records, deploy={"span": 1})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))
+    try:
+        (finding,) = doctor.check_records(config)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert finding.verdict == "fault"
+    assert finding.found.startswith("the check itself failed: No space is left to write ")
+
+
+def test_an_error_that_no_check_foresaw_is_a_fault_of_the_check(deployable, records, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    (finding,) = doctor.check_records(deployable(**records, deploy={"span": 1}))
+    assert finding.verdict == "fault"
+    assert finding.found.startswith("the check itself failed: FileNotFoundError")
 
 
 def test_google_credentials_are_looked_for(deployable, tmp_path, monkeypatch):

@@ -342,22 +342,14 @@ def test_a_value_that_a_binary_head_declares_wins_over_what_is_set(declared):
     assert parse_label({"author_id": "a", "one": declared}, heads, settings).values == (declared,)
 
 
-@pytest.mark.parametrize("listed", [-1, "-1", "-1.0"])
-@pytest.mark.parametrize("given", [-1, -1.0, Decimal("-1"), "-1", "-1.0", " -1 "])
-def test_a_number_may_stand_for_unknown(listed, given):
-    settings = IngestSettings.model_validate({"unknown": ["NA", listed]})
-    label = parse_label({"author_id": "a", "age": given}, HEADS, settings)
-    assert (label.values[0], label.notes) == (None, (Note("spelt as unknown", "age"),))
-    assert parse_label({"author_id": "a", "age": 1}, HEADS, settings).values[0] == 1.0
-
-
-@pytest.mark.parametrize("given", [-1, "-1", -1.0, " -1.0", Decimal("-1.00")])
-@pytest.mark.parametrize("listed", [-1, "-1", -1.0])
-def test_codes_of_unknown_can_be_set_and_compare_as_numbers(listed, given):
-    settings = IngestSettings(unknown=[listed, None])
+@pytest.mark.parametrize("given", [-1, -1.0, Decimal("-1.00"), "-1", "-1.0", " -1 "])
+@pytest.mark.parametrize("listed", [-1, -1.0, "-1", "-1.0"])
+def test_a_number_may_stand_for_unknown_and_compares_as_one(listed, given):
+    settings = IngestSettings.model_validate({"unknown": [listed, None]})
     label = parse_label({"author_id": "a", "age": given, "gender": given}, HEADS, settings)
     assert label.values == (None, None, None)
-    assert [note.what for note in label.notes] == ["spelt as unknown"] * 2
+    assert label.notes == (Note("spelt as unknown", "age"), Note("spelt as unknown", "gender"))
+    assert parse_label({"author_id": "a", "age": 1}, HEADS, settings).values[0] == 1.0
     assert settings.unknown[1] == "null"
     assert IngestSettings.model_validate_json(settings.model_dump_json()) == settings
     raw = {"author_id": "a", "text": "x", "timestamp": given}

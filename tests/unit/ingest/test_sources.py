@@ -31,7 +31,7 @@ def test_sources_are_sorted_and_each_once(folder):
 
 
 def test_a_pattern_without_a_file_is_named(folder):
-    with pytest.raises(SourceError, match=r"No file of labels matches .*lables"):
+    with pytest.raises(SourceError, match=r"labels: no file matches .*lables"):
         find_sources([f"{folder}/posts-*"], [f"{folder}/lables.csv"])
 
 
