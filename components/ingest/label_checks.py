@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.heads import ClassesHead, RegressionHead
-from components.ingest.label_counts import Cuts, HeadCounts, RangeCount
+from components.ingest.label_counts import OUT_OF_RANGE, Cuts, HeadCounts, RangeCount
 from components.ingest.records import SPLITS, Split
 from components.ingest.summary import JoinSummary
 
@@ -20,6 +20,7 @@ _NEED_DIFFERENT: tuple[Split, ...] = ("train", "eval")
 _YEARS_OF_BIRTH = (1900, 2100)
 _OFTEN = 2
 _MANY = 10
+_FEW_GROUPS = 10
 
 
 def name_head(head: Any) -> str:
@@ -151,31 +152,68 @@ def _one_group_problem(summary: JoinSummary, head: Any, cuts: Cuts) -> str | Non
             f"{name_head(head)} has all {counts.known:,} known amounts of {split!r} in one of its "
             f"{cuts.classes} groups, which are cut at the quantiles of 'train'"
         )
-        return f"{problem}; {_describe_empty(head, cuts)}" if _has_empty(cuts) else problem
+        return f"{problem}; {_describe_empty(summary, head, cuts)}" if _has_empty(cuts) else problem
     return None
 
 
 def empty_groups_note(summary: JoinSummary, head: Any) -> str | None:
     """Groups that no author of `train` is in; training goes on without them."""
     cuts = summary.cuts.get(head.name)
-    if cuts is None or not _has_empty(cuts):
+    if cuts is not None:
+        empty = _describe_empty(summary, head, cuts) if _has_empty(cuts) else ""
+    elif isinstance(head, ClassesHead):
+        empty = _describe_missing(summary, head)
+    else:
         return None
-    return f"{name_head(head)}: {_describe_empty(head, cuts)}"
+    return f"{name_head(head)}: {empty}" if empty else None
 
 
 def _has_empty(cuts: Cuts) -> bool:
     return cuts.filled < cuts.classes
 
 
-def _describe_empty(head: Any, cuts: Cuts) -> str:
+def _describe_empty(summary: JoinSummary, head: Any, cuts: Cuts) -> str:
     remedy = (
         f"heads.{head.name}.classes: {cuts.fitting_classes}, which fills every group"
         if cuts.fitting_classes
         else f"heads.{head.name}.kind: regression for the number itself, or "
         f"heads.{head.name}.given_as: group for groups of your own"
     )
-    holds = "holds" if cuts.filled == 1 else "hold"
-    return (
-        f"only {cuts.filled} of {cuts.classes} groups {holds} an author of 'train', since too few "
-        f"amounts differ: set {remedy}"
-    )
+    if cuts.fitting_classes and _look_like_groups(summary.splits["train"].heads[head.name], cuts):
+        remedy += (
+            f"; or, where the numbers are groups already, heads.{head.name}.given_as: group, and "
+            "number them from 0"
+        )
+    return f"{_filled(cuts.filled, cuts.classes)}, since too few amounts differ: set {remedy}"
+
+
+def _look_like_groups(counts: HeadCounts, cuts: Cuts) -> bool:
+    """Whether the amounts seem to be few whole numbers, by those that are known of them."""
+    smallest, largest = counts.minimum, counts.maximum
+    if smallest is None or largest is None or largest - smallest >= _FEW_GROUPS:
+        return False
+    return all(float(one).is_integer() for one in (smallest, largest, *cuts.boundaries))
+
+
+def _describe_missing(summary: JoinSummary, head: ClassesHead) -> str:
+    """Of groups given as such: those that occur, where they are not all; empty where they are."""
+    in_train, *others = (_groups_of(split.heads[head.name]) for split in summary.splits.values())
+    if len(in_train) == head.classes:
+        return ""
+    occurring = in_train.union(*others)
+    if len(occurring) == head.classes:
+        remedy = "add authors of the others"
+    else:
+        remedy = f"if there are no others, set heads.{head.name}.classes: {len(occurring)}"
+        if occurring != set(range(len(occurring))):
+            remedy += " and number them from 0"
+    return f"{_filled(len(in_train), head.classes)}: {remedy}"
+
+
+def _groups_of(counts: HeadCounts) -> set[int]:
+    return {int(group) for group in counts.values if group != OUT_OF_RANGE}
+
+
+def _filled(filled: int, groups: int) -> str:
+    holds = "holds" if filled == 1 else "hold"
+    return f"only {filled} of {groups} groups {holds} an author of 'train'"

@@ -3,7 +3,7 @@
 import pytest
 
 from components.heads import parse_heads
-from components.ingest.checks import JoinError, check_join
+from components.ingest.checks import JoinError, check_join, list_notes
 from components.ingest.label_counts import Cuts
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile
@@ -400,6 +400,74 @@ def test_amounts_of_one_group_are_told_with_what_helps(in_eval, cuts, said):
     with pytest.raises(JoinError) as raised:
         check_join(summary, heads, IngestSettings())
     assert said in str(raised.value)
+
+
+ALREADY_GROUPS = (
+    "; or, where the numbers are groups already, heads.one.given_as: group, and number them from 0"
+)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "boundaries", "is_told"),
+    [
+        ((1.0, 5.0), [1.0, 2.0, 2.0, 4.0], True),
+        ((0.0, 6.0), [0.0, 0.0, 1.0, 2.0], True),
+        ((1.0, 5.0), [1.0, 2.5, 2.5, 4.0], False),
+        ((0.5, 5.0), [1.0, 2.0, 2.0, 4.0], False),
+        ((0.0, 90_000.0), [0.0, 0.0, 1000.0, 2000.0], False),
+    ],
+)
+def test_amounts_that_look_like_groups_are_told_how_groups_are_given(amounts, boundaries, is_told):
+    heads = one_head(**AMOUNT)
+    cuts = Cuts(boundaries=boundaries, filled=3, fitting_classes=3)
+    counts = of_one_head(dict.fromkeys(("train", "eval", "test"), amounts))
+    (note,) = list_notes(JoinSummary.from_tally(counts, SOURCES, heads, {"one": cuts}), heads)
+    assert note == (
+        "head 'one' (field 'one'): only 3 of 5 groups hold an author of 'train', since too few "
+        "amounts differ: set heads.one.classes: 3, which fills every group"
+        + ALREADY_GROUPS
+        * is_told
+    )
+
+
+@pytest.mark.parametrize(
+    ("in_train", "in_test", "said"),
+    [
+        (
+            (0, 1, 2),
+            (0, 1),
+            "only 3 of 5 groups hold an author of 'train': if there are no others, "
+            "set heads.one.classes: 3",
+        ),
+        (
+            (1, 2, 3),
+            (),
+            "only 3 of 5 groups hold an author of 'train': if there are no others, set "
+            "heads.one.classes: 3 and number them from 0",
+        ),
+        (
+            (0, 1),
+            (4,),
+            "only 2 of 5 groups hold an author of 'train': if there are no others, set "
+            "heads.one.classes: 3 and number them from 0",
+        ),
+        (
+            (0, 1, 2, 3),
+            (4,),
+            "only 4 of 5 groups hold an author of 'train': add authors of the others",
+        ),
+        ((0, 1, 2, 3, 4), (), None),
+    ],
+)
+def test_groups_that_do_not_occur_are_noted_however_they_are_given(in_train, in_test, said):
+    heads = one_head(**GROUP)
+    counts = of_one_head(dict.fromkeys(("train", "eval", "test"), (0.0, 4.0)))
+    for split, groups in (("train", in_train), ("eval", in_train[:2]), ("test", in_test)):
+        counts |= {("value", split, "one", str(group)): (1, None, None) for group in groups}
+    summary = JoinSummary.from_tally(counts, SOURCES, heads)
+    check_join(summary, heads, IngestSettings())
+    noted = [f"head 'one' (field 'one'): {said}"] if said else []
+    assert list_notes(summary, heads) == noted
 
 
 def test_the_console_lines_hold_counts():
