@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import json
 import math
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -35,7 +36,7 @@ from components.label_values import (
 )
 
 LabelValue = float | int | str
-
+_WITH_COMMA = re.compile(r"[+-]?[0-9][0-9. ]*,[0-9., ]*")
 
 SEPARATOR = "."
 """Between a head's name and a part of it; no head's name has it (see `head_names`)."""
@@ -132,10 +133,16 @@ def _number(value: Any, name: str, unknown: frozenset[Compared]) -> float | None
     try:
         number = float(fold_text(value) if isinstance(value, str) else value)
     except (TypeError, ValueError, OverflowError):
-        raise LabelError(f"{name} is not a number") from None
+        raise LabelError(f"{name} is not a number{_why_not(value)}") from None
     if not math.isfinite(number):
         raise LabelError(f"{name} is not a finite number")
     return number
+
+
+def _why_not(value: Any) -> str:
+    if isinstance(value, str) and _WITH_COMMA.fullmatch(fold_text(value)):
+        return ": it has a comma; write decimals with a point, thousands without a mark"
+    return ""
 
 
 class RegressionHead(_Head):

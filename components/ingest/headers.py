@@ -37,10 +37,27 @@ def missing_columns(names: Sequence[str], required: Sequence[str], delimiter: st
     more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
     by = f" (separated by {_named(delimiter)})" if delimiter else ""
     other = ", or set ingest.delimiter if something else separates them" if delimiter else ""
+    alike = [f"{name!r}" for name in names if any(is_written_alike(name, one) for one in missing)]
+    remedy = f" Capitals and spaces count: rename {' and '.join(alike)}." if alike else ""
+    if len(alike) < len(missing):
+        remedy += f" Rename what holds {'the other' if alike else 'it'}{other}."
     return (
         f"must have the column{'s' * (len(required) > 1)} {' and '.join(required)}. Missing: "
-        f"{', '.join(missing)}. Found{by}: {', '.join(shown)}{more}. Rename what holds it{other}."
+        f"{', '.join(missing)}. Found{by}: {', '.join(shown)}{more}.{remedy}"
     )
+
+
+def is_written_alike(name: str, wanted: str) -> bool:
+    """Whether a column or field is the one wanted but for capitals, spaces or a hyphen.
+
+    >>> is_written_alike("Author ID", "author_id"), is_written_alike("author", "author_id")
+    (True, False)
+    """
+    return _usual(name) == wanted
+
+
+def _usual(name: str) -> str:
+    return re.sub(r"[ -]+", "_", name.strip().casefold())
 
 
 def possible_delimiters(lines: Sequence[str], usual: str) -> str:
@@ -123,7 +140,7 @@ def refuse_header(lines: Sequence[str], delimiter: str, required: Sequence[str])
         next(rows)
     row = next((row for _, row in rows if any(map(str.strip, row))), [])
     names = [name.strip() for name in row if name.strip()]
-    usual = _USUAL_NAMES.intersection(re.sub(r"[ -]+", "_", name.casefold()) for name in names)
+    usual = _USUAL_NAMES.intersection(map(_usual, names))
     if usual and all(map(_NAME.fullmatch, names)):
         raise Refused(missing_columns(names, required, delimiter))
     raise Refused(

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from components.heads import LabelError, LabelValue
+from components.ingest.headers import is_written_alike
 from components.ingest.ids import IdError, read_id
 from components.ingest.lines import NOT_UTF8, Unreadable
 from components.ingest.settings import READ_BY_DEFAULT, IngestSettings, SplitSettings
@@ -105,7 +106,7 @@ def parse_post(raw: Mapping[str, Any], settings: IngestSettings = READ_BY_DEFAUL
         notes.append(Note(TIME_UNREADABLE))
     return Post(
         author_id=author_id,
-        text=_parse_text(raw.get("text")),
+        text=_parse_text(raw),
         post_id=_parse_post_id(raw, settings.unknown_values),
         time_microseconds=time,
         notes=tuple(notes),
@@ -155,7 +156,7 @@ def split_of(author_id: str, splits: SplitSettings) -> Split:
 def _parse_author(raw: Mapping[str, Any]) -> tuple[str, list[Note]]:
     author_id, is_changed = _parse_id(raw, "author_id")
     if author_id is None:
-        raise RecordError("author_id missing")
+        raise _missing(raw, "author_id")
     return author_id, [Note(ID_CHANGED)] * is_changed
 
 
@@ -176,9 +177,17 @@ def _parse_id(raw: Mapping[str, Any], field: str) -> tuple[str | None, bool]:
     return text and _checked_unicode(text, field), is_changed
 
 
-def _parse_text(value: Any) -> str:
+def _missing(raw: Mapping[str, Any], field: str) -> RecordError:
+    """What to say of a field that is not there; its name in other capitals is another field."""
+    is_alike = field not in raw and any(is_written_alike(name, field) for name in raw)
+    why = ": a field is named so but for capitals or spaces, which count" if is_alike else ""
+    return RecordError(f"{field} missing{why}")
+
+
+def _parse_text(raw: Mapping[str, Any]) -> str:
+    value = raw.get("text")
     if value is None or value != value:  # NaN is not equal to itself
-        raise RecordError("text missing")
+        raise _missing(raw, "text")
     if isinstance(value, Unreadable):
         raise RecordError(value.cause)
     if isinstance(value, bytes):

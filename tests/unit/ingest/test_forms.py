@@ -188,6 +188,20 @@ REFUSED = {
         b"author_id\tbody\na\tSECRET\n",
         r"Missing: text\. Found \(separated by tab\): author_id, body\.",
     ),
+    "capitals.csv": (
+        b"Author_ID,text\na,SECRET\n",
+        r"Missing: author_id\. Found .*: Author_ID, text\. Capitals and spaces count: rename "
+        r"'Author_ID'\.$",
+    ),
+    "capitals.tsv": (
+        b"author id\tTEXT\na\tSECRET\n",
+        r"Missing: author_id, text\. .* Capitals and spaces count: rename 'author id' and "
+        r"'TEXT'\.$",
+    ),
+    "both.csv": (
+        b"Author_ID,body\na,SECRET\n",
+        r"Capitals and spaces count: rename 'Author_ID'\. Rename what holds the other, or set ing",
+    ),
     "no-text": (b"author_id,body\na,SECRET\n", r"author_id and text\. Missing: text\."),
     "no-header.csv": (b"a,SECRET,34\nb,SECRET,7\n", "data: 3 columns separated by comma"),
     "names.csv": (b"SECRET,OTHER\n", "looks like data: 2 columns"),
@@ -292,6 +306,9 @@ def test_parquet_without_a_column_tells_those_that_it_has(tmp_path):
     words = r"must have the columns author_id and text\. Missing: author_id\. Found: user, text\."
     with pytest.raises(SourceError, match=r"posts\.parquet " + words):
         _write_source(0, str(path), READ_BY_DEFAULT, 1, tmp_path)
+    parquet.write_table(pyarrow.table({"Author_ID": ["a"], "text": [SECRET]}), path)
+    with pytest.raises(SourceError, match=r"Capitals and spaces count: rename 'Author_ID'\.$"):
+        _write_source(0, str(path), READ_BY_DEFAULT, 1, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -347,7 +364,10 @@ def test_what_is_no_encoding_of_files_is_refused(name):
     ("header", "told"),
     [
         ("user_id,body", r"Found \(separated by comma\): user_id, body\. Rename"),
-        ("Author_ID,Text", r"Found .*: Author_ID, Text\. Rename"),
+        (
+            "Author_ID,Text",
+            r"Found .*: Author_ID, Text\. Capitals and spaces count: rename .Author_ID.\.$",
+        ),
         (",user id,,text", r"Found .*: user id, text\. Rename"),
         ("id," + ",".join(f"c{n}" for n in range(29)), r"Found .*: id, c0,.* c18 and 10 more\."),
         (f"id,{SECRET * 9}", "looks like data: 2 columns"),

@@ -33,6 +33,8 @@ HEADS = parse_heads(
     {"age": {"kind": "regression"}, "income": {"kind": "classes"}, "gender": {"kind": "binary"}}
 )
 
+COMMA = "age is not a number: it has a comma; write decimals with a point, thousands without a mark"
+ALIKE = "missing: a field is named so but for capitals or spaces, which count"
 CODED = parse_heads(
     {
         "band": {"kind": "classes", "given_as": "group"},
@@ -108,6 +110,8 @@ def test_an_id_is_one_however_files_write_it_and_what_is_changed_is_noted(given,
         ({"author_id": Unreadable("not valid UTF-8"), "text": "x"}, "not valid UTF-8"),
         ({"author_id": "a\ud800", "text": "x"}, "author_id is not valid Unicode"),
         ({"author_id": "a"}, "text missing"),
+        ({"author_id": "a", "Text": "x"}, f"text {ALIKE}"),
+        ({"Author_Id ": "a", "text": "x"}, f"author_id {ALIKE}"),
         ({"author_id": "a", "text": float("nan")}, "text missing"),
         ({"author_id": "a", "text": 3}, "text is not a string"),
         ({"author_id": "a", "text": b"\xff"}, "not valid UTF-8"),
@@ -390,6 +394,16 @@ def test_a_label_holds_a_value_for_each_head():
         ({"age": 3}, "author_id missing"),
         ({"author_id": "a", "age": "old"}, "age is not a number"),
         ({"author_id": "a", "age": "4_1"}, "age is not a number"),
+        ({"author_id": "a", "age": "41,5"}, COMMA),
+        ({"author_id": "a", "age": " -41,5 "}, COMMA),
+        ({"author_id": "a", "age": "４１，５"}, COMMA),
+        ({"author_id": "a", "age": "41,500"}, COMMA),
+        ({"author_id": "a", "age": "1.234.567,8"}, COMMA),
+        ({"author_id": "a", "age": "41, male"}, "age is not a number"),
+        ({"author_id": "a", "age": ","}, "age is not a number"),
+        ({"Author_ID": "a", "age": 41}, f"author_id {ALIKE}"),
+        ({"AUTHOR ID": "a", "age": 41}, f"author_id {ALIKE}"),
+        ({"author_id": "", "Author_ID": "a", "age": 41}, "author_id missing"),
         ({"author_id": "a", "age": "inf"}, "age is not a finite number"),
         ({"author_id": "a", "age": True}, "age is not a number"),
         ({"author_id": "a", "age": Unreadable("a value cannot be read")}, "a value cannot be read"),
