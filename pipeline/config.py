@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from components.features.settings import TextSettings, ValidationSettings
+from components.field_errors import describe_errors, keys_of_kind
 from components.head_names import check_names
 from components.heads import DEFAULT_HEADS, Head, parse_heads
 from components.ingest.settings import IngestSettings
@@ -26,7 +27,6 @@ from components.training.searched import SETTINGS as SEARCHED
 from components.training.searched import check_space, set_by_hand, without_set
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
 from pipeline.beam import BeamSettings
-from pipeline.config_errors import describe_errors, keys_of_kind
 from pipeline.deploy.settings import DeploySettings
 
 PATH_KEYS = (

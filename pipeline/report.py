@@ -17,6 +17,7 @@ import yaml
 from pydantic import ValidationError
 
 from components.comparison import COMPARISON_FILE
+from components.field_errors import describe_first
 from components.heads import DEFAULT_HEADS
 from components.report.record import (
     CARD_FILE,
@@ -26,7 +27,6 @@ from components.report.record import (
 )
 from components.training.searched import SETTINGS as SEARCHED
 from pipeline.config import PATH_KEYS, Config
-from pipeline.config_errors import describe_first
 
 CONFIG_FILE, OTHER_CONFIG_FILE = "config.yaml", "config.run.yaml"
 CONFIG_HEADER = "# The whole configuration of the last run in this folder, written when it ended.\n"

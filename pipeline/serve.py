@@ -17,10 +17,10 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from components.field_errors import describe_errors
 from components.serving.answer_in_isolation import silence
 from components.serving.server.entrance import listen, require_model
 from components.serving.server.settings import ServerSettings
-from pipeline.config_errors import describe_errors
 
 FAILED, USAGE = 1, 2
 

@@ -17,7 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+
+from components.field_errors import describe_first
 
 HEADS_FILE = "assets/heads.json"
 QUALITY_FILE = "assets.extra/quality.json"
@@ -102,7 +104,8 @@ class _Quality(BaseModel):
     upper: float
 
 
-_QUALITIES = TypeAdapter(dict[str, _Quality])
+_QUALITY_OF_HEADS = dict[str, _Quality]
+_QUALITIES = TypeAdapter(_QUALITY_OF_HEADS)
 
 
 def read_served_heads(model: Path) -> ServedHeads:
@@ -121,7 +124,7 @@ def read_served_heads(model: Path) -> ServedHeads:
         raise ValueError(f"{rule}; the file is missing. Export the model again.") from None
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{rule}; it cannot be used ({_sentence(error)}). Export the model again."
+            f"{rule}; it cannot be used ({describe_first(error, _Asset)}). Export the model again."
         ) from None
     quality = _read_quality(model)
     measured = [
@@ -141,20 +144,9 @@ def _read_quality(model: Path) -> dict[str, dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{QUALITY_FILE} must give each head's metric, value, lower and upper; it cannot be "
-            f"used ({_sentence(error)}). Push the model again."
+            f"used ({describe_first(error, _QUALITY_OF_HEADS)}). Push the model again."
         ) from None
     return {name: quality.model_dump() for name, quality in qualities.items()}
-
-
-def _sentence(error: Exception) -> str:
-    """What is wrong, and where: `heads.2.positive: field required`."""
-    if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else first["msg"]
 
 
 def head_units(head: Mapping[str, Any]) -> int:

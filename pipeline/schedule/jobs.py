@@ -24,8 +24,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from components.field_errors import describe_first
 from components.locks import wait_for_lock
-from pipeline.config_errors import describe_first
 
 NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,62}$"
 LOGS_KEPT = 30

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ HEADS = [
 ]
 GROUPS = {"name": "income", "kind": "classes", "classes": 3, "boundaries": [1.5, 2.0]}
 AGE = {"metric": "mae", "value": 5.96, "lower": 5.4, "upper": 6.52}
+
+# Words of pydantic's that nobody should have to read.
+FOREIGN = re.compile(r"Field required|Input (should|tag)|Value error|valid (integer|number|string)")
 
 
 def write(folder: Path, file: str, content: Any) -> Path:
@@ -97,7 +101,28 @@ def test_a_key_that_an_answer_needs_is_missed_when_the_file_is_read(
 def test_a_head_that_would_fail_an_answer_is_told(tmp_path: Path, wrong: dict[str, Any]) -> None:
     heads = [*HEADS, {**GROUPS, **wrong}]
     write(tmp_path, "assets/heads.json", {"separator": "|", "heads": heads})
-    with pytest.raises(ValueError, match=r"it cannot be used \(.+\)\. Export the model again"):
+    with pytest.raises(
+        ValueError, match=r"it cannot be used \(.+\)\. Export the model again"
+    ) as raised:
+        read_served_heads(tmp_path)
+    assert not FOREIGN.search(str(raised.value))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"name": ""}, 'heads.2.name: must not be empty; got ""'),
+        ({"classes": 3.5}, "heads.2.classes: must be a whole number, at least 2; got 3.5"),
+        ({"kind": "ordinal"}, "heads.2.kind: must be one of 'regression', 'classes', 'binary'"),
+        ({"kind": "binary", "positive": "1"}, "heads.2.negative: must be given"),
+    ],
+)
+def test_a_wrong_head_is_told_in_plain_words(
+    tmp_path: Path, wrong: dict[str, Any], said: str
+) -> None:
+    heads = [*HEADS, {**GROUPS, **wrong}]
+    write(tmp_path, "assets/heads.json", {"separator": "|", "heads": heads})
+    with pytest.raises(ValueError, match=re.escape(said)):
         read_served_heads(tmp_path)
 
 
@@ -177,3 +202,4 @@ def test_a_file_that_is_not_what_it_should_be_is_one_sentence(
     with pytest.raises(ValueError, match=r"\.json.+\. (Export|Push) the model again\.") as raised:
         read_served_heads(version)
     assert "\n" not in str(raised.value)
+    assert not FOREIGN.search(str(raised.value))

@@ -1,7 +1,7 @@
-"""What is wrong with settings, in plain words: the key, the rule, what came, what is allowed.
+"""What is wrong with fields that pydantic checks, in plain words: key, rule, what came, what may.
 
-Enters: pydantic's error and the class of the settings. Leaves: a line for each wrong key, as
-`--set` would name it. Also which keys a kind has, where the key `kind` chooses among classes.
+Enters: pydantic's error and the class, of settings or of a file. Leaves: a line for each wrong key,
+as `--set` would name it. Also which keys a kind has, where the key `kind` chooses among classes.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _RULES = {
         ),
         "must be a day, such as 2024-03-01",
     ),
+    **dict.fromkeys(("string_too_short", "too_short"), "must not be empty"),
     "list_type": "must be a list in square brackets, such as [{example}]",
     "greater_than": "must be above {gt}",
     "greater_than_equal": "must be at least {ge}",
@@ -66,7 +67,7 @@ class _Place(NamedTuple):
     kinds: tuple[str, ...] = ()
 
 
-def describe_errors(error: ValidationError, root: type[BaseModel]) -> str:
+def describe_errors(error: ValidationError, root: Any) -> str:
     """Each wrong key with what came and what is allowed, one a line."""
     told: dict[tuple[str, str], list[str]] = {}
     for item in error.errors(include_url=False):
@@ -76,7 +77,7 @@ def describe_errors(error: ValidationError, root: type[BaseModel]) -> str:
     return "\n".join(_line(key, came, rules) for (key, came), rules in told.items())
 
 
-def describe_first(error: Exception, root: type[BaseModel]) -> str:
+def describe_first(error: Exception, root: Any) -> str:
     """One line of what is wrong with a file, be it pydantic or the system that says so."""
     if isinstance(error, ValidationError):
         return describe_errors(error, root).splitlines()[0]
@@ -191,7 +192,7 @@ def _allowed(place: _Place) -> str:
     return ", ".join(sorted(keys)) + of_kind
 
 
-def _find(root: type[BaseModel], location: Location) -> _Place:
+def _find(root: Any, location: Location) -> _Place:
     """Walks a key path; where a key is in no class, the annotation stays that of the class.
 
     A path of pydantic's names the member of a union beside the keys, such as `regression` or `int`.

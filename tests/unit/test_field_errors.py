@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from components.field_errors import PATTERNS
 from components.serving.server.settings import ServerSettings
 from pipeline.config import Config, ConfigError, load_config
-from pipeline.config_errors import PATTERNS
 from pipeline.serve import read_settings
 
 GIVEN = {"posts": ["posts.jsonl"], "labels": ["labels.csv"]}
