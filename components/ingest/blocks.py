@@ -16,6 +16,7 @@ import stat
 from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
+from components.ingest.encodings import Encoding
 from components.ingest.lines import is_damage
 from components.ingest.unreadable import Refused
 
@@ -154,10 +155,13 @@ def _each_stream(blocks: Iterator[bytes], begin: Callable[[], Any]) -> Iterator[
         raise EOFError
 
 
-def as_text(blocks: Iterator[bytes], encoding: str, cr_ends: bool) -> Iterator[bytes]:
-    """The blocks in UTF-8 with line feeds; a line that `encoding` does not allow is no UTF-8."""
-    if encoding != "UTF-8":
-        blocks = _recoded(blocks, encoding)
+def as_text(blocks: Iterator[bytes], encoding: Encoding, cr_ends: bool) -> Iterator[bytes]:
+    """The blocks with line feeds, in what `encoding.decode` takes.
+
+    A line of a file that is recoded is no UTF-8 where the encoding does not allow it.
+    """
+    if encoding.is_recoded:
+        blocks = _recoded(blocks, encoding.name)
     if cr_ends:
         blocks = (block.replace(b"\r", b"\n") for block in blocks)
     return blocks

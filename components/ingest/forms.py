@@ -6,12 +6,12 @@ the rule, what was found and what to do, never quoting a record. Reads no file.
 
 from __future__ import annotations
 
-import codecs
 import itertools
 import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+from components.ingest.encodings import UTF8, Encoding, encoding_of, head_text
 from components.ingest.headers import (
     find_header,
     likeliest_delimiter,
@@ -33,13 +33,6 @@ REQUIRED_FIELDS: dict[Kind, tuple[str, ...]] = {
 
 Format = Literal["json_lines", "csv", "parquet", "raw_text", "empty"]
 
-_BOMS = (
-    (codecs.BOM_UTF8, "UTF-8"),
-    (codecs.BOM_UTF32_LE, "UTF-32"),
-    (codecs.BOM_UTF32_BE, "UTF-32"),
-    (codecs.BOM_UTF16_LE, "UTF-16"),
-    (codecs.BOM_UTF16_BE, "UTF-16"),
-)
 _COMMENTS = ("#", "//")
 
 
@@ -52,7 +45,7 @@ class Form(NamedTuple):
 
     format: Format
     compression: str = ""
-    encoding: str = "UTF-8"
+    encoding: Encoding = UTF8
     cr_ends: bool = False
     delimiter: str = ","
     rows_above: int = 0
@@ -60,14 +53,14 @@ class Form(NamedTuple):
     @property
     def is_plain(self) -> bool:
         """Whether the lines are the file's own bytes between line feeds."""
-        return (self.compression, self.encoding, self.cr_ends) == ("", "UTF-8", False)
+        return not (self.compression or self.encoding.is_recoded or self.cr_ends)
 
 
 class _Head(NamedTuple):
     """The first block of a text file: decoded, in lines, the last one whole."""
 
     lines: list[str]
-    encoding: str
+    encoding: Encoding
     is_valid: bool
     cr_ends: bool
 
@@ -114,7 +107,7 @@ def form_of(
         _refuse_nul(first)
         return form._replace(format="json_lines")
     usual = "\t" if expected == "tsv" else ","
-    delimiters = settings.delimiter or possible_delimiters(text.lines, usual)
+    delimiters = possible_delimiters(text.lines, settings.delimiter or usual)
     # Of a header that is longer than the head, a column may be further on.
     is_cut = not is_whole and len(text.lines) == 1
     table = find_header(text.lines, delimiters, required[:1] if is_cut else required)
@@ -140,8 +133,8 @@ def form_of(
 
 
 def _decode(head: bytes, is_whole: bool, settings: IngestSettings) -> _Head:
-    encoding = next((name for bom, name in _BOMS if head.startswith(bom)), settings.encoding)
-    text, is_valid = _text_of(head, is_whole, encoding)
+    encoding = encoding_of(head, is_whole, settings.encoding)
+    text, is_valid = head_text(head, is_whole, encoding)
     text = text.removeprefix("\ufeff")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not is_whole and len(lines) > 1:
@@ -156,23 +149,6 @@ def _has_cr_ends(text: str) -> bool:
     return ends[:1] == ["\r"] and 2 * ends.count("\r") > len(ends)
 
 
-def _text_of(head: bytes, is_whole: bool, encoding: str) -> tuple[str, bool]:
-    """The text, and whether the encoding allows all of it."""
-    decoder = codecs.getincrementaldecoder(encoding)
-    try:
-        return decoder("strict").decode(head, is_whole), True
-    except UnicodeError:
-        pass
-    try:
-        return decoder("replace").decode(head, is_whole), False
-    except UnicodeError:
-        # It has no replacement for a byte-order mark alone.
-        raise Refused(
-            f"must begin with a byte-order mark, since ingest.encoding is {encoding}; it does not. "
-            f"Set ingest.encoding to what it is: {encoding}-le, {encoding}-be, utf-8 or another."
-        ) from None
-
-
 def _refuse_nul(text: str) -> None:
     if "\0" in text:
         raise Refused(
@@ -184,8 +160,8 @@ def _refuse_nul(text: str) -> None:
 def _refuse_undecodable(text: _Head) -> None:
     if not text.is_valid:
         raise Refused(
-            f"is not valid {text.encoding}. If it is text, set ingest.encoding to its encoding, "
-            "such as windows-1252."
+            f"is not valid {text.encoding.name}. If it is text, set ingest.encoding to its "
+            "encoding, such as windows-1252."
         )
 
 

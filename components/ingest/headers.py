@@ -71,7 +71,7 @@ def possible_delimiters(lines: Sequence[str], usual: str) -> str:
         ["sep=;", "a;b"], "," -> ";,\t|"
     """
     told = _told_delimiter(lines)
-    return "".join(dict.fromkeys((told or usual) + _DELIMITERS))
+    return "".join(dict.fromkeys(told + usual + _DELIMITERS))
 
 
 def find_header(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from components.ingest.encodings import UTF8, Encoding
 from components.ingest.lines import Fault, RawRecord, not_valid
 
 NOT_JSON = "not valid JSON"
@@ -20,22 +21,22 @@ class _RepeatedFieldError(Exception):
     """An object names a field twice; which value was meant cannot be known."""
 
 
-def parse_json_line(number: int, content: bytes, encoding: str = "UTF-8") -> RawRecord | Fault:
+def parse_json_line(number: int, content: bytes, encoding: Encoding = UTF8) -> RawRecord | Fault:
     """The object of a line; `number` is the line's, counted from 1.
 
     Args:
         number: of the line.
-        content: the line in UTF-8, into which that of another `encoding` was decoded.
-        encoding: the file's, for the fault.
+        content: the line.
+        encoding: the file's.
 
     Example:
         3, b'{"author_id": "a", "text": "hi"}' -> RawRecord(3, {"author_id": "a", "text": "hi"})
         4, b'{"text": "hi", "text": "ho"}' -> Fault(4, "a field is given twice")
     """
     try:
-        fields = _DECODER.decode(content.decode("utf-8"))
+        fields = _DECODER.decode(encoding.decode(content))
     except UnicodeDecodeError:
-        return Fault(number, not_valid(encoding))
+        return Fault(number, not_valid(encoding.name))
     except _RepeatedFieldError:
         return Fault(number, REPEATED_FIELD)
     except (ValueError, RecursionError):

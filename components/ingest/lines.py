@@ -1,4 +1,4 @@
-"""Lines of a text file: a stream of UTF-8 bytes in, numbered lines and faults out.
+"""Lines of a text file: a stream of bytes in, numbered lines and faults out.
 
 Also holds what all readers share: `RawRecord`, `Fault` and the causes that mean a broken file.
 

@@ -1,7 +1,7 @@
 """Opens a file of records, whatever it is packed in, as blocks of its text or as Parquet.
 
 Enters: a path, local or on an object store, or an open stream that need not seek. Leaves: its
-`Form` and its content: UTF-8 bytes with line feeds, decompressed and decoded block by block, or a
+`Form` and its content: lines in what `form.encoding` decodes, decompressed block by block, or a
 Parquet file that can seek. Says in one line, with the path, why a file cannot be read. Imports
 Beam for object stores alone.
 """

@@ -20,7 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from components.ingest.forms import REQUIRED_FIELDS, Form
+from components.ingest.blocks import look, stored_blocks
+from components.ingest.encodings import Encoding, encoding_of
+from components.ingest.forms import HEAD_BYTES, REQUIRED_FIELDS, Form
 from components.ingest.json_lines import parse_json_line
 from components.ingest.lines import (
     COMMENT,
@@ -101,16 +103,20 @@ def read_records_between(
         SourceError: the file cannot be read, or has fewer than `end` bytes by now.
     """
     with open_source(file_path) as stored, named(file_path):
+        head, is_whole, _ = look(stored_blocks(stored), HEAD_BYTES)
+        encoding = encoding_of(head, is_whole, settings.encoding)
         lines = read_lines_between(stored, start, end, first_line, settings.maximum_record_bytes)
         try:
-            yield from _read_json_lines(lines, "UTF-8")
+            yield from _read_json_lines(lines, encoding)
         except EndsEarly:
             raise Refused(
                 "became shorter while it was read. Give a file that stays as it is."
             ) from None
 
 
-def _read_json_lines(lines: Iterator[Line | Fault], encoding: str) -> Iterator[RawRecord | Fault]:
+def _read_json_lines(
+    lines: Iterator[Line | Fault], encoding: Encoding
+) -> Iterator[RawRecord | Fault]:
     for line in lines:
         if isinstance(line, Fault):
             yield line
@@ -128,10 +134,10 @@ def _read_raw_text(lines: Iterator[Line | Fault], form: Form) -> Iterator[RawRec
             yield _raw_post(line[0], content, form.encoding)
 
 
-def _raw_post(number: int, content: bytes, encoding: str) -> RawRecord | Fault:
+def _raw_post(number: int, content: bytes, encoding: Encoding) -> RawRecord | Fault:
     if b"\0" in content:
         return Fault(number, HOLDS_NUL)
     try:
-        return RawRecord(number, {"text": content.decode("utf-8")})
+        return RawRecord(number, {"text": encoding.decode(content)})
     except UnicodeDecodeError:
-        return Fault(number, not_valid(encoding))
+        return Fault(number, not_valid(encoding.name))

@@ -7,9 +7,9 @@ their tally, as `join` takes them. Imports Beam, not TFX.
 
 The graph of the pipeline holds the manifest's path alone, so 100,000 files make it no larger than
 one does. A plain file of JSON Lines is cut into pieces of `PIECE_BYTES`, which workers read side by
-side; a line is read by the piece in which it begins. Compressed files, other encodings than UTF-8,
-CSV (a quoted field may hold line ends) and Parquet are read by one worker each: for many workers,
-give many files.
+side; a line is read by the piece in which it begins. Compressed files, UTF-16 and UTF-32, CSV (a
+quoted field may hold line ends) and Parquet are read by one worker each: for many workers, give
+many files.
 """
 
 from __future__ import annotations

@@ -81,12 +81,13 @@ class IngestSettings(BaseModel):
     )
     encoding: str = Field(
         "UTF-8",
-        description="encoding of text files that have no byte-order mark, such as windows-1252",
+        description="encoding of text that is not UTF-8 and has no byte-order mark, such as "
+        "windows-1252; files in UTF-8 are read as such beside it",
     )
     delimiter: str = Field(
         "",
-        description="character between the columns of CSV files; empty: found (comma, semicolon, "
-        "tab, pipe)",
+        description="character between the columns of CSV files, where it is none of those that "
+        "are found: comma, semicolon, tab, pipe",
     )
     unknown: list[str] = Field(
         [],

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
+from components.ingest.encodings import Encoding
 from components.ingest.forms import Form
 from components.ingest.lines import BAD_HEADER, TOO_LONG, Fault, Line, RawRecord, not_valid
 
@@ -45,7 +46,9 @@ class _RecordLines:
     else is wrong with the record's lines, empty for nothing.
     """
 
-    def __init__(self, lines: Iterator[Line | Fault], maximum_bytes: int, encoding: str) -> None:
+    def __init__(
+        self, lines: Iterator[Line | Fault], maximum_bytes: int, encoding: Encoding
+    ) -> None:
         self._lines = lines
         self._maximum_bytes = maximum_bytes
         self._encoding = encoding
@@ -67,9 +70,9 @@ class _RecordLines:
         if b"\0" in content:
             self.cause = HOLDS_NUL
         try:
-            return content.decode("utf-8")
+            return self._encoding.decode(content)
         except UnicodeDecodeError:
-            self.cause = not_valid(self._encoding)
+            self.cause = not_valid(self._encoding.name)
             return content.decode("utf-8", "replace")
 
     def begin(self) -> None:

@@ -339,7 +339,7 @@ def test_a_file_without_the_byte_order_mark_that_is_set_is_refused_by_name(
     tmp_path, encoding, ending
 ):
     path = tmp_path / f"posts.{ending}"
-    path.write_text(LINES)
+    path.write_bytes(LINES.encode(f"{encoding}-le"))
     with pytest.raises(SourceError, match=rf"\.{ending} must begin with a byte-order mark, since"):
         check_files(find_posts([str(path)]), IngestSettings(encoding=encoding))
     path.write_text(LINES, encoding=encoding)
