@@ -29,6 +29,7 @@ _ASCII = bytes(range(128))
 # What means something else than itself in ISO-2022-JP and in escaped Unicode.
 _ESCAPES = rb"\u0041" + b"\x1b$B0!\x1b(B"
 _VALID_FOR_INVALID = 3
+_TELLING = 8
 
 
 class Encoding(NamedTuple):
@@ -118,13 +119,15 @@ def _decoded(head: bytes, is_whole: bool, encoding: str) -> tuple[str, bool]:
 
 
 def _looks_like_utf8(head: bytes, is_whole: bool) -> bool:
-    """Whether nearly all that is not ASCII is valid, and be it nothing.
+    """Whether nearly all that is not ASCII is valid, or too little of it is there to tell.
 
-    One damaged character makes a file no other encoding's; a few bytes of another may be valid.
+    Damaged characters make a file no other encoding's; a few bytes of another may be valid.
     """
     text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(head, is_whole)
     invalid = len(re.findall("[\udc80-\udcff]", text))
     valid = len(re.findall(r"[^\x00-\x7f]", text)) - invalid
+    if not is_whole and invalid < _TELLING:
+        return True
     return valid >= _VALID_FOR_INVALID * invalid
 
 

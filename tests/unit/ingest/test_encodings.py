@@ -93,6 +93,16 @@ def test_of_a_file_that_begins_with_ascii_each_line_tells_its_encoding(
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
+def test_a_damaged_character_before_any_other_makes_a_file_no_other_encodings(
+    tmp_path, format_name
+):
+    texts = ["broken \ufffd", *["plain text of some length"] * 5_000, "Grüße"]
+    path = tmp_path / f"posts.{format_name}"
+    path.write_bytes(written(texts, format_name).encode().replace("\ufffd".encode(), b"\xff"))
+    assert texts_of(path, IngestSettings(encoding="latin-1")) == ["broken ÿ", *texts[1:]]
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
 @pytest.mark.parametrize("encoding", LINE_BY_LINE)
 def test_a_line_of_a_utf8_file_that_is_none_is_read_by_the_setting(tmp_path, encoding, format_name):
     texts = ["Grüße, Ελλάδα, 日本語, ещё раз" * 9, WORDS[encoding][0]]
