@@ -16,6 +16,7 @@ import click
 from pipeline.cloud.commands import submit
 from pipeline.deploy.commands import compile_for, examine_for, rehearse_for
 from pipeline.full_disk import FullDiskError, describe_unforeseen, is_full
+from pipeline.guarded import guard_output
 from pipeline.imports import uncollected
 from pipeline.models.commands import models
 from pipeline.observed import FAILED, INTERRUPTED, NOT_BLESSED, leave, observed
@@ -255,6 +256,7 @@ for command in (
 
 def main() -> None:
     """The console command; an interrupt ends it with code 130 wherever it comes."""
+    guard_output()
     watch_output()
     try:
         code = _invoke()
