@@ -10,6 +10,7 @@ from rich.table import Table
 
 from components.ingest.checks import JoinError, check_join, list_notes
 from components.ingest.summary import JoinSummary
+from components.ingest.unreadable import SourceError
 from pipeline.beam import beam_arguments
 from pipeline.causes import describe_cause
 from pipeline.chatter import divert_output
@@ -32,23 +33,8 @@ def audit_command(config: Config) -> int:
     folder = Path(config.out) / "audit"
     with divert_output(Path(config.out) / "logs") as (terminal, log_path):
         console = Terminal(file=terminal)
-        with uncollected():
-            from components.ingest.audit_sources import audit_sources
-            from components.ingest.unreadable import SourceError
-
         try:
-            with (
-                only_one(folder.with_name("audit.lock"), "audit"),
-                console.status("joining posts and labels"),
-            ):
-                summary = audit_sources(
-                    config.posts,
-                    config.labels,
-                    config.head_list,
-                    config.ingest,
-                    str(folder),
-                    beam_arguments(config.beam),
-                )
+            summary = _join(config, folder, console)
         except SourceError as error:
             console.say(str(error), style="red")
             return 2
@@ -70,15 +56,38 @@ def audit_command(config: Config) -> int:
             leave(1)
         show_summary(console, summary)
         console.say(f"Every record set aside, by file, line and cause: {folder}")
-        try:
-            check_join(summary, config.head_list, config.ingest)
-        except JoinError as error:
-            console.say(str(error), style="red")
-            return 1
-        for note in list_notes(summary, config.head_list):
-            console.say(note, style="yellow")
-        console.say(describe_passing(config), style="green")
+        code = _judge(config, summary, console)
     sys.stdout.flush()
+    return code
+
+
+def _join(config: Config, folder: Path, console: Terminal) -> JoinSummary:
+    """The counts of the join, which it writes into the folder, alone there."""
+    with uncollected():
+        from components.ingest.audit_sources import audit_sources
+
+    lock = only_one(folder.with_name("audit.lock"), "audit")
+    with lock, console.status("joining posts and labels"):
+        return audit_sources(
+            config.posts,
+            config.labels,
+            config.head_list,
+            config.ingest,
+            str(folder),
+            beam_arguments(config.beam),
+        )
+
+
+def _judge(config: Config, summary: JoinSummary, console: Terminal) -> int:
+    """Says whether a run would train on what was joined; the exit code."""
+    try:
+        check_join(summary, config.head_list, config.ingest)
+    except JoinError as error:
+        console.say(str(error), style="red")
+        return 1
+    for note in list_notes(summary, config.head_list):
+        console.say(note, style="yellow")
+    console.say(describe_passing(config), style="green")
     return 0
 
 

@@ -113,13 +113,7 @@ def predict_posts(
         form = read_posts(source, spool, _reporter(faults), settings, name)
         if form.format == "raw_text":
             print(f"{name}{_TAKEN_FOR_TEXT}", file=faults)
-        set_aside = sum(spool.set_aside.values())
-        if set_aside:
-            causes = ", ".join(f"{count} {cause}" for cause, count in spool.set_aside.items())
-            print(f"lines set aside: {set_aside} ({causes})", file=faults)
-        if spool.notes:
-            notes = ", ".join(f"{count} {note}" for note, count in spool.notes.items())
-            print(f"posts with a note: {notes}", file=faults)
+        set_aside = _tell_counts(spool, faults)
         model = models.load()
         served = models.found.served
         authors = 0
@@ -130,6 +124,18 @@ def predict_posts(
                 authors += 1
         out.flush()
         return Summary(authors, spool.posts, set_aside)
+
+
+def _tell_counts(spool: Spool, faults: TextIO) -> int:
+    """Says how many lines were set aside and how many posts have a note; returns the former."""
+    set_aside = sum(spool.set_aside.values())
+    if set_aside:
+        causes = ", ".join(f"{count} {cause}" for cause, count in spool.set_aside.items())
+        print(f"lines set aside: {set_aside} ({causes})", file=faults)
+    if spool.notes:
+        notes = ", ".join(f"{count} {note}" for note, count in spool.notes.items())
+        print(f"posts with a note: {notes}", file=faults)
+    return set_aside
 
 
 def _reporter(faults: TextIO) -> Callable[[int, str], None]:
