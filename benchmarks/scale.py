@@ -50,7 +50,7 @@ class ProcessorSeconds:
         """See `pipeline.local.StageObserver`."""
         self._before = sum(os.times()[:4])
 
-    def stage_finished(self, stage: str) -> None:
+    def stage_finished(self, stage: str, how: str) -> None:
         """See `pipeline.local.StageObserver`."""
         self.seconds[stage] = sum(os.times()[:4]) - self._before
 

@@ -45,6 +45,8 @@ _RULES = {
     "union_tag_invalid": "must be one of {expected_tags}",
     "invalid_key": "a key must be text",
 }
+# A head has its name from the key above it.
+_OF_THE_KEY_ABOVE = "name"
 _NUMBERS = ("must be a whole number", "must be a number", "must be a finite number")
 # In words, as a regular expression is for programs.
 PATTERNS = {
@@ -111,13 +113,13 @@ def _describe(item: Any, place: _Place) -> tuple[str, str, str]:
         return key, f"unknown key; allowed here: {_allowed(place)}", ""
     if kind == "value_error":
         rule = item["msg"].removeprefix("Value error, ")
-        return key, rule, _came(item) if key else ""
+        return key, rule, _came(item, place) if key else ""
     if kind == "union_tag_not_found":
         tags = ", ".join(repr(tag) for one in _classes(place.annotation) for tag in _kinds(one))
         return f"{key}.kind", f"must be given, one of {tags}", ""
     if kind == "union_tag_invalid":
         return f"{key}.kind", _rule(item, place), f"; got {_json(item['input'].get('kind'))}"
-    return key, _rule(item, place), _came(item)
+    return key, _rule(item, place), _came(item, place)
 
 
 def _rule(item: Any, place: _Place) -> str:
@@ -142,7 +144,7 @@ def _rule(item: Any, place: _Place) -> str:
 
 
 def _mapping_rule(place: _Place) -> str:
-    keys = sorted({key for one in _classes(place.annotation) for key in one.model_fields})
+    keys = sorted({key for one in _classes(place.annotation) for key in _settable(one)})
     if keys:
         return f"must be keys with values, as in {{{keys[0]}: ...}}; the keys are {', '.join(keys)}"
     return "must be names with values, as in {name: value}"
@@ -165,8 +167,11 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _came(item: Any) -> str:
-    return f"; got {_json(item['input'])}"
+def _came(item: Any, place: _Place) -> str:
+    came = item["input"]
+    if place.kinds and isinstance(came, Mapping):
+        came = {key: value for key, value in came.items() if key != _OF_THE_KEY_ABOVE}
+    return f"; got {_json(came)}"
 
 
 def _json(value: Any) -> str:
@@ -187,9 +192,11 @@ def _allowed(place: _Place) -> str:
     if not _is_class(model):
         return ""
     of_kind = f" (of kind {' or '.join(place.kinds)})" if place.kinds else ""
-    # A head has its name from the key above it.
-    keys = set(model.model_fields) - ({"name"} if place.kinds else set())
-    return ", ".join(sorted(keys)) + of_kind
+    return ", ".join(sorted(_settable(model))) + of_kind
+
+
+def _settable(model: type[BaseModel]) -> set[str]:
+    return set(model.model_fields) - ({_OF_THE_KEY_ABOVE} if _kinds(model) else set())
 
 
 def _find(root: Any, location: Location) -> _Place:

@@ -33,8 +33,8 @@ def check_names(heads: Mapping[str, Any]) -> None:
     Raises:
         ValueError: a name has the wrong form or is reserved, or two heads would share a name.
     """
-    for name in heads:
-        _check_form(name)
+    for name, head in heads.items():
+        _check_form(name, head.field)
     taken: dict[str, str] = {}
     for name, head in heads.items():
         own = {used.casefold(): used for used in _names_used(head)}
@@ -49,9 +49,12 @@ def check_names(heads: Mapping[str, Any]) -> None:
         taken |= dict.fromkeys(own, name)
 
 
-def _check_form(name: str) -> None:
+def _check_form(name: str, given_field: str) -> None:
+    is_short = given_field.isprintable() and 0 < len(given_field) <= LONGEST_NAME
+    # The author's id is no label.
+    is_label = is_short and given_field != "author_id"
+    field = _shown(given_field) if is_label else "..."
     if not _FORM.fullmatch(name):
-        field = _shown(name) if name.isprintable() and 0 < len(name) <= LONGEST_NAME else "..."
         raise ValueError(
             f"heads: a name has 1 to {LONGEST_NAME} letters a to z, digits and _, and begins with "
             f"a letter; got {_shown(name)}. A field of the labels may have any name; write "
@@ -60,7 +63,7 @@ def _check_form(name: str) -> None:
     if name.casefold() in _RESERVED:
         raise ValueError(
             f"heads: the name {name} is reserved: {_RESERVED[name.casefold()]}. Rename the head; "
-            f"write heads.{name}_label: {{field: {name}}}"
+            f"write heads.{name}_label: {{field: {field}}}"
         )
 
 

@@ -12,7 +12,7 @@ from components.ingest.checks import JoinError, check_join, list_notes
 from components.ingest.summary import JoinSummary
 from components.ingest.unreadable import SourceError
 from pipeline.beam import beam_arguments
-from pipeline.causes import describe_cause
+from pipeline.causes import describe_cause, statement
 from pipeline.chatter import divert_output
 from pipeline.config import Config
 from pipeline.full_disk import describe_full, is_full
@@ -36,7 +36,7 @@ def audit_command(config: Config) -> int:
         try:
             summary = _join(config, folder, console)
         except SourceError as error:
-            console.say(str(error), style="red")
+            console.say(statement(str(error)), style="red")
             return 2
         except InUseError as error:
             console.say(str(error), style="red")

@@ -26,7 +26,7 @@ from components.paths import is_pattern
 from components.serving.answering import ModelError, ModelFolder, load_model_once
 from components.serving.bulk.tables import SET_ASIDE_SUFFIX, FormatError, check_format
 from components.serving.bulk.work import OutputTaken, work_folder
-from pipeline.causes import describe_cause
+from pipeline.causes import describe_cause, statement
 from pipeline.full_disk import full_disk_told
 from pipeline.imports import uncollected
 from pipeline.observed import leave
@@ -89,7 +89,7 @@ def bulk_command(
             _predict(console, models, *work)
             _print_file(answers)
     except (FileNotFoundError, SourceError, FormatError, OutputTaken) as error:
-        console.say(str(error))
+        console.say(statement(str(error)))
         return 2
     except KeyboardInterrupt:
         console.say(f"Interrupted.{_goes_on(output)}")
@@ -99,7 +99,7 @@ def bulk_command(
         raise
     except Exception as error:
         # A model's error tells the rule; what Beam raises tells it in its first cause.
-        told = str(error) if isinstance(error, ModelError) else describe_cause(error)
+        told = statement(str(error)) if isinstance(error, ModelError) else describe_cause(error)
         console.say(f"predict failed: {told}")
         return 1
     return 0

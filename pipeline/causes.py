@@ -16,6 +16,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.engine_words import without_engine_words
+
 WITHHELD = "(text withheld: a library may quote a record)"
 _HEADER = "Traceback (most recent call last)"
 _FRAME = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
@@ -23,7 +25,6 @@ _LINKS = (
     "The above exception was the direct cause of the following exception:",
     "During handling of the above exception, another exception occurred:",
 )
-_ENGINES_OWN = re.compile(r"\s*(\[while running '[^']*'\]|\[\[\{\{node [^\]]*\]\]|\[Op:\w+\])")
 _FOLDER = Path(__file__).resolve().parents[1]
 _OURS = [_FOLDER / name for name in ("components", "pipeline")]
 # Libraries that are handed no record: their errors tell of addresses, rights and files.
@@ -189,7 +190,7 @@ def _short(file: str) -> str:
 
 def statement(text: str) -> str:
     """A message without the engine's frame around it: Beam's stage, TensorFlow's node, frames."""
-    return _ENGINES_OWN.sub("", _without_frames(text)).strip()
+    return without_engine_words(_without_frames(text))
 
 
 def _without_frames(text: str) -> str:

@@ -172,6 +172,12 @@ class Config(BaseModel):
             for name, head in heads.items()
             if head is not None
         }
+        for name, head in heads.items():
+            if isinstance(head, Mapping) and head.get("name", name) != name:
+                raise ValueError(
+                    f"heads.{name}: a head is named by its key, and has no other name; got "
+                    f"{json.dumps(head['name'], default=str)}. Leave name out"
+                )
         for name in kept:
             if not isinstance(name, str):
                 raise ValueError(

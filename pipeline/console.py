@@ -142,12 +142,12 @@ class RunConsole(logging.Handler):
         self.said = 0
         self.waiting_for(self.title, self.artifacts / stage if self.artifacts else None)
 
-    def stage_finished(self, stage: str) -> None:
-        """A stage has ended well; one that said nothing still gets its line."""
+    def stage_finished(self, stage: str, how: str) -> None:
+        """A stage has ended well, see `local.StageObserver`; one that said nothing gets a line."""
         self.status.stop()
         seconds = time.monotonic() - self.started
         if not self.said:
-            self._stay("done" if seconds > 1 else "nothing to do, or reused", "dim")
+            self._stay(how, "dim")
         self.console.print(Text(f"{'':12}{seconds:.1f} s", style="dim"))
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -66,8 +66,8 @@ class StageObserver(Protocol):
     def stage_started(self, stage: str) -> None:
         """A stage starts."""
 
-    def stage_finished(self, stage: str) -> None:
-        """A stage has ended well."""
+    def stage_finished(self, stage: str, how: str) -> None:
+        """A stage has ended well: `done`, `cached` (its earlier work is used) or `skipped`."""
 
 
 class ObservedDagRunner(tfx.orchestration.LocalDagRunner):
@@ -101,16 +101,16 @@ class ObservedDagRunner(tfx.orchestration.LocalDagRunner):
             node.execution_options.caching_options.enable_cache &= stage not in NEVER_REUSED
             self.observer.stage_started(stage)
             try:
-                launch(node)
+                how = launch(node)
             except Exception as error:
                 if REPORT in nodes and stage != REPORT:
                     _explain(launch, nodes[REPORT], stage, error)
                 raise StageFailed(stage) from error
-            self.observer.stage_finished(stage)
+            self.observer.stage_finished(stage, how)
 
 
-def _launch(pipeline: Any, deployment: Any, connection: Any, node: Any) -> None:
-    """Runs one node."""
+def _launch(pipeline: Any, deployment: Any, connection: Any, node: Any) -> str:
+    """Runs one node; how it ended, as `StageObserver.stage_finished` has it."""
     stage = node.node_info.id
     handle = Handle(connection)
     done = DigestingLauncher(
@@ -121,10 +121,10 @@ def _launch(pipeline: Any, deployment: Any, connection: Any, node: Any) -> None:
         executor_spec=runner_utils.extract_executor_spec(deployment, stage),
         custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, stage),
     ).launch()
-    raise_where_failed(handle, done)
+    return how_it_ended(handle, done)
 
 
-def _explain(launch: Callable[[Any], None], report: Any, stage: str, error: Exception) -> None:
+def _explain(launch: Callable[[Any], str], report: Any, stage: str, error: Exception) -> None:
     """Has the report drawn of what there is. Where that fails too, the run's error is the first."""
     failure = {"stage": TITLES.get(stage, stage), "cause": describe_cause(error)}
     report.parameters.parameters[FAILURE].field_value.string_value = json.dumps(failure)
@@ -136,21 +136,25 @@ def _explain(launch: Callable[[Any], None], report: Any, stage: str, error: Exce
         _log.exception("the failed run has no report")
 
 
-def raise_where_failed(handle: Handle, done: Any) -> None:
-    """Ends a run whose stage found its inputs missing: the launcher only notes it in the store.
+def how_it_ended(handle: Handle, done: Any) -> str:
+    """`done`, `cached` or `skipped`; ends a run whose stage found its inputs missing.
+
+    The launcher notes either in the store alone.
 
     Raises:
         RuntimeError: the execution is marked failed.
     """
     if done is None or done.execution_id is None:
-        return
+        return "skipped"
     with handle:
-        for execution in handle.store.get_executions_by_id([done.execution_id]):
-            if execution.last_known_state == Execution.FAILED:
-                raise RuntimeError(
-                    "The stage's inputs must be in the metadata store; some are not there. The log "
-                    "names them. Run again with --set cache=false to make them anew."
-                )
+        found = handle.store.get_executions_by_id([done.execution_id])
+    states = {execution.last_known_state for execution in found}
+    if Execution.FAILED in states:
+        raise RuntimeError(
+            "The stage's inputs must be in the metadata store; some are not there. The log names "
+            "them. Run again with --set cache=false to make them anew."
+        )
+    return "cached" if Execution.CACHED in states else "done"
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ class _PathEndError(Exception):
 class PathTimes(StageTimes):
     """Ends the run behind the last stage that is measured."""
 
-    def stage_finished(self, stage: str) -> None:
-        super().stage_finished(stage)
+    def stage_finished(self, stage: str, how: str) -> None:
+        super().stage_finished(stage, how)
         if stage == LAST_STAGE:
             raise _PathEndError
 
@@ -46,7 +46,7 @@ def main(name: str, corpus: str, out: str) -> None:
     if name == BARE:
         times.stage_started("count")
         count_words(Path(corpus) / "posts.jsonl")
-        times.stage_finished("count")
+        times.stage_finished("count", "done")
     else:
         run_pipeline({OWN: make_own, STOCK: make_stock}[name], Path(corpus), Path(out), times)
     told = {

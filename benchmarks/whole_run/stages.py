@@ -29,7 +29,7 @@ class StageTimes:
     def stage_started(self, stage: str) -> None:
         self._started = time.perf_counter(), processor_seconds()
 
-    def stage_finished(self, stage: str) -> None:
+    def stage_finished(self, stage: str, how: str) -> None:
         started, processor_started = self._started
         self.seconds[stage] = time.perf_counter() - started
         self.processor_seconds[stage] = processor_seconds() - processor_started

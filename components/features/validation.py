@@ -154,7 +154,8 @@ class ExamplesValidatorExecutor(BaseExecutor):
         if history:
             record_statistics(history, statistics)
         against = f", drift measured against span {earlier[0].span}" if earlier else ""
-        LOGGER.info("%d heads sound in %s%s", len(names), ", ".join(splits), against)
+        counted = "1 head" if len(names) == 1 else f"{len(names)} heads"
+        LOGGER.info("%s sound in %s%s", counted, ", ".join(splits), against)
 
 
 def _load(artifact: Any, split: str) -> statistics_pb2.DatasetFeatureStatisticsList:

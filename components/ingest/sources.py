@@ -172,10 +172,10 @@ def _find_files(kind: Kind, patterns: Sequence[str]) -> dict[str, int]:
 
 def no_file(kind: Kind, pattern: str) -> SourceError:
     """What to raise where a pattern names nothing."""
-    return SourceError(
-        f"{kind}: no file matches {pattern}. Check the path; numbers with leading zeros need their "
-        "width in the pattern, as in {SPAN:3}."
-    )
+    widths = "; numbers with leading zeros need their width in the pattern, as in {SPAN:3}"
+    is_numbered = any(number in pattern for number in ("{SPAN", "{VERSION"))
+    told = widths if is_numbered else ""
+    return SourceError(f"{kind}: no file matches {pattern}. Check the path{told}.")
 
 
 def list_files(pattern: str) -> dict[str, int]:

@@ -27,6 +27,7 @@ from tfx.types.artifact import Artifact, Property, PropertyType
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils
 
+from components.engine_words import without_engine_words
 from components.heads import BinaryHead, ClassesHead, heads_from_json
 from components.ingest.audit_sources import load_summary
 from components.ingest.checks import JoinError, check_records
@@ -130,7 +131,7 @@ def look_at_span(
         _describe(find_window(posts, labels, [span]), heads, settings, folder, make_pipeline)
         check_records(load_summary(folder), heads, settings)
     except (SourceError, JoinError) as error:
-        fault = " ".join(str(error).split())
+        fault = " ".join(without_engine_words(str(error)).split())
     look = Look(span=span.number, fault=fault)
     io_utils.write_string_file(os.path.join(folder, LOOK_FILE), look.model_dump_json())
 

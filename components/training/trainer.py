@@ -103,9 +103,10 @@ def run_fn(fn_args: FnArgs) -> None:
     record["warm_start"] = warm_start.record() if warm_start else None
     _write_json(os.path.join(fn_args.model_run_dir, "training.json"), record)
     LOGGER.info(
-        "%s parameters, %d epochs, best skill on eval %.3f at epoch %d",
+        "%s parameters, %d epoch%s, best skill on eval %.3f at epoch %d",
         f"{learned.final.count_params():,}",
         learned.state.next_epoch,
+        "s" * (learned.state.next_epoch != 1),
         learned.state.best_skill,
         learned.state.best_epoch + 1,
     )

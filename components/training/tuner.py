@@ -59,7 +59,7 @@ def tuner_fn(fn_args: FnArgs) -> TunerFnResult:
     trials = getattr(tuner.oracle, "trials", {})
     finished = sum(trial.status == "COMPLETED" for trial in trials.values())
     if finished:
-        LOGGER.info("resuming the search after %d trials", finished)
+        LOGGER.info("resuming the search after %d trial%s", finished, "s" * (finished != 1))
         hypermodel.fits = finished
     return TunerFnResult(tuner=tuner, fit_kwargs={"verbose": 0})
 

@@ -6,7 +6,7 @@ import logging
 import tempfile
 from collections.abc import Iterator
 
-from pipeline.causes import describe_cause
+from pipeline.causes import describe_cause, statement
 from pipeline.config import Config
 from pipeline.deploy.findings import Finding
 from pipeline.deploy.settings import NEWEST_SPAN, Target
@@ -40,7 +40,7 @@ def check_input(config: Config, target: Target | None) -> Iterator[Finding]:
         remedy = "Correct posts and labels, or ask for the right to read them."
         yield Finding(check, "fault", f"{type(error).__name__}: {error}", remedy)
         return
-    yield Finding(check, "ok", f"{len(files)} files, span {selection.span}")
+    yield Finding(check, "ok", f"{len(files)} file{'s' * (len(files) != 1)}, span {selection.span}")
 
 
 def check_records(config: Config) -> Iterator[Finding]:
@@ -97,5 +97,5 @@ def _join(config: Config) -> Finding:
             check_join(summary, config.head_list, config.ingest)
         except (JoinError, SourceError) as error:
             remedy = "Correct the data or the settings; `authorprofile audit` lists the records."
-            return Finding(_CHECK, "fault", str(error), remedy)
+            return Finding(_CHECK, "fault", statement(str(error)), remedy)
     return Finding(_CHECK, "ok", f"{summary.authors:,} authors pass the checks before training")

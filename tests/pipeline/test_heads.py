@@ -35,7 +35,7 @@ class Silent:
     def stage_started(self, stage):
         pass
 
-    def stage_finished(self, stage):
+    def stage_finished(self, stage, how):
         pass
 
 

@@ -70,7 +70,7 @@ class Stages(logging.Handler):
     def stage_started(self, stage):
         self.ran.append(stage)
 
-    def stage_finished(self, stage):
+    def stage_finished(self, stage, how):
         pass
 
     def emit(self, record):

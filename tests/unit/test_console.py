@@ -10,6 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from pipeline.console import RunConsole, Waiting, show_outcome
 from pipeline.terminal import Terminal
 
@@ -44,7 +46,7 @@ def test_a_terminal_shows_progress_in_place_and_keeps_what_was_done(tmp_path: Pa
             console.stage_started("PostsExampleGen")
             INGEST.debug("100,000 records read")
             INGEST.info("123,456 posts read")
-            console.stage_finished("PostsExampleGen")
+            console.stage_finished("PostsExampleGen", "done")
         terminal.write(END)
         terminal.flush()
         seen = ""
@@ -63,12 +65,21 @@ def test_a_log_file_keeps_every_line_with_its_stage_once(tmp_path: Path) -> None
         console.stage_started("PostsExampleGen")
         INGEST.debug("100,000 records read")
         INGEST.warning("posts.jsonl:7: damaged")
-        console.stage_finished("PostsExampleGen")
+        console.stage_finished("PostsExampleGen", "done")
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]
     assert lines[:2] == [
         "ingest      100,000 records read",
         "            posts.jsonl:7: damaged",
     ]
+
+
+@pytest.mark.parametrize("how", ["done", "cached", "skipped"])
+def test_a_stage_that_said_nothing_is_shown_with_how_it_ended(how: str) -> None:
+    stream = io.StringIO()
+    with RunConsole(stream) as console:
+        console.stage_started("DecisionRecord")
+        console.stage_finished("DecisionRecord", how)
+    assert stream.getvalue().splitlines()[0].split() == ["decision", how]
 
 
 def judged_head(name: str, kind: str, metrics: dict[str, Any], **changes: Any) -> dict[str, Any]:

@@ -114,6 +114,31 @@ def test_a_wrong_setting_is_told_in_plain_words(assignment, said):
     assert said in told(assignment)
 
 
+@pytest.mark.parametrize(
+    ("assignment", "came"),
+    [
+        ("heads.gender={positive: a, negative: A}", 'got {"kind": "binary", "positive": "a", '),
+        ("heads.age={minimum: 9, maximum: 3}", 'got {"kind": "regression", "minimum": 9, "max'),
+        ("heads.smoker={kind: binary, positive: x, negative: x}", 'got {"kind": "binary", "pos'),
+        (
+            "heads.age=5",
+            "the keys are classes, exact, field, given_as, kind, maximum, minimum, neg",
+        ),
+        ("heads.age.size=5", "allowed here: field, kind, maximum, minimum, unit (of kind"),
+    ],
+)
+def test_a_head_s_name_is_no_setting_of_it(assignment, came):
+    said = told(assignment)
+    assert came in said
+    assert "name" not in said.partition("; ")[2]
+
+
+@pytest.mark.parametrize("name", ["years", "", 7])
+def test_a_head_is_named_by_its_key_alone(name):
+    assert "heads.age: a head is named by its key" in told(f"heads.age.name={name!r}")
+    assert load_config(None, ["heads.age.name=age"], posts=["p"], labels=["l"]).heads["age"]
+
+
 def test_a_missing_setting_is_told_with_what_it_is():
     with pytest.raises(ConfigError, match=r"^posts: must be given: files of posts, "):
         load_config(None, labels=["labels.csv"])

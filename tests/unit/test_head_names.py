@@ -74,6 +74,23 @@ def test_a_reserved_name_is_refused_with_the_reason(name, tmp_path):
         read_config({name: NUMBER}, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "instead"),
+    [
+        ("author_id", "score", "heads.author_id_label: {field: score}"),
+        ("author_id", "", "heads.author_id_label: {field: ...}"),
+        ("posts", "", "heads.posts_label: {field: posts}"),
+        ("Tokens", "größe", "heads.Tokens_label: {field: größe}"),
+        ("größe", "height", "heads.groesse: {field: height}"),
+        ("a b", "x" * 70, "heads.a_b: {field: ...}"),
+    ],
+)
+def test_a_name_that_is_refused_leaves_the_field_that_was_given(name, field, instead, tmp_path):
+    with pytest.raises(ConfigError) as refused:
+        read_config({name: NUMBER | {"field": field}}, tmp_path)
+    assert str(refused.value).endswith(f"write {instead}")
+
+
 @pytest.mark.parametrize("positive", ["id", "ID"])
 def test_a_head_has_no_column_of_the_id_s_name(positive, tmp_path):
     head = {"kind": "binary", "positive": positive, "negative": "none"}

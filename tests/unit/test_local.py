@@ -9,7 +9,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
 from pipeline.config import load_config
-from pipeline.local import raise_where_failed, run_folder
+from pipeline.local import how_it_ended, run_folder
 from pipeline.store import Handle
 
 Execution = metadata_store_pb2.Execution
@@ -30,16 +30,19 @@ def put_execution(handle, state):
 
 def test_a_stage_without_its_inputs_ends_the_run(handle):
     with pytest.raises(RuntimeError, match="--set cache=false"):
-        raise_where_failed(handle, put_execution(handle, Execution.FAILED))
+        how_it_ended(handle, put_execution(handle, Execution.FAILED))
 
 
-@pytest.mark.parametrize("state", [Execution.COMPLETE, Execution.CACHED])
-def test_a_stage_that_is_done_or_reused_does_not(handle, state):
-    raise_where_failed(handle, put_execution(handle, state))
+@pytest.mark.parametrize(
+    ("state", "how"), [(Execution.COMPLETE, "done"), (Execution.CACHED, "cached")]
+)
+def test_a_stage_that_is_done_or_reused_does_not_and_says_which(handle, state, how):
+    assert how_it_ended(handle, put_execution(handle, state)) == how
 
 
-def test_a_resolver_that_had_nothing_to_do_does_not(handle):
-    raise_where_failed(handle, None)
+@pytest.mark.parametrize("done", [None, SimpleNamespace(execution_id=None)])
+def test_a_stage_that_had_nothing_to_do_was_skipped(handle, done):
+    assert how_it_ended(handle, done) == "skipped"
 
 
 def test_what_a_killed_run_left_on_the_disk_is_deleted_by_the_next(tmp_path):

@@ -47,7 +47,7 @@ class Told:
     def stage_started(self, stage: str) -> None:
         pass
 
-    def stage_finished(self, stage: str) -> None:
+    def stage_finished(self, stage: str, how: str) -> None:
         pass
 
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import apache_beam as beam
 import click
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.heads import parse_heads
 from components.ingest import audit_sources as audit
+from components.ingest import join, reading
 from components.ingest.opening import open_source
 from components.ingest.readers import read_records
+from components.ingest.rolling import Span
 from components.ingest.settings import READ_BY_DEFAULT
 from components.ingest.unreadable import SourceError
+from components.retraining.look import look_at_span
+from pipeline.audit import audit_command
 from pipeline.bulk import bulk_command
 from pipeline.causes import describe_cause
-from pipeline.config import load_config
+from pipeline.config import Config, load_config
+from pipeline.deploy.data_checks import check_records
 from pipeline.options import check_sources
 from pipeline.predict import predict_command
 from pipeline.spool import Spool, read_posts
@@ -129,6 +138,64 @@ def test_a_file_that_goes_while_it_is_audited_is_named_in_one_line(
         f"{posts} is not there, or not any more. Give files that stay where they are while they "
         "are read."
     )
+
+
+GONE = "{} is not there, or not any more. Give files that stay where they are while they are read."
+SHORTER = "{} became shorter while it was read. Give a file that stays as it is."
+
+
+Printed = pytest.CaptureFixture[str]
+
+
+def audited(config: Config, folder: Path, printed: Printed) -> str:
+    assert audit_command(config) == 2
+    return printed.readouterr().out.strip()
+
+
+def joined_by_the_doctor(config: Config, folder: Path, printed: Printed) -> str:
+    return next(check_records(config)).found
+
+
+def looked_at(config: Config, folder: Path, printed: Printed) -> str:
+    patterns = config.posts, config.labels
+    options = PipelineOptions(list(audit.LOCAL_BEAM_ARGUMENTS))
+    look_at_span(
+        *(Span(0, None), patterns, HEADS, READ_BY_DEFAULT),
+        *(f"{folder}/look", lambda: beam.Pipeline(options=options)),
+    )
+    fault: str = json.loads((folder / "look" / "look.json").read_text())["fault"]
+    return fault
+
+
+@pytest.mark.parametrize("read_by", [audited, joined_by_the_doctor, looked_at])
+@pytest.mark.parametrize(("left", "line"), [(None, GONE), (10, SHORTER)])
+def test_a_file_that_changes_while_it_is_read_is_told_without_words_of_the_engine(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: Printed,
+    read_by: Callable[[Config, Path, Printed], str],
+    left: int | None,
+    line: str,
+) -> None:
+    (tmp_path / "labels.csv").write_text("author_id,age\na,34\n")
+    posts = tmp_path / "posts.jsonl"
+    posts.write_text(RECORD * 50)
+    monkeypatch.setattr(reading, "PIECE_BYTES", 500)
+
+    def change(*given: Any) -> str:
+        if left is None:
+            posts.unlink()
+        else:
+            os.truncate(posts, left)
+        return reading.write_manifest(*given)
+
+    monkeypatch.setattr(join, "write_manifest", change)
+    config = load_config(
+        *(None, [f"out={tmp_path}/out"], ["age"]),
+        posts=[str(posts)],
+        labels=[f"{tmp_path}/labels.csv"],
+    )
+    assert read_by(config, tmp_path, capfd) == line.format(posts)
 
 
 def test_what_is_appended_while_a_file_is_read_is_left_for_the_next_time(tmp_path: Path) -> None:

@@ -74,8 +74,11 @@ def read_question(body: bytes, version: LoadedVersion, settings: ServerSettings)
         rows, ids = read_authors(values, version, settings), read_ids(values)
         return Question(version, POSTS, rows, described is not False, ids=ids)
     signature = find_signature(version, name or DEFAULT_SIGNATURE)
+    # Who names no signature is told of authors.
+    form = "" if name or columns else POSTS
     rows = [
-        _text(value, signature.argument, f"Instance {index}") for index, value in enumerate(values)
+        _text(value, signature.argument, f"Instance {index}", form)
+        for index, value in enumerate(values)
     ]
     rows = sound_rows(signature, rows, version, settings)
     return Question(version, name or DEFAULT_SIGNATURE, rows, described is True, columns)
@@ -174,8 +177,8 @@ def read_ids(values: Sequence[dict[str, Any]]) -> list[str | int | None]:
     return ids
 
 
-def _text(value: Any, argument: str, place: str) -> bytes:
-    """A string as TensorFlow Serving's JSON gives it. Raises Refusal."""
+def _text(value: Any, argument: str, place: str, usual: str) -> bytes:
+    """A string as TensorFlow Serving gives it; `usual`: the key to tell of. Raises Refusal."""
     if isinstance(value, dict) and set(value) == {argument}:
         value = value[argument]
     if isinstance(value, str):
@@ -186,9 +189,10 @@ def _text(value: Any, argument: str, place: str) -> bytes:
         except (binascii.Error, ValueError):
             raise Refusal(f"{place}: 'b64' must be base64; it is not.") from None
     what = "an object of other keys" if isinstance(value, dict) else kind_of(value)
+    if usual:
+        raise Refusal(f"{place} must be an object with the key {usual!r}; it is {what}. {FORM}.")
     raise Refusal(
-        f"{place} must be a string, {{'b64': base64}} or {{'{argument}': ...}}; it is {what}. "
-        f"{FORM}."
+        f"{place} must be a string, {{'b64': base64}} or {{'{argument}': ...}}; it is {what}."
     )
 
 

@@ -70,7 +70,7 @@ def run_span(tmp_path, caplog):
                 )
             )
         said = re.search(
-            r"heads sound in train(?:, drift measured against span (\d+))?", caplog.text
+            r"1 head sound in train(?:, drift measured against span (\d+))?", caplog.text
         )
         return int(said[1]) if said[1] else None
 

@@ -30,9 +30,24 @@ def test_sources_are_sorted_and_each_once(folder):
     )
 
 
-def test_a_pattern_without_a_file_is_named(folder):
-    with pytest.raises(SourceError, match=r"labels: no file matches .*lables"):
-        find_sources([f"{folder}/posts-*"], [f"{folder}/lables.csv"])
+@pytest.mark.parametrize(
+    ("name", "is_numbered"),
+    [
+        ("lables.csv", False),
+        ("lables*.csv", False),
+        ("{YYYY}.csv", False),
+        ("l-{SPAN}.csv", True),
+        ("{SPAN:3}/{VERSION}.csv", True),
+        ("v{VERSION}.csv", True),
+    ],
+)
+def test_a_pattern_without_a_file_is_named_with_what_it_may_lack(folder, name, is_numbered):
+    widths = "; numbers with leading zeros need their width in the pattern, as in {SPAN:3}"
+    with pytest.raises(SourceError) as raised:
+        find_sources([f"{folder}/posts-*"], [f"{folder}/{name}"])
+    assert str(raised.value) == (
+        f"labels: no file matches {folder}/{name}. Check the path{widths * is_numbered}."
+    )
 
 
 def test_no_pattern_is_an_error(folder):

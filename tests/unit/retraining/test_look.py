@@ -23,7 +23,7 @@ class Silent:
     def stage_started(self, stage):
         self.ran.append(stage)
 
-    def stage_finished(self, stage):
+    def stage_finished(self, stage, how):
         pass
 
 

@@ -213,7 +213,7 @@ def test_why_a_version_was_refused_is_told_wherever_it_is_asked_for(
         assert (serving["version"], serving["state"]) == ("7", "AVAILABLE")
         assert (refused["version"], refused["state"]) == ("8", "END")
         cause = refused["status"]["error_message"]
-        assert "heads.1.classes.classes: Field required" in cause
+        assert "heads.1.classes: must be given" in cause
         alone = server.ask("/v1/models/authorprofile/versions/8").json()
         assert alone == {"model_version_status": [refused]}
         properties = server.ask("/v2/models/authorprofile").json()["properties"]
@@ -330,6 +330,10 @@ def test_words_are_explained_by_leaving_them_out(server: Server) -> None:
     assert server.ask(EXPLAIN, {"instances": [HOME, HOME]}).status_code == 400
 
 
+ONE_FORM = (
+    "Instance 0 must be an object with the key 'posts'; it is {}. "
+    'Send {{"instances": [{{"posts": ["...", "..."]}}]}}.'
+)
 WRONG = [
     (PREDICT, b"", 400, "must be JSON in UTF-8; it is not, at line 1, column 1"),
     (PREDICT, b'{"instances": [', 400, "must be JSON"),
@@ -350,7 +354,15 @@ WRONG = [
     (PREDICT, {"instances": [HOME, SECRET]}, 400, "Instance 1 must be an object with the key"),
     (PREDICT, {"instances": [{"posts": SECRET}]}, 400, "at least one string; it is a string"),
     (PREDICT, {"instances": [{**HOME, SECRET: 1}]}, 400, "instance 0 has 1 other"),
-    (PREDICT, {"instances": [{"text": SECRET}]}, 400, "it is an object of other keys"),
+    (PREDICT, {"instances": [{"text": SECRET}]}, 400, ONE_FORM.format("an object of other keys")),
+    (PREDICT, {"instances": [7]}, 400, ONE_FORM.format("a number")),
+    (
+        PREDICT,
+        {"signature_name": "serving_default", "instances": [{"text": SECRET}]},
+        400,
+        "Instance 0 must be a string, {'b64': base64} or {'examples': ...}; it is an object of "
+        "other keys.",
+    ),
     (PREDICT, {"instances": [{**HOME, "author_id": 7.5}]}, 400, "64 bits; it is a number"),
     (PREDICT, {"instances": [{**HOME, "author_id": 2**70}]}, 400, "64 bits; it is a number"),
     (PREDICT, {"instances": [{**HOME, "author_id": True}]}, 400, "it is a boolean"),
