@@ -328,7 +328,7 @@ DRAWN = st.tuples(*(st.none() | st.sampled_from(sorted(kind)) for kind in KINDS)
 @given(st.lists(st.tuples(DRAWN, st.integers(0, 1000)), min_size=5, max_size=5, unique=True))
 # One example is five corpora: their statistics take one pipeline.
 @settings(
-    max_examples=3,
+    max_examples=2,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
     deadline=None,
