@@ -119,16 +119,12 @@ def form_of(
         return form._replace(format="json_lines")
     if expected in ("csv", "tsv"):
         delimiter = likeliest_delimiter(text.lines, delimiters)
-        if required and (is_whole or len(text.lines) > 1):
+        if required and not is_cut:
             refuse_header(text.lines, delimiter, required)
         return form._replace(format="csv", delimiter=delimiter)
     _refuse_undecodable(text)
     if not raw_text:
-        raise Refused(
-            "must hold JSON Lines, CSV with a header that names "
-            f"{' and '.join(required) or 'the fields'}, or Parquet; it looks like none of them. "
-            f"Give it in one of these; an ending tells the format too: {ENDINGS}."
-        )
+        raise _of_no_form(required)
     return form._replace(format="raw_text")
 
 
@@ -163,6 +159,14 @@ def _refuse_undecodable(text: _Head) -> None:
             f"is not valid {text.encoding.name}. If it is text, set ingest.encoding to its "
             "encoding, such as windows-1252."
         )
+
+
+def _of_no_form(required: Sequence[str]) -> Refused:
+    return Refused(
+        "must hold JSON Lines, CSV with a header that names "
+        f"{' and '.join(required) or 'the fields'}, or Parquet; it looks like none of them. "
+        f"Give it in one of these; an ending tells the format too: {ENDINGS}."
+    )
 
 
 def _refuse_json_documents(text: _Head) -> None:
