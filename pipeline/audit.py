@@ -63,11 +63,12 @@ def audit_command(config: Config) -> int:
 
 def _join(config: Config, folder: Path, console: Terminal) -> JoinSummary:
     """The counts of the join, which it writes into the folder, alone there."""
-    with uncollected():
-        from components.ingest.audit_sources import audit_sources
-
     lock = only_one(folder.with_name("audit.lock"), "audit")
     with lock, console.status("joining posts and labels"):
+        # Beam takes seconds to import, which whoever is refused need not wait for.
+        with uncollected():
+            from components.ingest.audit_sources import audit_sources
+
         return audit_sources(
             config.posts,
             config.labels,

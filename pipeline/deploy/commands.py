@@ -172,17 +172,17 @@ def rehearse_for(
     submitted = dict(_parse_parameter(text) for text in parameters)
     from pipeline.chatter import divert_output
     from pipeline.deploy.rehearsal.console import RehearsalConsole
+    from pipeline.deploy.rehearsal.container import StepError
     from pipeline.lock import InUseError, only_one
 
     folder = Path(config.out) / "rehearsal"
     with usage_errors(), divert_output(Path(config.out) / "logs") as (terminal, _):
         console = RehearsalConsole(terminal)
-        with uncollected():
-            from pipeline.deploy.rehearsal.container import StepError
-            from pipeline.deploy.rehearsal.run import rehearse
-
         try:
             with only_one(folder.with_name(f"rehearsal-{target}.lock"), "rehearsal"):
+                with uncollected():
+                    from pipeline.deploy.rehearsal.run import rehearse
+
                 done = rehearse(config, target, folder, console, submitted, side_by_side)
         except (StepError, InUseError) as error:
             raise click.ClickException(str(error)) from None
