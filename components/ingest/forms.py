@@ -16,6 +16,7 @@ from components.ingest.headers import (
     find_header,
     likeliest_delimiter,
     possible_delimiters,
+    refuse_alike,
     refuse_header,
 )
 from components.ingest.settings import IngestSettings
@@ -123,6 +124,7 @@ def form_of(
             refuse_header(text.lines, delimiter, required)
         return form._replace(format="csv", delimiter=delimiter)
     _refuse_undecodable(text)
+    refuse_alike(text.lines, delimiters, required)
     if not raw_text:
         raise _of_no_form(required)
     return form._replace(format="raw_text")

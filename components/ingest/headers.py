@@ -151,6 +151,14 @@ def refuse_header(lines: Sequence[str], delimiter: str, required: Sequence[str])
     )
 
 
+def refuse_alike(lines: Sequence[str], delimiters: str, required: Sequence[str]) -> None:
+    """Raises Refused for a table whose first row names the columns but for capitals or spaces."""
+    for delimiter in delimiters if required else "":
+        _, row = next(_rows(lines, delimiter), (0, []))
+        if {_usual(name) for name in row} >= set(required):
+            raise Refused(missing_columns([name.strip() for name in row], required, delimiter))
+
+
 def _named(delimiter: str) -> str:
     names = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
     return names.get(delimiter, repr(delimiter))

@@ -207,7 +207,7 @@ def _describe_missing(summary: JoinSummary, head: ClassesHead) -> str:
         remedy = f"if there are no others, set heads.{head.name}.classes: {len(occurring)}"
         if occurring != set(range(len(occurring))):
             remedy += " and number them from 0"
-    return f"{_filled(len(in_train), head.classes)}: {remedy}"
+    return f"{_filled(len(in_train), head.classes)}; {remedy}"
 
 
 def _groups_of(counts: HeadCounts) -> set[int]:

@@ -202,6 +202,11 @@ REFUSED = {
         b"Author_ID,body\na,SECRET\n",
         r"Capitals and spaces count: rename 'Author_ID'\. Rename what holds the other, or set ing",
     ),
+    "capitals": (
+        b"Author_ID;Text\na;SECRET\n",
+        r"semicolon\): Author_ID, Text\. Capitals and spaces count: rename 'Author_ID' and 'Text'",
+    ),
+    "capitals.txt": (b"AUTHOR_ID,text\na,SECRET\n", r"count: rename 'AUTHOR_ID'\.$"),
     "no-text": (b"author_id,body\na,SECRET\n", r"author_id and text\. Missing: text\."),
     "no-header.csv": (b"a,SECRET,34\nb,SECRET,7\n", "data: 3 columns separated by comma"),
     "names.csv": (b"SECRET,OTHER\n", "looks like data: 2 columns"),

@@ -436,25 +436,25 @@ def test_amounts_that_look_like_groups_are_told_how_groups_are_given(amounts, bo
         (
             (0, 1, 2),
             (0, 1),
-            "only 3 of 5 groups hold an author of 'train': if there are no others, "
+            "only 3 of 5 groups hold an author of 'train'; if there are no others, "
             "set heads.one.classes: 3",
         ),
         (
             (1, 2, 3),
             (),
-            "only 3 of 5 groups hold an author of 'train': if there are no others, set "
+            "only 3 of 5 groups hold an author of 'train'; if there are no others, set "
             "heads.one.classes: 3 and number them from 0",
         ),
         (
             (0, 1),
             (4,),
-            "only 2 of 5 groups hold an author of 'train': if there are no others, set "
+            "only 2 of 5 groups hold an author of 'train'; if there are no others, set "
             "heads.one.classes: 3 and number them from 0",
         ),
         (
             (0, 1, 2, 3),
             (4,),
-            "only 4 of 5 groups hold an author of 'train': add authors of the others",
+            "only 4 of 5 groups hold an author of 'train'; add authors of the others",
         ),
         ((0, 1, 2, 3, 4), (), None),
     ],
