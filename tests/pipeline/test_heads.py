@@ -18,9 +18,6 @@ from pipeline.audit import audit_command
 from pipeline.causes import StageFailed, describe_cause
 from pipeline.config import load_config
 
-# protobuf warns whoever called TFX, which reads labels of fields as it always did.
-pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated")
-
 SETTINGS = ["text={max_tokens: 300, vocabulary_size: 500}", "tune=false", "training.epochs=2"]
 FOUR = (
     "heads={income: {kind: classes, classes: 4}, gender: null,"

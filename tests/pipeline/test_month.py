@@ -29,9 +29,6 @@ from pipeline.config import load_config
 from pipeline.lineage import read_last_run, read_runs
 from pipeline.store import connect_metadata
 
-# protobuf warns whoever called TFX, which reads labels of fields as it always did.
-pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated")
-
 DAYS = range(1, 31)
 DRIFT, BROKEN, KILLED, ROLLBACK = 12, 17, 20, 21
 SETTINGS = [

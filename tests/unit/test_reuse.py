@@ -17,9 +17,6 @@ from pipeline.lineage import read_last_run
 from pipeline.local import ObservedDagRunner
 from pipeline.store import Handle
 
-# Of TFX's own use of protobuf, told of whoever asks for it.
-pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated:DeprecationWarning")
-
 
 @tfx.dsl.components.component
 def Make(  # noqa: N802 - a component is named as a class

@@ -10,9 +10,6 @@ from pipeline.lineage import read_last_run
 from pipeline.retraining.looks import Looker
 from tests.unit.retraining.span_files import write_span
 
-# protobuf warns whoever called TFX, which reads labels of fields as it always did.
-pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated")
-
 
 class Silent:
     """Hears of stages and says nothing."""

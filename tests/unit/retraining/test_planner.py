@@ -20,9 +20,6 @@ from components.serving.rollback import roll_back
 from pipeline.config import load_config
 from tests.unit.retraining.span_files import write_span
 
-# protobuf warns whoever called TFX, which reads labels of fields as it always did.
-pytestmark = pytest.mark.filterwarnings(r"ignore:label\(\) is deprecated")
-
 
 class Place:
     """Spans, served versions and their history, and what each run of the step left."""
