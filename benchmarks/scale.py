@@ -26,7 +26,7 @@ from tfx import v1 as tfx
 from components.features.schema import HeadsSchema
 from components.features.statistics import LabelStatisticsGen
 from components.features.text_transform import TextTransform
-from components.heads import heads_to_json
+from components.heads.declared import heads_to_json
 from components.ingest.example_gen import PostsExampleGen
 from components.ingest.matching import PostRow, match_author
 from components.ingest.reading import post_row

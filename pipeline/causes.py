@@ -53,7 +53,7 @@ def describe_cause(error: BaseException) -> str:
     Without one, the first cause's kind and where it was raised.
 
     Example:
-        int("34 years") in a stage -> "ValueError at components/heads.py:59 (text withheld: ...)"
+        int("34 years") in a stage -> "ValueError at numbers.py:59 (text withheld)"
     """
     causes = list(_causes(error))
     for cause in reversed(causes):

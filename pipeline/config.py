@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from components.features.settings import TextSettings, ValidationSettings
 from components.field_errors import describe_errors, keys_of_kind
-from components.head_names import check_names
-from components.heads import DEFAULT_HEADS, Head, parse_heads
+from components.heads.base import Head
+from components.heads.declared import DEFAULT_HEADS, DeclaredHead, parse_heads
+from components.heads.names import check_names
 from components.ingest.settings import IngestSettings
 from components.judging.settings import JudgingSettings
 from components.report.settings import CardSettings
@@ -88,7 +89,7 @@ class Config(BaseModel):
     labels: list[str] = Field(description="files of labels, likewise")
     out: str = Field("runs/default", description="folder of runs, metadata and logs")
     push: str = Field("", description="folder of served versions; by default <out>/serving")
-    heads: dict[str, Head] = Field(description="what is predicted; null leaves a head out")
+    heads: dict[str, DeclaredHead] = Field(description="what is predicted; null leaves a head out")
     ingest: IngestSettings = Field(default_factory=IngestSettings, description="the join")
     text: TextSettings = Field(default_factory=TextSettings, description="text to token ids")
     validation: ValidationSettings = Field(
@@ -228,7 +229,7 @@ class Config(BaseModel):
         return set_by_hand(self.network, self.training)
 
     @property
-    def head_list(self) -> tuple[Any, ...]:
+    def head_list(self) -> tuple[Head, ...]:
         """The heads in their order."""
         return tuple(self.heads.values())
 

@@ -21,7 +21,7 @@ from components.features.schema import HeadsSchema
 from components.features.statistics import LabelStatisticsGen
 from components.features.text_transform import TextTransform
 from components.features.validation import ExamplesValidator, LastSpanStrategy
-from components.heads import heads_to_json
+from components.heads.declared import heads_to_json
 from components.ingest.example_gen import PostsExampleGen
 from components.judging.baseline import ModelBeforeStrategy
 from components.judging.evaluator import HeadEvaluator

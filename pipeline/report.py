@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from components.comparison import COMPARISON_FILE
 from components.field_errors import describe_first
-from components.heads import DEFAULT_HEADS
+from components.heads.declared import DEFAULT_HEADS
 from components.report.record import (
     CARD_FILE,
     PAGE_FILE,

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.ingest.examples import encode_example
 from components.ingest.matching import match_author
 from components.ingest.reading import label_row, post_row

@@ -100,7 +100,7 @@ def _texts(lines: list[bytes]) -> Any:
 def make_own(corpus: Path, out: Path) -> Any:
     """The first stages of the project's own pipeline, with its own settings."""
     from benchmarks.data.corpus import HEADS
-    from components.heads import parse_heads
+    from components.heads.declared import parse_heads
     from pipeline.config import load_config
     from pipeline.pipeline import create_pipeline
 

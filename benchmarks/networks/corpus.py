@@ -184,7 +184,7 @@ def _transform(folder: Path, stored: Path) -> None:
     from components.features.schema import build_schema
     from components.features.settings import TextSettings, ValidationSettings
     from components.features.transform import preprocessing_fn
-    from components.heads import heads_to_json, parse_heads
+    from components.heads.declared import heads_to_json, parse_heads
     from components.local_runner import LocalRunner
 
     heads = parse_heads(HEADS)

@@ -30,7 +30,7 @@ from benchmarks.networks.contenders import serve
 from benchmarks.networks.corpus import HEADS, MAX_TOKENS
 from benchmarks.networks.keras_start import remember_start
 from components.features.tokens import SEPARATOR
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.serving.answering import answer_batches
 from components.training import dataset
 from components.training.dataset import make_batches, summarise, training_batches

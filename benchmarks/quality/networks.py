@@ -117,7 +117,7 @@ def answer(
     model: keras.Model, heads: tuple[Any, ...], ids: list[np.ndarray], max_tokens: int
 ) -> Answers:
     """Answers of authors in their order, in batches of like length."""
-    answers = {head.name: np.zeros((len(ids), head.units)) for head in heads}
+    answers = {head.name: np.zeros((len(ids), head.width)) for head in heads}
     order = np.argsort([len(author) for author in ids], kind="stable")
     bounds = np.array(bucket_bounds(max_tokens))
     for start in range(0, len(ids), ANSWERED_AUTHORS):

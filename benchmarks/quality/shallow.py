@@ -130,7 +130,7 @@ def shallow_answers(
             continue
         classes = target[:, 0].astype(int) if head.kind == "binary" else target.argmax(axis=1)
         model = shallow.classifier().fit(train[rows], classes)
-        shares = np.zeros((len(fold.test), max(head.units, 2)))
+        shares = np.zeros((len(fold.test), max(head.width, 2)))
         shares[:, model.classes_] = model.predict_proba(test)
         answers[head.name] = shares if head.kind == "classes" else shares[:, 1:]
     return answers

@@ -15,7 +15,9 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import v1 as tfx
 
 from components.features.settings import ValidationSettings
-from components.heads import BinaryHead, ClassesHead, heads_from_json
+from components.heads.binary import BinaryHead
+from components.heads.classes import ClassesHead
+from components.heads.declared import heads_from_json
 
 FILE_NAME = "schema.pbtxt"
 

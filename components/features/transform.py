@@ -27,7 +27,10 @@ from components.features.counting import count_pairs, count_tokens, make_vocabul
 from components.features.moments import mean_and_variance
 from components.features.settings import TextSettings
 from components.features.tokens import tokenize_posts
-from components.heads import BinaryHead, ClassesHead, RegressionHead, heads_from_json
+from components.heads.binary import BinaryHead
+from components.heads.classes import ClassesHead
+from components.heads.declared import heads_from_json
+from components.heads.regression import RegressionHead
 from components.ingest.amounts import QUANTILE_ERROR
 
 RESERVED_IDS = 2
@@ -65,7 +68,7 @@ def preprocessing_fn(
             outputs |= _regression_target(head, inputs[head.name])
         elif isinstance(head, ClassesHead):
             outputs |= _classes_target(head, inputs[head.name])
-        else:
+        elif isinstance(head, BinaryHead):
             outputs |= _binary_target(head, inputs[head.name])
     return outputs
 

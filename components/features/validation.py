@@ -27,7 +27,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.features.schema import read_schema
-from components.heads import heads_from_json
+from components.heads.declared import heads_from_json
 
 LOGGER = logging.getLogger("authorprofile.validation")
 DRIFT_SPLIT = "train"

@@ -17,7 +17,7 @@ import pyarrow as pa
 from apache_beam.pvalue import PCollection
 from tfx_bsl.sketches import QuantilesSketch
 
-from components.heads import ClassesHead
+from components.heads.classes import ClassesHead
 from components.ingest.label_counts import Cuts
 from components.ingest.matching import Values
 

@@ -26,7 +26,7 @@ from tfx.utils import proto_utils
 
 from components.beam_graphs import answers_kept
 from components.disk_shuffle import disk_for
-from components.heads import heads_from_json
+from components.heads.declared import heads_from_json
 from components.ingest.audit import JoinAudit
 from components.ingest.audit_sources import load_summary, log_summary
 from components.ingest.checks import JoinError, check_join, list_notes

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from components.heads import ClassesHead, RegressionHead
+from components.heads.classes import ClassesHead
+from components.heads.regression import RegressionHead
 from components.ingest.label_counts import OUT_OF_RANGE, Cuts, HeadCounts, RangeCount
 from components.ingest.records import SPLITS, Split
 from components.ingest.summary import JoinSummary

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from components.heads import LabelValue
+from components.heads.base import LabelValue
 from components.ingest.lines import COMMENT
 from components.ingest.tables import NOT_RECORDS
 

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from components.heads import LabelError, LabelValue
+from components.heads.base import LabelError, LabelValue
 from components.ingest.headers import is_written_alike
 from components.ingest.ids import IdError, read_id
 from components.ingest.lines import NOT_UTF8, Unreadable

@@ -16,7 +16,9 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms.window import GlobalWindows
 
-from components.heads import BinaryHead, ClassesHead, LabelValue, as_stored
+from components.heads.base import LabelValue, as_stored
+from components.heads.binary import BinaryHead
+from components.heads.classes import ClassesHead
 from components.ingest.ids import shape_of
 from components.ingest.label_counts import OUT_OF_RANGE, UNKNOWN_CODES
 from components.ingest.matching import Outcome, SetAside

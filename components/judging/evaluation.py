@@ -26,7 +26,9 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 from tfx_bsl.public import tfxio
 
-from components.heads import ClassesHead, heads_to_json, internal_name
+from components.heads.classes import ClassesHead
+from components.heads.declared import heads_to_json
+from components.heads.names import internal_name
 from components.judging.metrics import AUTHOR_ID, AuthorScores
 from components.judging.settings import JudgingSettings
 from components.judging.signatures import LABEL_SIGNATURE, PREDICTION_SIGNATURE, GuardedModel

@@ -24,7 +24,7 @@ from tfx.types import artifact_utils, component_spec, standard_artifacts, system
 from tfx.utils import io_utils, path_utils
 
 from components.beam_graphs import answers_kept
-from components.heads import heads_from_json, heads_to_json
+from components.heads.declared import heads_from_json, heads_to_json
 from components.judging.blessing import VERDICT_FILE, Comparison, Verdict, describe, judge_head
 from components.judging.comparison import InService, compare_with
 from components.judging.evaluation import BASELINE, CANDIDATE, evaluate, make_eval_config

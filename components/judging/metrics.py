@@ -28,7 +28,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
-from components.heads import heads_from_json
+from components.heads.declared import heads_from_json
 from components.judging.bootstrap import REPLICATES, Array, author_weights, interval
 from components.judging.scores import HeadScores, head_scores
 

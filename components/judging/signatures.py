@@ -127,8 +127,8 @@ def _answers(model_path: str) -> dict[str, dict[str, Any]]:
 
 def _fault(head: Any, answers: dict[str, dict[str, Any]]) -> str:
     expected = (
-        (PREDICTION_SIGNATURE, head.name, head.units),
-        (LABEL_SIGNATURE, head.name, head.units),
+        (PREDICTION_SIGNATURE, head.name, head.width),
+        (LABEL_SIGNATURE, head.name, head.width),
         (LABEL_SIGNATURE, _mask_name(head, answers[LABEL_SIGNATURE]), 1),
     )
     for signature, output, units in expected:

@@ -28,7 +28,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.heads import BinaryHead, ClassesHead, RegressionHead
+from components.heads.binary import BinaryHead
+from components.heads.classes import ClassesHead
+from components.heads.regression import RegressionHead
 from components.report.scales import Array, Scale, places
 
 Sums = dict[str, NDArray[np.float64]]

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from apache_beam.utils import shared
 
-from components.heads import internal_name
+from components.heads.names import internal_name
 from components.judging.signatures import LABEL_SIGNATURE, PREDICTION_SIGNATURE, GuardedModel
 from components.report.answer_sums import add_sums, count_answers
 from components.report.answers import HeadCounts, Sums, read_answers

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from components.heads import EARLIER_KNOWN_LOSS, KNOWN_LOSS
+from components.heads.names import EARLIER_KNOWN_LOSS, KNOWN_LOSS
 from components.report.drawing import BLUE, GREEN, GREY, ORANGE, figure
 from components.report.record import Json
 

@@ -27,7 +27,8 @@ from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils, path_utils
 
-from components.heads import BinaryHead, heads_from_json
+from components.heads.binary import BinaryHead
+from components.heads.declared import heads_from_json
 from components.judging.signatures import declared_heads
 from components.report.answer_sums import describe_answers
 from components.report.answers import Sums, head_counts

@@ -26,7 +26,7 @@ from tfx.utils import io_utils
 
 from components.comparison import COMPARISON_FILE
 from components.comparison.component import Comparison
-from components.heads import heads_from_json
+from components.heads.declared import heads_from_json
 from components.ingest.audit import JoinAudit
 from components.report.files import render_files
 from components.report.history import HISTORY, HistoryDriver

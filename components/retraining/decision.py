@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from components.heads import EARLIER_KNOWN_LOSS, KNOWN_LOSS
+from components.heads.names import EARLIER_KNOWN_LOSS, KNOWN_LOSS
 from components.retraining.settings import RetrainingSettings
 
 SECONDS_A_DAY = 86_400

@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
-from components.heads import heads_to_json
+from components.heads.declared import heads_to_json
 from components.ingest.audit_sources import load_summary
 from components.ingest.rolling import Span
 from components.ingest.settings import SpanWindow

@@ -28,7 +28,9 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.utils import io_utils
 
 from components.engine_words import without_engine_words
-from components.heads import BinaryHead, ClassesHead, heads_from_json
+from components.heads.binary import BinaryHead
+from components.heads.classes import ClassesHead
+from components.heads.declared import heads_from_json
 from components.ingest.audit_sources import load_summary
 from components.ingest.checks import JoinError, check_records
 from components.ingest.examples import JoinedAuthor

@@ -31,7 +31,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils
 
-from components.heads import heads_from_json
+from components.heads.declared import heads_from_json
 from components.ingest.settings import IngestSettings
 from components.ingest.spans import parse_patterns
 from components.retraining.decision import Decision, Reason

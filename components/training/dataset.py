@@ -146,7 +146,7 @@ def summarise(
     users = np.zeros(vocabulary_size + len(pair_keys), dtype="int64")
     samples = {head.name: NumberSample() for head in heads if head.kind == "regression"}
     known = {head.name: 0.0 for head in heads}
-    sums = {head.name: np.zeros(2 if head.kind == "regression" else head.units) for head in heads}
+    sums = {head.name: np.zeros(2 if head.kind == "regression" else head.width) for head in heads}
     for tokens, targets, weights in make_batches(rows, batch_size, max_tokens).as_numpy_iterator():
         steps += 1
         longest = max(longest, int((tokens != PADDING_ID).sum(axis=1).max()))
@@ -205,7 +205,7 @@ class NumberSample:
 
 
 def _mean_target(head: Any, known: float, sums: Any) -> list[float]:
-    return [float(total / known) if known else math.nan for total in sums[: head.units]]
+    return [float(total / known) if known else math.nan for total in sums[: head.width]]
 
 
 def _constant_loss(head: Any, known: float, sums: Any) -> float:

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.heads import KNOWN_LOSS
+from components.heads.names import KNOWN_LOSS
 from components.training.dataset import (
     NO_PAIRS,
     SplitSummary,

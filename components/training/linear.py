@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from components.heads import internal_name
+from components.heads.names import internal_name
 from components.training.pairs import NeighbourPairs
 from components.training.settings import NetworkSettings
 from components.training.steps import MeanOfSteps, StepFacts, steps_name
@@ -67,7 +67,7 @@ def answer_by_words(
     outputs = {}
     for head in heads:
         steps = labels.steps.get(head.name)
-        units = len(steps.thresholds) if steps else head.units
+        units = len(steps.thresholds) if steps else head.width
         penalty = (
             network.ridges.get(head.name, network.ridge)
             * _penalty_scale(head, units, steps)
@@ -143,7 +143,7 @@ def steps_start(steps: StepFacts) -> list[float]:
 def _start(head: Any, constant: list[float] | None) -> list[float]:
     """The biases with which every author is answered the constant."""
     if constant is None or not np.isfinite(constant).all():
-        return [0.0] * head.units
+        return [0.0] * head.width
     if head.kind == "regression":
         return list(constant)
     if head.kind == "binary":

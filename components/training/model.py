@@ -4,7 +4,7 @@ Enters: heads, widths, dropout. Leaves: a Keras model, token ids -> one output a
 
 | input | output |
 |---|---|
-| `tokens` int32 `[batch, tokens]`, 0 = padding | `<head>` float32 `[batch, head.units]` |
+| `tokens` int32 `[batch, tokens]`, 0 = padding | `<head>` float32 `[batch, head.width]` |
 
 Three kinds: `reference`, the trunk of five convolutions with 14,146,316 parameters at the default
 widths; `words`, a linear model of words and pairs of words; `wide`, both, their answers added.
@@ -21,7 +21,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.heads import KNOWN_LOSS
+from components.heads.names import KNOWN_LOSS
 from components.training.convolution import TrunkConv1D
 from components.training.first_convolution import DistinctConv1D, DistinctEmbedding
 from components.training.layers import OwnGlobalMaxPooling1D, PadTokens, TokenDropout
@@ -115,7 +115,7 @@ def build_model(
     if network.kind == "reference":
         outputs = {
             head.name: keras.layers.Dense(
-                head.units, ACTIVATIONS[head.kind], dtype="float32", name=head.internal(ANSWER)
+                head.width, ACTIVATIONS[head.kind], dtype="float32", name=head.internal(ANSWER)
             )(features)
             for head in heads
         }

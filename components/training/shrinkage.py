@@ -30,7 +30,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from components.heads import internal_name
+from components.heads.names import internal_name
 from components.training.calibration import answer_known, cross_entropy, least
 from components.training.fitting import TrainingData
 

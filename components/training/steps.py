@@ -23,7 +23,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from components.heads import internal_name
+from components.heads.names import internal_name
 
 
 @dataclass(frozen=True)

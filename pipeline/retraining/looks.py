@@ -13,7 +13,7 @@ from typing import Any
 
 from tfx import v1 as tfx
 
-from components.heads import heads_to_json
+from components.heads.declared import heads_to_json
 from components.ingest.rolling import Span
 from components.ingest.settings import SpanWindow
 from components.paths import as_pattern

@@ -25,7 +25,7 @@ from components.features.schema import HeadsSchema
 from components.features.settings import TextSettings
 from components.features.statistics import LabelStatisticsGen
 from components.features.text_transform import TextTransform
-from components.heads import heads_to_json
+from components.heads.declared import heads_to_json
 from components.ingest.example_gen import PostsExampleGen
 from pipeline.beam import beam_arguments
 from pipeline.config import load_config

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from components import disk_shuffle
 from components.disk_shuffle import Disk, GroupRows, disk_for
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.ingest import crowds
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
 from components.ingest.examples import WriteExamples

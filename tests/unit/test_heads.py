@@ -8,7 +8,8 @@ import numpy
 import pytest
 import yaml
 
-from components.heads import LabelError, heads_from_json, heads_to_json, parse_heads
+from components.heads.base import LabelError
+from components.heads.declared import heads_from_json, heads_to_json, parse_heads
 from pipeline.config import ConfigError, load_config
 
 

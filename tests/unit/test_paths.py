@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from apache_beam.io.filesystems import FileSystems
 
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.ingest.audit_sources import audit_sources
 from components.ingest.rolling import available_spans, moves
 from components.ingest.settings import IngestSettings

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from pipeline.config import load_config
 from pipeline.sample import SampleSummary, write_sample
 from pipeline.sample.lexicon import marker_words

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from rich.text import Text
 
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.ingest.sources import SourceFile
 from components.ingest.summary import CauseCount, FileCounts, JoinSummary
 from components.serving.bulk.run import BulkSummary

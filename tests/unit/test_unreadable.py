@@ -13,7 +13,7 @@ import click
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.ingest import audit_sources as audit
 from components.ingest import join, reading
 from components.ingest.opening import open_source

@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.head_names import columns_of
+from components.heads.declared import HEADS
 from components.serving.assets import ServedHeads
 
 FORMATS = (".jsonl", ".csv", ".parquet")
@@ -92,7 +92,11 @@ def columns(served: ServedHeads) -> list[str]:
     >>> columns(ServedHeads(({"name": "age", "kind": "regression"},), " "))
     ['author_id', 'age']
     """
-    return ["author_id", *(name for head in served.heads for name in columns_of(head))]
+    return ["author_id", *(name for head in served.heads for name in _columns_of(head))]
+
+
+def _columns_of(head: Mapping[str, Any]) -> list[str]:
+    return HEADS[head["kind"]].served.model_validate(head).columns
 
 
 def row(answer: Mapping[str, Any], served: ServedHeads) -> list[Any]:

@@ -13,7 +13,7 @@ from components.comparison.judging import score_over_runs
 from components.comparison.networks import comparison_rows, with_learned_weights
 from components.comparison.weighting import UncertaintyWeighted
 from components.features.settings import TextSettings
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.judging.scores import head_scores
 from components.judging.settings import JudgingSettings
 from components.training.hooks import HookSettings

@@ -108,7 +108,7 @@ def test_the_fingerprint_follows_from_files_and_lock_alone(clone, tmp_path):
     with (tmp_path / LOCK).open("a") as lock:
         lock.write("\n")
     second = fingerprint(tmp_path)
-    (tmp_path / "components/heads.py").rename(tmp_path / "components/heads_.py")
+    (tmp_path / "components/heads").rename(tmp_path / "components/heads_")
     assert len({first, second, fingerprint(tmp_path)}) == 3
 
 

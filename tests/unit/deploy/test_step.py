@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from components.heads import DEFAULT_HEADS, heads_to_json, parse_heads
+from components.heads.declared import DEFAULT_HEADS, heads_to_json, parse_heads
 from pipeline.deploy import step
 
 SCHEMA = {"instanceSchema": "title: tfx.Schema\ntype: object\n"}

@@ -13,7 +13,7 @@ from tfx.types import standard_artifacts
 from components.features.schema import HeadsSchema
 from components.features.settings import ValidationSettings
 from components.features.validation import ExamplesValidator, LastSpanStrategy
-from components.heads import heads_to_json, parse_heads
+from components.heads.declared import heads_to_json, parse_heads
 
 HEADS = heads_to_json(parse_heads({"age": {"kind": "regression"}}))
 YOUNG, OLD = "20,22,24,26,28,30", "70,72,74,76,78,80"

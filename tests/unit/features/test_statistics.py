@@ -11,7 +11,7 @@ from tfx.components.statistics_gen import executor as stock
 from tfx.types import standard_artifacts
 
 from components.features.statistics import LabelStatisticsExecutor
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
 from components.ingest.examples import encode_example
 

@@ -16,7 +16,7 @@ from components.features.schema import build_schema
 from components.features.settings import TextSettings, ValidationSettings
 from components.features.tokens import SEPARATOR, join_posts, tokenize, tokenize_posts
 from components.features.transform import preprocessing_fn, token_ids
-from components.heads import DEFAULT_HEADS, heads_to_json, parse_heads
+from components.heads.declared import DEFAULT_HEADS, heads_to_json, parse_heads
 
 HEADS = parse_heads(DEFAULT_HEADS)
 OPTIONS = ["--runner=components.local_runner.LocalRunner", "--direct_running_mode=in_memory"]

@@ -18,7 +18,7 @@ from components.features.validation import (
     find_anomalies,
     find_remedies,
 )
-from components.heads import DEFAULT_HEADS, heads_to_json, parse_heads
+from components.heads.declared import DEFAULT_HEADS, heads_to_json, parse_heads
 
 HEADS = parse_heads(DEFAULT_HEADS)
 NAMES = [head.name for head in HEADS]

@@ -18,7 +18,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata
 from components.features.schema import build_schema
 from components.features.settings import TextSettings, ValidationSettings
 from components.features.transform import preprocessing_fn
-from components.heads import heads_to_json, parse_heads
+from components.heads.declared import heads_to_json, parse_heads
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, audit_sources
 from components.ingest.label_checks import empty_groups_note, learning_problem
 from components.ingest.records import split_of

@@ -28,7 +28,7 @@ from components.features.schema import build_schema
 from components.features.settings import ValidationSettings
 from components.features.statistics import LabelStatistics
 from components.features.validation import find_anomalies
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.ingest.amounts import QUANTILE_ERROR
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, load_summary
 from components.ingest.checks import JoinError, check_join

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.ingest import reading
 from components.ingest.audit_sources import audit_sources
 from components.ingest.lines import Fault

@@ -12,7 +12,7 @@ from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.orchestration import metadata
 from tfx.types import artifact_utils
 
-from components.heads import heads_to_json, parse_heads
+from components.heads.declared import heads_to_json, parse_heads
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, load_summary
 from components.ingest.checks import JoinError
 from components.ingest.example_gen import PostsExampleGen

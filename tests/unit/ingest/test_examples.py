@@ -4,7 +4,7 @@ import apache_beam as beam
 import tensorflow as tf
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
 from components.ingest.examples import WriteExamples, encode_example
 

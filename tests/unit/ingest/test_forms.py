@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.ingest.audit_sources import audit_sources
 from components.ingest.forms import form_of
 from components.ingest.readers import check_files, read_records

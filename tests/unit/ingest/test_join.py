@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, audit_sources
 from components.ingest.join import JoinAuthors
 from components.ingest.reading import label_row, post_row

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.ingest.checks import JoinError, check_join, list_notes
 from components.ingest.label_counts import Cuts
 from components.ingest.settings import IngestSettings

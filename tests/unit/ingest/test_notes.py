@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.util import assert_that
 from pyarrow import parquet
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, audit_sources
 from components.ingest.records import Note
 from components.ingest.settings import IngestSettings

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas import NaT
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.ingest import times
 from components.ingest.ids import INEXACT
 from components.ingest.lines import Unreadable

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components import disk_shuffle
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.ingest import crowds, join, reading
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, audit_sources, load_summary
 from components.ingest.join import IngestSources

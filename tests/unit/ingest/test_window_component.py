@@ -5,7 +5,7 @@ import json
 import pytest
 from tfx import v1 as tfx
 
-from components.heads import heads_to_json, parse_heads
+from components.heads.declared import heads_to_json, parse_heads
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, audit_sources, load_summary
 from components.ingest.example_gen import PostsExampleGen, select_input
 from components.ingest.settings import IngestSettings

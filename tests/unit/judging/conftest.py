@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 
 HEADS = parse_heads(DEFAULT_HEADS)
 BOUNDARIES = [10e3, 20e3, 30e3, 40e3, 50e3, 60e3, 70e3, 80e3, 90e3]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.judging.comparison import InService, compare_with
 from components.judging.signatures import UnfitModelError, unanswered_heads
 

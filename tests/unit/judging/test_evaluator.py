@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.judging.blessing import Verdict, read_verdict
 from components.judging.settings import JudgingSettings
 
@@ -215,7 +215,7 @@ def judge_beside(
     """Runs the executor alone: by default the good model of the first run, beside a baseline."""
     from tfx.types import standard_artifacts
 
-    from components.heads import heads_to_json
+    from components.heads.declared import heads_to_json
     from components.judging.evaluator import Executor
 
     def artifact(kind: Any, uri: Path, number: int) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.heads import DEFAULT_HEADS, heads_to_json, parse_heads
+from components.heads.declared import DEFAULT_HEADS, heads_to_json, parse_heads
 
 HEADS = parse_heads({**DEFAULT_HEADS, "income": {"kind": "classes", "classes": 4}})
 WINDOW_TOKENS = 300

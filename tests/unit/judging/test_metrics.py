@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.heads import heads_to_json, parse_heads
+from components.heads.declared import heads_to_json, parse_heads
 from components.judging.settings import JudgingSettings
 
 AGE = parse_heads({"age": {"kind": "regression"}})

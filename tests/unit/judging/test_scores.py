@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.heads import BinaryHead, ClassesHead, RegressionHead
+from components.heads.binary import BinaryHead
+from components.heads.classes import ClassesHead
+from components.heads.regression import RegressionHead
 from components.judging.scores import HeadScores, head_scores
 
 AGE = RegressionHead(name="age")

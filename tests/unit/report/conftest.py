@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.report.answer_sums import count_answers, describe_answers
 from components.report.answers import Answers, head_counts
 from components.report.coverage import LENGTH_EDGES

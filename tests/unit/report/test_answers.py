@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.report.answer_sums import add_sums, count_answers, describe_answers
 from components.report.answers import Answers, group_name, head_counts, read_answers
 from components.report.scales import Scale

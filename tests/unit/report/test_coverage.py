@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.report.coverage import LENGTH_EDGES, count_author, count_tokens, describe_data
 from components.report.scales import Scale
 

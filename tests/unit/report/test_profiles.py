@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.heads import heads_to_json, parse_heads
+from components.heads.declared import heads_to_json, parse_heads
 
 HEADS = parse_heads(
     {

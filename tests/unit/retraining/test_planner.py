@@ -8,7 +8,7 @@ from tfx.components.example_gen import utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
-from components.heads import heads_to_json
+from components.heads.declared import heads_to_json
 from components.ingest.audit import JoinAudit
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
 from components.retraining.decision import Decision

@@ -18,7 +18,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata
 from components.features.schema import build_schema
 from components.features.settings import TextSettings, ValidationSettings
 from components.features.transform import preprocessing_fn
-from components.heads import heads_to_json, parse_heads
+from components.heads.declared import heads_to_json, parse_heads
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
 from components.ingest.examples import encode_example
 from components.serving.export import ServedModel, export

@@ -19,7 +19,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.features.schema import build_schema
 from components.features.settings import TextSettings, ValidationSettings
 from components.features.transform import preprocessing_fn
-from components.heads import DEFAULT_HEADS, heads_to_json, parse_heads
+from components.heads.declared import DEFAULT_HEADS, heads_to_json, parse_heads
 from components.judging.settings import JudgingSettings
 from components.serving.export import ServedModel, divide_logits, export
 from components.training.calibration import (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.training.dataset import (
     bucket_bounds,
     make_batches,
@@ -27,7 +27,7 @@ STEPS = 40
 LOGGER = logging.getLogger("authorprofile.test")
 SPEC = {
     "tokens": tf.io.VarLenFeature(tf.int64),
-    **{head.name: tf.io.FixedLenFeature([head.units], tf.float32) for head in HEADS},
+    **{head.name: tf.io.FixedLenFeature([head.width], tf.float32) for head in HEADS},
     **{head.known_name: tf.io.FixedLenFeature([1], tf.float32) for head in HEADS},
 }
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.training.dataset import summarise
 from components.training.fitting import TrainingData, join_splits
 from components.training.learning import learn

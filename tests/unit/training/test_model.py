@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.training.dataset import bucket_bounds
 from components.training.layers import TokenDropout
 from components.training.model import build_model, choose_precision, compile_model

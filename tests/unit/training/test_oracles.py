@@ -6,7 +6,7 @@ import keras
 import keras_tuner
 import pytest
 
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.training.fitting import OBJECTIVE
 from components.training.settings import (
     NetworkSettings,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.training.linear import LabelFacts
 from components.training.model import build_model, compile_model, for_outputs
 from components.training.settings import NetworkSettings

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.training.shrinkage import find_shares, fit_share, shrink_answers
 
 RANDOM = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.heads import parse_heads
+from components.heads.declared import parse_heads
 from components.training.linear import LabelFacts, steps_start
 from components.training.model import build_model, compile_model, for_outputs
 from components.training.settings import NetworkSettings

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from components.features.settings import TextSettings
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.judging.settings import JudgingSettings
 from components.training.hooks import HookSettings
 from components.training.settings import (

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.training.dataset import bucket_bounds
 from components.training.model import build_model
 from components.training.settings import NetworkSettings

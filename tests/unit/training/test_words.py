@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.heads import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.training.model import build_model
 from components.training.settings import NetworkSettings
 from components.training.words import STEP_SCALE, LinearWords, WordFacts, WordWeights
@@ -88,7 +88,7 @@ def penalties(loss_weights=None, authors=10):
         layer = model.get_layer(f"{head.name}.words")
         layer.table.assign(np.ones(layer.table.shape) / STEP_SCALE)
         (loss,) = layer.losses
-        found[head.name] = float(loss) / (50 * head.units)
+        found[head.name] = float(loss) / (50 * head.width)
     return found
 
 

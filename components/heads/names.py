@@ -1,8 +1,8 @@
-"""Which names heads may have, so that nothing that is named after one is taken for another's.
+"""Names of what belongs to a head, so that nothing named after one is taken for another's.
 
-Enters: the declared heads by name. Leaves: nothing, or a `ValueError` with what to do. What belongs
-to a head and is nobody's to read has a separator in its name (`heads.internal_name`) that no name
-may hold; what people read is held here against all other heads' names.
+What is nobody's to read has a separator in its name (`internal_name`) that no head's name may hold;
+what people read, the columns of a table of predictions among it, is held by `check_names` against
+all other heads' names.
 """
 
 from __future__ import annotations
@@ -10,8 +10,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from components.heads.base import Head
+
+SEPARATOR = "."
+"""Between a head's name and a part of it; no head's name has it."""
+KNOWN_LOSS = "known.loss"
+"""Keras's metric of a head's loss over known labels; Keras puts it behind the head's name and _."""
+EARLIER_KNOWN_LOSS = "known_loss"
+"""What an earlier release called it, in what its trainings left."""
 LONGEST_NAME = 64
 _FORM = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_NAME - 1}}}", re.ASCII)
 _RESERVED = {
@@ -24,7 +33,16 @@ _RESERVED = {
 _SHOWN = 80
 
 
-def check_names(heads: Mapping[str, Any]) -> None:
+def internal_name(head_name: str, part: str) -> str:
+    """Name of a column, an output or a layer that belongs to a head, and can be no other head's.
+
+    >>> internal_name("age", "known")
+    'age.known'
+    """
+    return f"{head_name}{SEPARATOR}{part}"
+
+
+def check_names(heads: Mapping[str, Head]) -> None:
     """Checks the names of all heads.
 
     Args:
@@ -67,26 +85,9 @@ def _check_form(name: str, given_field: str) -> None:
         )
 
 
-def _names_used(head: Any) -> list[str]:
+def _names_used(head: Head) -> list[str]:
     # `val_<head>` is what Keras calls what it measures of the head on `eval`.
-    return [head.name, f"val_{head.name}", *columns_of(head.model_dump())]
-
-
-def columns_of(head: Mapping[str, Any]) -> list[str]:
-    """Columns of a head in a table of predictions.
-
-    Args:
-        head: its declaration, as `assets/heads.json` has it.
-
-    >>> columns_of({"name": "gender", "kind": "binary", "positive": "f", "negative": "m"})
-    ['gender_f', 'gender_m']
-    """
-    name = head["name"]
-    if head["kind"] == "regression":
-        return [name]
-    if head["kind"] == "binary":
-        return [f"{name}_{head['positive']}", f"{name}_{head['negative']}"]
-    return [f"{name}_group", *(f"{name}_p{k}" for k in range(int(head["classes"])))]
+    return [head.name, f"val_{head.name}", *head.columns]
 
 
 def _shared(first: str, second: str, used: str) -> str:

@@ -1,0 +1,265 @@
+"""One of several ordered groups, given as such or cut from an amount at the quantiles of `train`.
+
+Trained by cross-entropy, which the groups' shares minimise; answered by each group's probability.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from components.heads import probabilities
+from components.heads.base import Array, Head, LabelError, LabelsSeen, LabelValue, Stored
+from components.heads.calibration import Calibration, fit_temperature
+from components.heads.metrics import Metric
+from components.heads.numbers import read_number
+from components.heads.probabilities import surprisal
+from components.heads.scoring import ratio, skill
+from components.heads.served import (
+    NEVER,
+    ROUNDING,
+    Abstention,
+    Number,
+    ServedProbabilities,
+)
+from components.label_values import NOTHING, Compared
+
+
+class ServedClasses(ServedProbabilities):
+    """A probability of each group, and the groups' boundaries where they were cut."""
+
+    classes: int = Field(ge=2)
+    unit: str | None = None
+    boundaries: list[Number] | None = None
+
+    @model_validator(mode="after")
+    def _boundaries_part_the_groups(self) -> ServedClasses:
+        if self.boundaries and len(self.boundaries) != self.classes - 1:
+            raise ValueError(
+                f"{self.classes} classes have {self.classes - 1} boundaries between them; it gives "
+                f"{len(self.boundaries)}"
+            )
+        return self
+
+    @property
+    def width(self) -> int:
+        """See the base class."""
+        return self.classes
+
+    @property
+    def columns(self) -> list[str]:
+        """The most probable group, and the probability of each."""
+        return [f"{self.name}_group", *(f"{self.name}_p{k}" for k in range(self.classes))]
+
+    @property
+    def column_types(self) -> list[str]:
+        """See the base class."""
+        return ["int64", *["float64"] * self.classes]
+
+    def answer(self, numbers: Sequence[float]) -> dict[str, Any]:
+        """Group k holds boundaries[k-1] <= amount < boundaries[k]."""
+        group = max(range(len(numbers)), key=numbers.__getitem__)
+        answer: dict[str, Any] = {"group": group, "probabilities": numbers}
+        if self.boundaries:
+            answer["boundaries"] = self.written["boundaries"]
+        return answer
+
+    def row(self, answer: Any) -> list[Any]:
+        """See the base class."""
+        return [answer["group"], *answer["probabilities"]]
+
+    def described(self, numbers: Sequence[float], abstention: Abstention = NEVER) -> dict[str, Any]:
+        """`group`, `probabilities`, where cut from an amount `boundaries`, `confidence`."""
+        return {**self.answer(numbers), **self.sureness(numbers, abstention)}
+
+    def fault(self, numbers: Sequence[float]) -> str:
+        """See the base class."""
+        if fault := super().fault(numbers):
+            return fault
+        total = sum(numbers)
+        off = not abs(total - 1) <= ROUNDING
+        return f"probabilities whose sum is {total:.6g}, not 1" if off else ""
+
+    def explained_column(self, answer: NDArray[np.float64]) -> int:
+        """The group that was answered."""
+        return int(answer.argmax())
+
+    def explained_as(self, column: int) -> str:
+        """See the base class."""
+        return f"probability of group {column}"
+
+
+class ClassesHead(Head):
+    """One of several ordered groups."""
+
+    metrics = (
+        Metric("accuracy", "accuracy", "accuracy"),
+        Metric("within_one_group", "within one group", "within one group"),
+        Metric("cross_entropy", "cross-entropy, nats", "cross-entropy"),
+    )
+    slice_metric = "within_one_group"
+    sliced = False
+    served = ServedClasses
+
+    kind: Literal["classes"] = Field(
+        "classes", description="one of several ordered groups; other kinds: regression, binary"
+    )
+    classes: int = Field(10, ge=2, le=1000, description="number of groups")
+    given_as: Literal["amount", "group"] = Field(
+        "amount",
+        description="'amount': cut at the training split's quantiles; 'group': 0..classes-1",
+    )
+    unit: str = Field("dollars a year", description="unit of the amount, for people to read")
+
+    # Labels
+
+    @property
+    def stored_as(self) -> Stored:
+        """See the base class."""
+        return "number" if self.given_as == "amount" else "whole number"
+
+    def parse(self, value: Any, unknown: frozenset[Compared] = NOTHING) -> float | int | None:
+        """The amount as a float or the group as an int; see the base class."""
+        number = read_number(value, self.field, unknown)
+        if number is None or self.given_as == "amount":
+            return number
+        if number != int(number):
+            raise LabelError(f"{self.field} is not a whole group number")
+        return int(number)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """See the base class; an amount has no largest."""
+        return (0.0, self.classes - 1.0) if self.given_as == "group" else (0.0, math.inf)
+
+    @property
+    def range_rule(self) -> str:
+        """See the base class."""
+        if self.given_as == "amount":
+            return "amounts must be 0 or more"
+        return (
+            f"groups must be numbered from 0 to {self.classes - 1}, since "
+            f"heads.{self.name}.classes is {self.classes}"
+        )
+
+    @property
+    def range_remedy(self) -> str:
+        """See the base class."""
+        if self.given_as == "amount":
+            return (
+                f"declare a number in place of groups: heads.{self.name}.kind: regression, with "
+                "its minimum and maximum"
+            )
+        return f"number the groups from 0, or raise heads.{self.name}.classes"
+
+    def range_hint(self, seen: LabelsSeen) -> str:
+        """See the base class."""
+        if seen.above and seen.smallest >= 1 and seen.largest == self.classes:
+            return "They seem to be numbered from 1: number them from 0."
+        return ""
+
+    def counted_as(self, value: LabelValue) -> str | None:
+        """See the base class."""
+        return str(value) if self.given_as == "group" else None
+
+    @property
+    def cut_into(self) -> int | None:
+        """See the base class."""
+        return self.classes if self.given_as == "amount" else None
+
+    def missing_groups(self, in_train: Collection[int], occurring: Collection[int]) -> str:
+        """See the base class."""
+        if self.given_as == "amount" or len(in_train) == self.classes:
+            return ""
+        if len(occurring) == self.classes:
+            return "add authors of the others"
+        remedy = f"if there are no others, set heads.{self.name}.classes: {len(occurring)}"
+        if set(occurring) != set(range(len(occurring))):
+            remedy += " and number them from 0"
+        return remedy
+
+    # Target and answer
+
+    @property
+    def width(self) -> int:
+        """See the base class."""
+        return self.classes
+
+    def targets(self, labels: Sequence[LabelValue], facts: Mapping[str, Array]) -> Array:
+        """One-hot; amounts are cut at `boundaries`, in float32 as they are stored."""
+        groups = np.asarray(labels)
+        if self.given_as == "amount":
+            boundaries = np.asarray(facts["boundaries"], np.float32)
+            groups = np.searchsorted(boundaries, groups.astype(np.float32), side="right")
+        return np.asarray(np.eye(self.classes)[groups.astype(int)])
+
+    # Score of training
+
+    def losses(self, answers: Array, targets: Array) -> Array:
+        """Cross-entropy."""
+        return probabilities.losses(answers, targets)
+
+    def constant_loss(self, known: float, sums: Array) -> float:
+        """The entropy of the groups' shares."""
+        return probabilities.entropy([float(count) for count in sums])
+
+    def calibrate(
+        self, answers: Array, targets: Array, *, coverage: float, lowest: float, scale: float
+    ) -> Calibration:
+        """A temperature."""
+        temperature = max(fit_temperature(answers, targets), lowest)
+        return Calibration(len(targets), temperature=temperature)
+
+    def best_share(self, answers: Array, targets: Array, constant: Array) -> float:
+        """See the base class."""
+        return probabilities.best_share(answers, targets, constant)
+
+    def first_gains(self, answers: Array, targets: Array, constant: Array) -> Array:
+        """See the base class."""
+        return probabilities.first_gains(answers, targets, constant)
+
+    # Scores of judging
+
+    @property
+    def term_count(self) -> int:
+        """A count of each group, cross-entropy, hits, hits within one group."""
+        return self.classes + 3
+
+    def terms(self, label: Array, answer: Array) -> Array:
+        """See the base class."""
+        group, guess = int(np.argmax(label)), int(np.argmax(answer))
+        terms = np.zeros(self.term_count)
+        terms[group] = 1.0
+        terms[-3] = surprisal(answer[group])
+        terms[-2:] = guess == group, abs(guess - group) <= 1
+        return terms
+
+    def labels_of(self, sums: Array) -> Array:
+        """See the base class."""
+        return np.asarray(sums[..., : self.classes].sum(axis=-1))
+
+    def scores(self, sums: Array, whole: Array) -> dict[str, Array]:
+        """See the base class."""
+        count = self.labels_of(sums)
+        groups, loss = sums[..., : self.classes], sums[..., -3]
+        surprisals = surprisal(ratio(whole[: self.classes], self.labels_of(whole)))
+        return {
+            "accuracy": ratio(sums[..., -2], count),
+            "within_one_group": ratio(sums[..., -1], count),
+            "cross_entropy": ratio(loss, count),
+            "skill": skill(loss, groups @ surprisals, count),
+        }
+
+    def constants(self, whole: Array, histogram: Array) -> dict[str, float]:
+        """The commonest group, the best placed group, the groups' shares."""
+        shares = ratio(whole[: self.classes], self.labels_of(whole))
+        return {
+            "accuracy": float(shares.max()),
+            "within_one_group": float(np.convolve(shares, np.ones(3), mode="same").max()),
+            "cross_entropy": float(shares @ surprisal(shares)),
+        }

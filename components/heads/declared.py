@@ -1,0 +1,70 @@
+"""Heads as they are declared: from the configuration, and to and from JSON between processes."""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from components.heads.base import Head
+from components.heads.binary import BinaryHead
+from components.heads.classes import ClassesHead
+from components.heads.kinds import Kinds
+from components.heads.names import SEPARATOR
+from components.heads.regression import RegressionHead
+
+HEADS: Kinds[Head] = Kinds(
+    "authorprofile.heads",
+    Head,  # type: ignore[type-abstract]
+    regression=RegressionHead,
+    classes=ClassesHead,
+    binary=BinaryHead,
+)
+Heads = tuple[Head, ...]
+
+# What pydantic reads by the key `kind`; a type checker sees the classes' base.
+if TYPE_CHECKING:
+    DeclaredHead = Head
+else:
+    DeclaredHead = Annotated[
+        typing.Union[tuple(HEADS.values())],  # noqa: UP007
+        Field(discriminator="kind"),
+    ]
+_DECLARED: TypeAdapter[Head] = TypeAdapter(DeclaredHead)
+
+DEFAULT_HEADS: dict[str, dict[str, Any]] = {
+    "age": {"kind": "regression"},
+    "income": {"kind": "classes"},
+    "gender": {"kind": "binary"},
+}
+
+
+def parse_heads(declarations: Mapping[str, Mapping[str, Any]]) -> Heads:
+    """Head objects from a mapping name -> declaration, in its order.
+
+    Raises:
+        pydantic.ValidationError: a declaration is wrong.
+    """
+    return tuple(
+        _DECLARED.validate_python({**declaration, "name": name})
+        for name, declaration in declarations.items()
+    )
+
+
+def heads_to_json(heads: Heads) -> str:
+    """The heads as JSON text, to travel in an execution property.
+
+    The separator is in it: what an earlier release named otherwise must not come from the cache.
+    """
+    declared = [head.model_dump() for head in heads]
+    return json.dumps({"heads": declared, "separator": SEPARATOR}, sort_keys=True)
+
+
+def heads_from_json(text: str) -> Heads:
+    """The inverse of `heads_to_json`."""
+    return tuple(
+        _DECLARED.validate_python(declaration) for declaration in json.loads(text)["heads"]
+    )

@@ -1,0 +1,195 @@
+"""A number, standardised for training and answered in its own unit.
+
+Trained by squared error, which the mean minimises. MAE and RMSE are in the head's unit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from components.heads.base import Array, Head, LabelsSeen, LabelValue, Stored
+from components.heads.calibration import Calibration, fit_half_width
+from components.heads.metrics import Metric
+from components.heads.numbers import read_number
+from components.heads.scoring import BINS, ratio, skill
+from components.heads.served import ServedNumber
+from components.label_values import NOTHING, Compared
+
+_YEARS_OF_BIRTH = (1900, 2100)
+
+
+class RegressionHead(Head):
+    """A number in a unit."""
+
+    metrics = (
+        Metric("mae", "mean absolute error", "MAE", has_unit=True),
+        Metric("rmse", "root mean squared error", "RMSE", has_unit=True),
+    )
+    slice_metric = "mae"
+    served = ServedNumber
+
+    kind: Literal["regression"] = Field(
+        "regression", description="a number; other kinds: classes, binary"
+    )
+    unit: str = Field("years", description="unit of the number, for people to read")
+    minimum: float = Field(0.0, description="smallest sound label; a smaller one is an anomaly")
+    maximum: float = Field(120.0, description="largest sound label; a larger one is an anomaly")
+
+    @model_validator(mode="after")
+    def _range_is_not_empty(self) -> RegressionHead:
+        if not self.minimum < self.maximum:
+            raise ValueError(f"minimum {self.minimum} must be below maximum {self.maximum}")
+        return self
+
+    # Labels
+
+    @property
+    def stored_as(self) -> Stored:
+        """See the base class."""
+        return "number"
+
+    def parse(self, value: Any, unknown: frozenset[Compared] = NOTHING) -> float | None:
+        """See the base class."""
+        return read_number(value, self.field, unknown)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """See the base class."""
+        return self.minimum, self.maximum
+
+    @property
+    def range_rule(self) -> str:
+        """See the base class."""
+        return (
+            f"labels must lie between heads.{self.name}.minimum, {self.minimum:g}, and "
+            f"heads.{self.name}.maximum, {self.maximum:g}"
+        )
+
+    @property
+    def range_remedy(self) -> str:
+        """See the base class."""
+        return f"set heads.{self.name}.minimum and heads.{self.name}.maximum"
+
+    def range_hint(self, seen: LabelsSeen) -> str:
+        """See the base class."""
+        if self.unit != "years" or 2 * seen.above < seen.known:
+            return ""
+        if seen.smallest >= _YEARS_OF_BIRTH[0] and seen.largest <= _YEARS_OF_BIRTH[1]:
+            return "If they are years of birth, write ages instead."
+        if seen.largest <= 12 * self.maximum:
+            return (
+                "If they are months, write years instead, or set "
+                f"heads.{self.name}.unit and heads.{self.name}.maximum."
+            )
+        return ""
+
+    # Target and answer
+
+    @property
+    def width(self) -> int:
+        """See the base class."""
+        return 1
+
+    def targets(self, labels: Sequence[LabelValue], facts: Mapping[str, Array]) -> Array:
+        """The labels less their mean, in deviations."""
+        numbers = np.asarray(labels, np.float64)[:, None]
+        return np.asarray((numbers - facts["mean"]) / facts["deviation"])
+
+    def natural(self, outputs: Array, facts: Mapping[str, Array]) -> Array:
+        """See the base class."""
+        return np.asarray(outputs * facts["deviation"] + facts["mean"])
+
+    # Score of training
+
+    def losses(self, answers: Array, targets: Array) -> Array:
+        """Squared error."""
+        return np.asarray((answers - targets)[:, 0] ** 2)
+
+    def moments(self, targets: Array) -> Array:
+        """Each target and its square."""
+        return np.concatenate([targets, targets**2], axis=1)
+
+    def constant_loss(self, known: float, sums: Array) -> float:
+        """The variance."""
+        total, squares = float(sums[0]), float(sums[1])
+        return max(squares / known - (total / known) ** 2, 0.0)
+
+    def calibrate(
+        self, answers: Array, targets: Array, *, coverage: float, lowest: float, scale: float
+    ) -> Calibration:
+        """An interval; none where too few labels are known for the coverage."""
+        residuals = np.abs(answers - targets)[:, 0] * scale
+        half_width = fit_half_width(residuals, coverage)
+        return Calibration(len(targets), coverage=coverage, half_width=half_width)
+
+    def best_share(self, answers: Array, targets: Array, constant: Array) -> float:
+        """See the base class; of a squared error it is known in closed form."""
+        steps, residuals = answers - constant, targets - constant
+        return float((steps * residuals).sum() / max((steps**2).sum(), 1e-300))
+
+    def first_gains(self, answers: Array, targets: Array, constant: Array) -> Array:
+        """See the base class."""
+        return np.asarray(2 * ((answers - constant) * (targets - constant))[:, 0])
+
+    # Scores of judging
+
+    @property
+    def term_count(self) -> int:
+        """Count, label, its square, squared error, absolute error."""
+        return 5
+
+    @property
+    def histogram_shape(self) -> tuple[int, ...]:
+        """Counts and sums of labels by size, for the median."""
+        return 2, BINS
+
+    def terms(self, label: Array, answer: Array) -> Array:
+        """See the base class."""
+        y, error = float(label[0]), float(label[0] - answer[0])
+        return np.array([1.0, y, y * y, error * error, abs(error)])
+
+    def deposit(self, histogram: Array, label: Array, answer: Array) -> None:
+        """See the base class."""
+        share = (float(label[0]) - self.minimum) / (self.maximum - self.minimum)
+        place = int(np.clip(share * BINS, 0, BINS - 1))
+        histogram[:, place] += (1.0, float(label[0]))
+
+    def scores(self, sums: Array, whole: Array) -> dict[str, Array]:
+        """See the base class."""
+        count, total, squares, squared_error, error = np.moveaxis(sums, -1, 0)
+        mean = float(ratio(whole[1], whole[0]))
+        constant_loss = squares - 2 * mean * total + mean * mean * count
+        return {
+            "mae": ratio(error, count),
+            "rmse": np.sqrt(ratio(squared_error, count)),
+            "skill": skill(squared_error, constant_loss, squares),
+        }
+
+    def constants(self, whole: Array, histogram: Array) -> dict[str, float]:
+        """MAE of the median, exact where a bin holds one value; RMSE of the mean."""
+        mean = ratio(whole[1], whole[0])
+        variance = ratio(whole[2], whole[0]) - mean * mean
+        return {
+            "mae": _deviation_from_median(histogram),
+            "rmse": math.sqrt(max(float(variance), 0.0)) if whole[0] else math.nan,
+        }
+
+    @property
+    def metric_unit(self) -> str:
+        """See the base class."""
+        return self.unit
+
+
+def _deviation_from_median(histogram: Array) -> float:
+    counts, totals = histogram
+    count = counts.sum()
+    if not count:
+        return math.nan
+    place = int(np.searchsorted(np.cumsum(counts), count / 2))
+    median = totals[place] / counts[place]
+    return float(np.abs(totals - counts * median).sum() / count)
