@@ -16,17 +16,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from components.heads.arrays import Array
 from components.heads.calibration import Calibration, least
 from components.heads.metrics import Metric
 from components.heads.names import internal_name
 from components.heads.served import ServedHead
 from components.label_values import NOTHING, Compared
 
-Array = NDArray[np.float64]
 LabelValue = float | int | str
 Stored = Literal["number", "whole number", "text"]
 """How examples hold a label: float32, int64 or bytes."""

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from components.heads import probabilities
-from components.heads.base import Array, Head, LabelError, LabelValue, Stored
+from components.heads.arrays import Array, np
+from components.heads.base import Head, LabelError, LabelValue, Stored
 from components.heads.calibration import Calibration, fit_temperature
 from components.heads.metrics import Metric
 from components.heads.probabilities import surprisal

@@ -13,10 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
+from components.heads.arrays import Array, np
 
 MINIMUM_LABELS = 20
 # Of chi-squared with one degree of freedom, 95 in 100 lie below it.

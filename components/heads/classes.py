@@ -9,12 +9,11 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from components.heads import probabilities
-from components.heads.base import Array, Head, LabelError, LabelsSeen, LabelValue, Stored
+from components.heads.arrays import Array, np
+from components.heads.base import Head, LabelError, LabelsSeen, LabelValue, Stored
 from components.heads.calibration import Calibration, fit_temperature
 from components.heads.metrics import Metric
 from components.heads.numbers import read_number
@@ -85,7 +84,7 @@ class ServedClasses(ServedProbabilities):
         off = not abs(total - 1) <= ROUNDING
         return f"probabilities whose sum is {total:.6g}, not 1" if off else ""
 
-    def explained_column(self, answer: NDArray[np.float64]) -> int:
+    def explained_column(self, answer: Array) -> int:
         """The group that was answered."""
         return int(answer.argmax())
 

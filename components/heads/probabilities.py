@@ -8,12 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from components.heads.arrays import Array, np
 from components.heads.calibration import all_groups, cross_entropy, least
-
-Array = NDArray[np.float64]
 
 SMALLEST = 1e-7
 """A probability below it is scored as it: one sure mistake must not be all there is."""

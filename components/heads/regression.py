@@ -9,10 +9,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from components.heads.base import Array, Head, LabelsSeen, LabelValue, Stored
+from components.heads.arrays import Array, np
+from components.heads.base import Head, LabelsSeen, LabelValue, Stored
 from components.heads.calibration import Calibration, fit_half_width
 from components.heads.metrics import Metric
 from components.heads.numbers import read_number

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
+from components.heads.arrays import Array, np
 
 BINS = 4000
 """Of the histograms that scores of order are read from."""

@@ -12,9 +12,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from components.heads.arrays import Array
 
 Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -107,7 +107,7 @@ class ServedHead(BaseModel):
         """What no answer may be, such as `a number that is not finite`; empty where it is sound."""
         return "" if all(map(math.isfinite, numbers)) else "a number that is not finite"
 
-    def explained_column(self, answer: NDArray[np.float64]) -> int:
+    def explained_column(self, answer: Array) -> int:
         """Which number of an answer, `[width]`, a word's effect is measured on."""
         del answer
         return 0

@@ -64,7 +64,8 @@ def test_a_module_that_is_not_packaged_is_found(clone, tmp_path):
     (tmp_path / "components/judging/__init__.py").unlink()
     # TFX takes its time to import.
     without_tfx = "components.judging.settings.JudgingSettings"
-    package, imports = check_package([without_tfx, "components.heads.parse_heads"], tmp_path)
+    others = [without_tfx, "components.heads.declared.parse_heads"]
+    package, imports = check_package(others, tmp_path)
     assert package.verdict == "fault" and "components/judging/evaluator.py" in package.found
     assert imports.verdict == "fault"
     # Not there, or from another installation of this package.
