@@ -48,7 +48,6 @@ class ServedBinary(ServedProbabilities):
         return {self.positive: numbers[0], self.negative: round(1 - numbers[0], 9)}
 
     def row(self, answer: Any) -> list[Any]:
-        """See the base class."""
         return [answer[self.positive], answer[self.negative]]
 
     def described(self, numbers: Sequence[float], abstention: Abstention = NEVER) -> dict[str, Any]:
@@ -62,7 +61,6 @@ class ServedBinary(ServedProbabilities):
         return {"probabilities": by_value, **sureness}
 
     def explained_as(self, column: int) -> str:
-        """See the base class."""
         del column
         return f"probability of {self.positive}"
 
@@ -121,7 +119,6 @@ class BinaryHead(Head):
 
     @property
     def stored_as(self) -> Stored:
-        """See the base class."""
         return "text"
 
     def parse(self, value: Any, unknown: frozenset[Compared] = NOTHING) -> str | None:
@@ -138,23 +135,19 @@ class BinaryHead(Head):
 
     @property
     def label_values(self) -> tuple[str, str]:
-        """See the base class."""
         return self.positive, self.negative
 
     @property
     def value_settings(self) -> str:
-        """See the base class."""
         return f"heads.{self.name}.positive and heads.{self.name}.negative"
 
     def counted_as(self, value: LabelValue) -> str:
-        """See the base class."""
         return str(value)
 
     # Target and answer
 
     @property
     def width(self) -> int:
-        """See the base class."""
         return 1
 
     def targets(self, labels: Sequence[LabelValue], facts: Mapping[str, Array]) -> Array:
@@ -180,11 +173,9 @@ class BinaryHead(Head):
         return Calibration(len(targets), temperature=temperature)
 
     def best_share(self, answers: Array, targets: Array, constant: Array) -> float:
-        """See the base class."""
         return probabilities.best_share(answers, targets, constant)
 
     def first_gains(self, answers: Array, targets: Array, constant: Array) -> Array:
-        """See the base class."""
         return probabilities.first_gains(answers, targets, constant)
 
     # Scores of judging
@@ -200,18 +191,15 @@ class BinaryHead(Head):
         return 2, BINS
 
     def terms(self, label: Array, answer: Array) -> Array:
-        """See the base class."""
         positive, share = float(label[0]) > 0.5, float(answer[0])
         loss = float(surprisal(share if positive else 1.0 - share))
         return np.array([1.0, positive, loss, positive == (share > 0.5)])
 
     def deposit(self, histogram: Array, label: Array, answer: Array) -> None:
-        """See the base class."""
         place = int(np.clip(float(answer[0]) * BINS, 0, BINS - 1))
         histogram[int(label[0] > 0.5), place] += 1.0
 
     def scores(self, sums: Array, whole: Array) -> dict[str, Array]:
-        """See the base class."""
         count, positives, loss, hits = np.moveaxis(sums, -1, 0)
         share = ratio(whole[1], whole[0])
         constant_loss = positives * surprisal(share) + (count - positives) * surprisal(1 - share)

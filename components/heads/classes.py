@@ -47,7 +47,6 @@ class ServedClasses(ServedProbabilities):
 
     @property
     def width(self) -> int:
-        """See the base class."""
         return self.classes
 
     @property
@@ -57,7 +56,6 @@ class ServedClasses(ServedProbabilities):
 
     @property
     def column_types(self) -> list[str]:
-        """See the base class."""
         return ["int64", *["float64"] * self.classes]
 
     def answer(self, numbers: Sequence[float]) -> dict[str, Any]:
@@ -69,7 +67,6 @@ class ServedClasses(ServedProbabilities):
         return answer
 
     def row(self, answer: Any) -> list[Any]:
-        """See the base class."""
         return [answer["group"], *answer["probabilities"]]
 
     def described(self, numbers: Sequence[float], abstention: Abstention = NEVER) -> dict[str, Any]:
@@ -77,7 +74,6 @@ class ServedClasses(ServedProbabilities):
         return {**self.answer(numbers), **self.sureness(numbers, abstention)}
 
     def fault(self, numbers: Sequence[float]) -> str:
-        """See the base class."""
         if fault := super().fault(numbers):
             return fault
         total = sum(numbers)
@@ -89,7 +85,6 @@ class ServedClasses(ServedProbabilities):
         return int(answer.argmax())
 
     def explained_as(self, column: int) -> str:
-        """See the base class."""
         return f"probability of group {column}"
 
 
@@ -119,7 +114,6 @@ class ClassesHead(Head):
 
     @property
     def stored_as(self) -> Stored:
-        """See the base class."""
         return "number" if self.given_as == "amount" else "whole number"
 
     def parse(self, value: Any, unknown: frozenset[Compared] = NOTHING) -> float | int | None:
@@ -138,7 +132,6 @@ class ClassesHead(Head):
 
     @property
     def range_rule(self) -> str:
-        """See the base class."""
         if self.given_as == "amount":
             return "amounts must be 0 or more"
         return (
@@ -148,7 +141,6 @@ class ClassesHead(Head):
 
     @property
     def range_remedy(self) -> str:
-        """See the base class."""
         if self.given_as == "amount":
             return (
                 f"declare a number in place of groups: heads.{self.name}.kind: regression, with "
@@ -157,22 +149,18 @@ class ClassesHead(Head):
         return f"number the groups from 0, or raise heads.{self.name}.classes"
 
     def range_hint(self, seen: LabelsSeen) -> str:
-        """See the base class."""
         if seen.above and seen.smallest >= 1 and seen.largest == self.classes:
             return "They seem to be numbered from 1: number them from 0."
         return ""
 
     def counted_as(self, value: LabelValue) -> str | None:
-        """See the base class."""
         return str(value) if self.given_as == "group" else None
 
     @property
     def cut_into(self) -> int | None:
-        """See the base class."""
         return self.classes if self.given_as == "amount" else None
 
     def missing_groups(self, in_train: Collection[int], occurring: Collection[int]) -> str:
-        """See the base class."""
         if self.given_as == "amount" or len(in_train) == self.classes:
             return ""
         if len(occurring) == self.classes:
@@ -186,7 +174,6 @@ class ClassesHead(Head):
 
     @property
     def width(self) -> int:
-        """See the base class."""
         return self.classes
 
     def targets(self, labels: Sequence[LabelValue], facts: Mapping[str, Array]) -> Array:
@@ -215,11 +202,9 @@ class ClassesHead(Head):
         return Calibration(len(targets), temperature=temperature)
 
     def best_share(self, answers: Array, targets: Array, constant: Array) -> float:
-        """See the base class."""
         return probabilities.best_share(answers, targets, constant)
 
     def first_gains(self, answers: Array, targets: Array, constant: Array) -> Array:
-        """See the base class."""
         return probabilities.first_gains(answers, targets, constant)
 
     # Scores of judging
@@ -230,7 +215,6 @@ class ClassesHead(Head):
         return self.classes + 3
 
     def terms(self, label: Array, answer: Array) -> Array:
-        """See the base class."""
         group, guess = int(np.argmax(label)), int(np.argmax(answer))
         terms = np.zeros(self.term_count)
         terms[group] = 1.0
@@ -239,11 +223,9 @@ class ClassesHead(Head):
         return terms
 
     def labels_of(self, sums: Array) -> Array:
-        """See the base class."""
         return np.asarray(sums[..., : self.classes].sum(axis=-1))
 
     def scores(self, sums: Array, whole: Array) -> dict[str, Array]:
-        """See the base class."""
         count = self.labels_of(sums)
         groups, loss = sums[..., : self.classes], sums[..., -3]
         surprisals = surprisal(ratio(whole[: self.classes], self.labels_of(whole)))

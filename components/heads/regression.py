@@ -50,21 +50,17 @@ class RegressionHead(Head):
 
     @property
     def stored_as(self) -> Stored:
-        """See the base class."""
         return "number"
 
     def parse(self, value: Any, unknown: frozenset[Compared] = NOTHING) -> float | None:
-        """See the base class."""
         return read_number(value, self.field, unknown)
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """See the base class."""
         return self.minimum, self.maximum
 
     @property
     def range_rule(self) -> str:
-        """See the base class."""
         return (
             f"labels must lie between heads.{self.name}.minimum, {self.minimum:g}, and "
             f"heads.{self.name}.maximum, {self.maximum:g}"
@@ -72,11 +68,9 @@ class RegressionHead(Head):
 
     @property
     def range_remedy(self) -> str:
-        """See the base class."""
         return f"set heads.{self.name}.minimum and heads.{self.name}.maximum"
 
     def range_hint(self, seen: LabelsSeen) -> str:
-        """See the base class."""
         if self.unit != "years" or 2 * seen.above < seen.known:
             return ""
         if seen.smallest >= _YEARS_OF_BIRTH[0] and seen.largest <= _YEARS_OF_BIRTH[1]:
@@ -92,7 +86,6 @@ class RegressionHead(Head):
 
     @property
     def width(self) -> int:
-        """See the base class."""
         return 1
 
     def targets(self, labels: Sequence[LabelValue], facts: Mapping[str, Array]) -> Array:
@@ -101,7 +94,6 @@ class RegressionHead(Head):
         return np.asarray((numbers - facts["mean"]) / facts["deviation"])
 
     def natural(self, outputs: Array, facts: Mapping[str, Array]) -> Array:
-        """See the base class."""
         return np.asarray(outputs * facts["deviation"] + facts["mean"])
 
     # Score of training
@@ -133,7 +125,6 @@ class RegressionHead(Head):
         return float((steps * residuals).sum() / max((steps**2).sum(), 1e-300))
 
     def first_gains(self, answers: Array, targets: Array, constant: Array) -> Array:
-        """See the base class."""
         return np.asarray(2 * ((answers - constant) * (targets - constant))[:, 0])
 
     # Scores of judging
@@ -149,18 +140,15 @@ class RegressionHead(Head):
         return 2, BINS
 
     def terms(self, label: Array, answer: Array) -> Array:
-        """See the base class."""
         y, error = float(label[0]), float(label[0] - answer[0])
         return np.array([1.0, y, y * y, error * error, abs(error)])
 
     def deposit(self, histogram: Array, label: Array, answer: Array) -> None:
-        """See the base class."""
         share = (float(label[0]) - self.minimum) / (self.maximum - self.minimum)
         place = int(np.clip(share * BINS, 0, BINS - 1))
         histogram[:, place] += (1.0, float(label[0]))
 
     def scores(self, sums: Array, whole: Array) -> dict[str, Array]:
-        """See the base class."""
         count, total, squares, squared_error, error = np.moveaxis(sums, -1, 0)
         mean = float(ratio(whole[1], whole[0]))
         constant_loss = squares - 2 * mean * total + mean * mean * count
@@ -181,7 +169,6 @@ class RegressionHead(Head):
 
     @property
     def metric_unit(self) -> str:
-        """See the base class."""
         return self.unit
 
 

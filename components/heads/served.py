@@ -130,7 +130,6 @@ class ServedNumber(ServedHead):
 
     @property
     def is_calibrated(self) -> bool:
-        """See the base class."""
         return self.interval is not None
 
     def described(self, numbers: Sequence[float], abstention: Abstention = NEVER) -> dict[str, Any]:
@@ -153,7 +152,6 @@ class ServedNumber(ServedHead):
         return answer
 
     def explained_as(self, column: int) -> str:
-        """See the base class."""
         del column
         return self.unit or "value"
 
@@ -165,7 +163,6 @@ class ServedProbabilities(ServedHead):
 
     @property
     def is_calibrated(self) -> bool:
-        """See the base class."""
         return "temperature" in self.model_fields_set
 
     def sureness(self, probabilities: Sequence[float], abstention: Abstention) -> dict[str, Any]:
@@ -173,7 +170,6 @@ class ServedProbabilities(ServedHead):
         return stated(max(probabilities), abstention) if self.is_calibrated else {}
 
     def fault(self, numbers: Sequence[float]) -> str:
-        """See the base class."""
         if fault := super().fault(numbers):
             return fault
         sound = all(-ROUNDING <= value <= 1 + ROUNDING for value in numbers)
