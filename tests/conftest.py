@@ -6,14 +6,26 @@ What a test measures, such as a throughput, it records as a property; the summar
 from __future__ import annotations
 
 import gc
+import os
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+COUNT_HEAD = str(Path(__file__).parent / "count_head")
+
 
 def pytest_configure() -> None:
-    """A shell starts background jobs with interrupts ignored, which every child would inherit."""
+    """Here and in every child: interrupts are heard, and a further kind of head is installed.
+
+    A shell starts background jobs with interrupts ignored, which every child would inherit.
+    """
+    sys.path.insert(0, COUNT_HEAD)
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [COUNT_HEAD, os.environ.get("PYTHONPATH")])
+    )
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # Properties are tried on the same examples everywhere, however slow the machine.
