@@ -2,6 +2,7 @@
 # make test   sets up what is missing, runs the tests
 # make quality  measures what is trained against other ways, fold by fold (README, "Quality")
 # make bench  measures speed beside what a user would pick instead (docs/benchmarks.md)
+# make same   checks that a change leaves results as they were: BASE=<commit> to compare with
 # make lint | types | lock | clean
 #
 # Settings: PYTHON (3.11 to 3.13), AUTHORS (size of the sample), TESTS (what pytest gets),
@@ -28,7 +29,7 @@ PYTHON ?= $(shell for python in "$$(sed -n 's/^executable = //p' .venv/pyvenv.cf
 unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
-.PHONY: help environment run test quality bench lint types lock clean
+.PHONY: help environment run test quality bench same lint types lock clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -68,6 +69,11 @@ CONFIG ?=
 bench: environment
 	@$(BIN)/python -m benchmarks --out $(BENCH) --rounds $(ROUNDS) --size $(SIZE) --parts $(PARTS) \
 		$(if $(CONFIG),--config $(CONFIG))
+
+BASE ?= HEAD
+ESSAYS ?=
+same: environment
+	@$(BIN)/python -m benchmarks.same_results $(BASE) $(if $(ESSAYS),--essays $(ESSAYS))
 
 lint: environment
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
