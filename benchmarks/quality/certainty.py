@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.corpus import Corpus, Fold, targets_of
-from components.report.answers import Answers, head_counts
+from components.report.answers import Answers
 from components.report.drawing import share_interval
 from components.report.figures_calibration import expected_calibration_error
+from components.report.heads import REPORTS
 from components.training.calibration import Calibration, divide_logits
 
 Counts = dict[str, dict[str, Any]]
@@ -41,7 +42,7 @@ def certainty_counts(
         label, answer = targets[head.name][rows].astype(float), answers[head.name][rows]
         if fitted.temperature is not None:
             stated = Answers(at_temperature(answer, fitted.temperature))
-            reliability = head_counts(head, None).sums(label, stated)["reliability"]
+            reliability = REPORTS[head.kind](head).sums(label, stated)["reliability"]
             counts[head.name] = {"stated": fitted.temperature, "rows": reliability.tolist()}
         elif fitted.half_width is not None:
             errors = np.abs(answer - label)[:, 0] * fold.scales[head.name][1]

@@ -1,15 +1,14 @@
 """All heads' counts of some authors together, and what becomes of them in `answers.json`.
 
 Enters: labels, masks and answers by head. Leaves: `{"<head>/<array>": values}`, which adds up by
-plain addition: the arrays of `answers`, and of every head
+plain addition: the arrays of `heads`, and of every head
 
 | array | what it counts |
 |---|---|
 | `confidence` `[100, 2]` | of a classifier, by confidence: count, wrong answers |
 | `by/<other>` `[groups, 4]` | by another label: count, sums of error, its square, signed error |
 
-The error of an author is |prediction - label| for a number, and 0 or 1 else. Called by `counting`
-and `profiles`.
+The error of an author is |prediction - label| for a number, and 0 or 1 else.
 """
 
 from __future__ import annotations
@@ -20,12 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.report.answers import CONFIDENCE_EDGES, Answers, HeadCounts, Sums, add_in
+from components.report.answers import CONFIDENCE_EDGES, Answers, Sums, add_in
+from components.report.heads import HeadReport
 from components.report.scales import Array, places
 
 
 def count_answers(
-    counts: Mapping[str, HeadCounts],
+    reports: Mapping[str, HeadReport],
     labels: Mapping[str, Array],
     known: Mapping[str, NDArray[np.bool_]],
     answers: Mapping[str, Answers],
@@ -33,7 +33,7 @@ def count_answers(
     """All arrays of some authors.
 
     Args:
-        counts: by head.
+        reports: by head.
         labels: by head, `[authors, units]`; finite placeholders where unknown.
         known: by head, `[authors]`.
         answers: by head.
@@ -43,7 +43,7 @@ def count_answers(
     """
     authors = len(next(iter(known.values())))
     sums: Sums = {"authors": np.array([float(authors)])}
-    for name, head in counts.items():
+    for name, head in reports.items():
         rows = known[name]
         label, answer = labels[name][rows], answers[name].of(rows)
         error, signed = head.errors(label, answer)
@@ -52,14 +52,12 @@ def count_answers(
         confidence = head.confidence(answer)
         if confidence is not None:
             sums[f"{name}/confidence"] = _by_confidence(confidence, error)
-        for other, by in counts.items():
+        for other, by in reports.items():
             if other != name:
                 both = known[other][rows]
                 groups = by.groups(labels[other][rows][both])
-                terms = [np.ones(both.sum()), error[both], error[both] ** 2, signed[both]]
-                sums[f"{name}/by/{other}"] = add_in(
-                    groups, np.stack(terms, axis=1), len(by.group_names())
-                )
+                terms = (np.ones(both.sum()), error[both], error[both] ** 2, signed[both])
+                sums[f"{name}/by/{other}"] = add_in(groups, terms, len(by.group_names()))
     return sums
 
 
@@ -74,27 +72,22 @@ def add_sums(one: Sums, other: Sums) -> Sums:
     }
 
 
-def describe_answers(
-    split: str,
-    counts: Mapping[str, HeadCounts],
-    served: Mapping[str, Mapping[str, Any]],
-    sums: Sums,
-) -> dict[str, Any]:
-    """The content of `answers.json`; of `served`, the interval of a number is kept."""
+def describe_answers(split: str, reports: Mapping[str, HeadReport], sums: Sums) -> dict[str, Any]:
+    """The content of `answers.json`; of what the model says of a head, its interval is kept."""
     heads: dict[str, Any] = {}
-    for name, head in counts.items():
+    for name, head in reports.items():
         prefix = f"{name}/"
         arrays = {
             key.removeprefix(prefix): np.round(values, 6).tolist()
             for key, values in sorted(sums.items())
             if key.startswith(prefix)
         }
-        interval = served.get(name, {}).get("interval")
+        interval = head.served.get("interval")
         heads[name] = {**head.describe(), "interval": interval, "arrays": arrays}
     authors = int(sums["authors"][0]) if "authors" in sums else 0
     return {"split": split, "authors": authors, "heads": heads}
 
 
 def _by_confidence(confidence: Array, error: Array) -> Array:
-    terms = np.stack([np.ones_like(error), error], axis=1)
+    terms = (np.ones_like(error), error)
     return add_in(places(CONFIDENCE_EDGES, confidence), terms, len(CONFIDENCE_EDGES) - 1)

@@ -7,6 +7,7 @@ headings follow Mitchell et al., Model Cards for Model Reporting, 2019. Called b
 
 from __future__ import annotations
 
+from components.report.heads import report_of
 from components.report.markup import METRIC_TITLES, Html, element, estimate, joined, moment, number
 from components.report.record import Json, RunRecord
 
@@ -52,21 +53,13 @@ def _model(record: RunRecord) -> list[str]:
     size = f"{told['parameters']:,} parameters. " if "parameters" in told else ""
     blocked = ", ".join(record.verdict["falling_short"])
     state = f"Not blessed for service: {blocked} fell short." if blocked else "Blessed for service."
-    heads = "; ".join(_head(head) for head in record.heads)
+    heads = "; ".join(report_of(head).answered for head in record.heads)
     return [
         f"{record.card.title}: one network over an author's posts. {size}{state}",
         f"It answers: {heads}.",
         f"Made by the run of {moment(record.created)}.",
         f"Contact: {record.card.contact or NOT_STATED}",
     ]
-
-
-def _head(head: Json) -> str:
-    if head["kind"] == "regression":
-        return f"{head['name']}, a number in {head['unit']}"
-    if head["kind"] == "classes":
-        return f"{head['name']}, probabilities of {head['classes']} ordered groups"
-    return f"{head['name']}, the probability of {head['positive']} (else {head['negative']})"
 
 
 def _measured(head: Json, verdict: Json) -> str:

@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 from apache_beam.utils import shared
 
-from components.heads.names import internal_name
 from components.judging.signatures import LABEL_SIGNATURE, PREDICTION_SIGNATURE, GuardedModel
 from components.report.answer_sums import add_sums, count_answers
-from components.report.answers import HeadCounts, Sums, read_answers
+from components.report.answers import Sums
+from components.report.heads import HeadReport
 from components.report.scales import Array
 
 # A batch is padded to its longest author: many authors in one would take gigabytes.
@@ -75,13 +75,12 @@ class CountAnswers(beam.PTransform):
         self,
         pattern: str,
         model_path: str,
-        counts: Mapping[str, HeadCounts],
-        served: Mapping[str, Mapping[str, Any]],
+        reports: Mapping[str, HeadReport],
     ) -> None:
-        """Args: files, SavedModel, counts by head, the heads as `assets/heads.json` has them."""
+        """Args: files, SavedModel, what counts by head."""
         super().__init__()
         self._pattern = pattern
-        self._asked = AskModel(model_path, counts, served)
+        self._asked = AskModel(model_path, reports)
 
     def expand(self, pipeline: beam.Pipeline) -> beam.PCollection:
         return (
@@ -96,15 +95,9 @@ class CountAnswers(beam.PTransform):
 class AskModel(beam.DoFn):
     """A batch of serialized raw examples to the sums of the model's answers about it."""
 
-    def __init__(
-        self,
-        model_path: str,
-        counts: Mapping[str, HeadCounts],
-        served: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def __init__(self, model_path: str, reports: Mapping[str, HeadReport]) -> None:
         self._model_path = model_path
-        self._counts = dict(counts)
-        self._served = {name: dict(served.get(name, {})) for name in counts}
+        self._reports = dict(reports)
         self._shared = shared.Shared()
         self._model: GuardedModel | None = None
 
@@ -115,17 +108,18 @@ class AskModel(beam.DoFn):
 
     def process(self, batch: Sequence[bytes]) -> Iterator[Sums]:
         assert self._model is not None
+        reports = self._reports
         examples = tf.constant(list(batch))
         labels = self._model.signatures[LABEL_SIGNATURE](examples=examples)
         answers = self._model.signatures[PREDICTION_SIGNATURE](examples=examples)
         yield count_answers(
-            self._counts,
-            {name: _array(labels[name]) for name in self._counts},
-            {name: _array(labels[internal_name(name, "known")])[:, 0] > 0 for name in self._counts},
+            reports,
+            {name: _array(labels[name]) for name in reports},
             {
-                name: read_answers(self._served[name], _array(answers[name]))
-                for name in self._counts
+                name: _array(labels[report.head.known_name])[:, 0] > 0
+                for name, report in reports.items()
             },
+            {name: report.read(_array(answers[name])) for name, report in reports.items()},
         )
 
 

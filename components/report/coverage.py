@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from components.heads.base import Head
+from components.heads.declared import Heads
 from components.ingest.records import SPLITS
 from components.report.answers import Sums
 from components.report.scales import Scale, places
@@ -21,7 +23,7 @@ MOST_COMBINED_HEADS = 10
 UNKNOWN_TOKEN = 1
 
 
-def count_author(example: Any, heads: tuple[Any, ...], scales: Mapping[str, Scale]) -> Sums:
+def count_author(example: Any, heads: Heads, scales: Mapping[str, Scale]) -> Sums:
     """One raw example's counts.
 
     Args:
@@ -66,7 +68,7 @@ def count_tokens(example: Any, max_tokens: int) -> Sums:
 
 
 def describe_data(
-    heads: tuple[Any, ...],
+    heads: Heads,
     scales: Mapping[str, Scale],
     authors: Mapping[str, Sums],
     tokens: Mapping[str, Sums],
@@ -93,7 +95,7 @@ def _place(length: int) -> Any:
     return counts
 
 
-def _label(feature: Any, head: Any) -> Any:
+def _label(feature: Any, head: Head) -> Any:
     if head.name not in feature:
         return None
     values = getattr(feature[head.name], feature[head.name].WhichOneof("kind") or "bytes_list")

@@ -60,6 +60,11 @@ def _lines(title: str) -> str:
     return "<br>".join(textwrap.wrap(title, _LONGEST_TITLE))
 
 
+def with_unit(title: str, unit: str) -> str:
+    """What is measured, and in what unit where it has one."""
+    return f"{title}, {unit}" if unit else title
+
+
 def error_bars(values: list[Any], lowers: list[Any], uppers: list[Any]) -> dict[str, Any]:
     """Plotly's asymmetric bars from ends; a missing end draws none."""
     return {

@@ -1,7 +1,7 @@
 """Figures of how far a head's own certainty can be trusted: calibration and abstention.
 
-Enters: a head's entry in `answers.json` (its declaration, scale and arrays; see `answers`), the
-level of intervals. Leaves: Plotly figures. Called by `sections_quality`.
+Enters: a head's entry in `answers.json` (its declaration, scale and arrays; see `heads`), the
+level of intervals. Leaves: Plotly figures.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ from components.report.drawing import (
 from components.report.record import Json
 
 
-def reliability_figure(head: Json, level: float) -> go.Figure:
-    """How often a stated probability came true, with intervals, before calibration too."""
-    what = head["positive"] if head["kind"] == "binary" else "the most probable group"
-    drawn = figure(f"stated probability of {what}", "how often it came true", height=360)
+def reliability_figure(head: Json, event: str, level: float) -> go.Figure:
+    """How often a stated probability of an event came true, before calibration too."""
+    drawn = figure(f"stated probability of {event}", "how often it came true", height=360)
     for key, title, colour, symbol in (
         ("reliability_before", "before calibration", GREY, "square-open"),
         ("reliability", "as answered", BLUE, "circle"),
@@ -53,11 +52,10 @@ def reliability_figure(head: Json, level: float) -> go.Figure:
     return drawn.update_yaxes(tickformat=".0%", range=[-0.01, 1.02])
 
 
-def calibration_figure(head: Json) -> go.Figure:
-    """The mean label of the authors of whom a like number is predicted."""
+def calibration_figure(head: Json, title: str) -> go.Figure:
+    """The mean label of the authors of whom a like number is predicted; `title` has its unit."""
     rows = merge_bins(head["arrays"]["calibration"])
-    unit = f"{head['name']}, {head['unit']}"
-    drawn = figure(f"predicted {unit}", f"mean true {unit}", height=360)
+    drawn = figure(f"predicted {title}", f"mean true {title}", height=360)
     drawn.add_scatter(
         x=[predicted / count for count, predicted, _ in rows],
         y=[true / count for count, _, true in rows],

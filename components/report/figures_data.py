@@ -106,16 +106,14 @@ def _bin_name(low: float, high: float) -> str:
     return short(low) if high - low == 1 else f"{short(low)}-{short(high)}"
 
 
-def values_figure(head: Json, data: Json) -> go.Figure | None:
-    """Shares of a head's known labels by value, a line a split; None where they are no numbers."""
-    scale = data["scales"].get(head["name"])
-    if scale is None:
-        return None
+def values_figure(name: str, title: str, data: Json) -> go.Figure:
+    """Shares of a head's known labels by value, a line a split; `title` has their unit."""
+    scale = data["scales"][name]
     edges = scale["edges"]
     middles = [(low + high) / 2 for low, high in itertools.pairwise(edges)]
-    drawn = figure(f"{head['name']}, {head['unit']}", "share of the known labels", height=280)
+    drawn = figure(title, "share of the known labels", height=280)
     for number, (split, counts) in enumerate(data["splits"].items()):
-        values = counts.get(f"{head['name']}/values", [0.0] * len(middles))
+        values = counts.get(f"{name}/values", [0.0] * len(middles))
         total = sum(values) or 1.0
         drawn.add_scatter(
             x=middles,

@@ -1,13 +1,14 @@
 """Figures of what a head answers against what is true.
 
-Enters: a head's entry in `answers.json` (its declaration, scale and arrays; see `answers`), the
-level of intervals. Leaves: Plotly figures. Called by `sections_quality`.
+Enters: a head's entry in `answers.json` (its declaration, scale and arrays; see `heads`), the
+level of intervals. Leaves: Plotly figures.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
@@ -23,17 +24,17 @@ from components.report.drawing import (
     figure,
     mean_interval,
     share_interval,
+    with_unit,
 )
 from components.report.record import Json
 from components.report.scales import Array
 
 
-def joint_figure(head: Json) -> go.Figure:
-    """Authors of a number by label and by prediction; on the line both agree."""
+def joint_figure(head: Json, title: str) -> go.Figure:
+    """Authors of a number by label and by prediction; `title` has its unit."""
     scale, counts = head["scale"], np.array(head["arrays"]["joint"])
     edges = scale["edges"]
-    unit = f"{head['name']}, {head['unit']}"
-    drawn = figure(f"true {unit}", f"predicted {unit}", height=430)
+    drawn = figure(f"true {title}", f"predicted {title}", height=430)
     drawn.add_heatmap(
         x=edges,
         y=edges,
@@ -65,13 +66,13 @@ def _occupied(edges: list[float], counts: Array) -> tuple[float, float]:
     return edges[used[0]], edges[used[-1] + 1]
 
 
-def error_figure(head: Json) -> go.Figure:
+def error_figure(head: Json, title: str, unit: str) -> go.Figure:
     """Prediction minus label by band of the label: median, middle half and middle 90 %."""
     scale, errors = head["scale"], np.array(head["arrays"]["errors"])
     edges = np.array(scale["error_edges"])
     drawn = figure(
-        f"true {head['name']}, {head['unit']}",
-        f"predicted minus true, {head['unit']}",
+        f"true {title}",
+        with_unit("predicted minus true", unit),
         height=320,
         showlegend=False,
     )
@@ -104,17 +105,17 @@ def _level(edges: Array, counts: Array, share: float) -> float:
     return float(np.interp(share, cumulative, edges))
 
 
-def confusion_figure(head: Json) -> go.Figure:
+def confusion_figure(head: Json, unit: str) -> go.Figure:
     """Of the authors of each true group, the share that the model puts into each group."""
     counts = np.array(head["arrays"]["confusion"])
     names = head["group_names"]
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
     written = len(names) <= 20
-    unit = f" ({head['unit']})" if head["given_as"] == "amount" else ""
+    of_unit = f" ({unit})" if unit else ""
     drawn = figure(
-        f"most probable {head['name']} group{unit}",
-        f"true group{unit}",
+        f"most probable {head['name']} group{of_unit}",
+        f"true group{of_unit}",
         height=max(360, 120 + 30 * min(len(names), 20)),
     )
     drawn.add_heatmap(
@@ -177,8 +178,43 @@ def _shares_above(counts: Array) -> Array:
     return np.concatenate([[0.0], np.cumsum(counts[::-1])]) / total
 
 
-def cross_figure(head: Json, other: Json, level: float) -> go.Figure | None:
-    """A head's error by the true group of another head; None where hardly any author has both."""
+class Measure(NamedTuple):
+    """How the errors of some authors are drawn.
+
+    Attributes:
+        title: what they are, with their unit.
+        interval: of count, sum of errors and of their squares, and level: the mean and its ends.
+        tickformat: Plotly's.
+    """
+
+    title: str
+    interval: Callable[[float, float, float, float], tuple[float, float, float]]
+    tickformat: str = ""
+
+
+def _share_wrong(
+    count: float, wrong: float, squares: float, level: float
+) -> tuple[float, float, float]:
+    del squares
+    return wrong / count, *share_interval(wrong, count, level)
+
+
+MEAN_ERROR = Measure("mean absolute error", mean_interval)
+SHARE_WRONG = Measure("share answered wrong", _share_wrong, ".0%")
+
+
+def cross_figure(
+    head: Json, other: Json, title: str, measure: Measure, level: float
+) -> go.Figure | None:
+    """A head's error by the true group of another head; None where hardly any author has both.
+
+    Args:
+        head: of the errors.
+        other: of the groups.
+        title: of the other head, with its unit.
+        measure: of the errors.
+        level: of the intervals.
+    """
     rows = head["arrays"].get(f"by/{other['name']}", [])
     groups = [
         (name, row)
@@ -187,19 +223,11 @@ def cross_figure(head: Json, other: Json, level: float) -> go.Figure | None:
     ]
     if not groups:
         return None
-    number = head["kind"] == "regression"
-    measure = f"mean absolute error, {head['unit']}" if number else "share answered wrong"
-    unit = f", {other['unit']}" if other.get("unit") and other["kind"] != "binary" else ""
-    drawn = figure(f"true {other['name']}{unit}", measure, height=320, showlegend=False)
-    values, lows, highs = [], [], []
-    for _, (count, total, squares, _) in groups:
-        if number:
-            mean, low, high = mean_interval(count, total, squares, level)
-        else:
-            mean, (low, high) = total / count, share_interval(total, count, level)
-        values.append(mean)
-        lows.append(low)
-        highs.append(high)
+    drawn = figure(f"true {title}", measure.title, height=320, showlegend=False)
+    means = [
+        measure.interval(count, total, squares, level) for _, (count, total, squares, _) in groups
+    ]
+    values, lows, highs = (list(ends) for ends in zip(*means, strict=True))
     drawn.add_scatter(
         x=[f"{name}" for name, _ in groups],
         y=values,
@@ -216,7 +244,7 @@ def cross_figure(head: Json, other: Json, level: float) -> go.Figure | None:
         range=[-0.5, len(groups) - 0.5],
         tickangle=-40 if len(groups) > 5 else 0,
     )
-    return drawn.update_yaxes(rangemode="tozero", tickformat="" if number else ".0%")
+    return drawn.update_yaxes(rangemode="tozero", tickformat=measure.tickformat)
 
 
 def _colorbar(title: str, tickformat: str = "") -> dict[str, Any]:

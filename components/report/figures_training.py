@@ -13,29 +13,24 @@ from components.heads.names import EARLIER_KNOWN_LOSS, KNOWN_LOSS
 from components.report.drawing import BLUE, GREEN, GREY, ORANGE, figure
 from components.report.record import Json
 
-LOSS_UNITS = {
-    "regression": "squared SD",
-    "classes": "nats",
-    "binary": "nats",
-}
 
-
-def loss_figure(head: Json, heads: int, training: Json) -> go.Figure | None:
+def loss_figure(name: str, heads: int, training: Json, unit: str) -> go.Figure | None:
     """A head's loss over known labels, epoch by epoch, on both splits; None where none is kept.
 
     Args:
-        head: its declaration.
+        name: of the head.
         heads: number of heads: of one alone that is the only output (it has no steps), Keras
             leaves the name out.
         training: `training.json`.
+        unit: of the loss.
     """
     epochs = training.get("epochs", [])
     losses = (KNOWN_LOSS, EARLIER_KNOWN_LOSS)
-    keys = [*(f"{head['name']}_{loss}" for loss in losses), *(losses if heads == 1 else ())]
+    keys = [*(f"{name}_{loss}" for loss in losses), *(losses if heads == 1 else ())]
     key = next((key for key in keys if any(key in epoch for epoch in epochs)), None)
     if key is None:
         return None
-    drawn = figure("epoch", f"loss, {LOSS_UNITS[head['kind']]}", height=300)
+    drawn = figure("epoch", f"loss, {unit}", height=300)
     numbers = list(range(1, len(epochs) + 1))
     for prefix, title, colour, dash, symbol in (
         ("", "train", BLUE, "dot", "circle"),

@@ -27,13 +27,13 @@ from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils, path_utils
 
-from components.heads.binary import BinaryHead
-from components.heads.declared import heads_from_json
+from components.heads.declared import Heads, heads_from_json
 from components.judging.signatures import declared_heads
 from components.report.answer_sums import describe_answers
-from components.report.answers import Sums, head_counts
+from components.report.answers import Sums
 from components.report.counting import CountAnswers, CountExamples
 from components.report.coverage import count_author, count_tokens, describe_data
+from components.report.heads import REPORTS
 from components.report.scales import Scale, make_scale
 
 DATA_FILE, ANSWERS_FILE = "data.json", "answers.json"
@@ -166,10 +166,8 @@ class AnswersProfileExecutor(base_beam_executor.BaseBeamExecutor):
         path = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
         scales = read_scales(artifact_utils.get_single_instance(input_dict["statistics"]), heads)
         served = declared_heads(path)
-        counts = {
-            head.name: head_counts(
-                head, scales.get(head.name), served.get(head.name, {}).get("boundaries", ())
-            )
+        reports = {
+            head.name: REPORTS[head.kind](head, scales.get(head.name), served.get(head.name))
             for head in heads
         }
         pattern = _patterns(input_dict["examples"])[SPLIT]
@@ -177,8 +175,8 @@ class AnswersProfileExecutor(base_beam_executor.BaseBeamExecutor):
         with self._make_beam_pipeline() as pipeline:
             _ = (
                 pipeline
-                | CountAnswers(pattern, path, counts, served)
-                | beam.Map(functools.partial(describe_answers, SPLIT, counts, served))
+                | CountAnswers(pattern, path, reports)
+                | beam.Map(functools.partial(describe_answers, SPLIT, reports))
                 | beam.Map(functools.partial(write_json, os.path.join(uri, ANSWERS_FILE)))
             )
 
@@ -215,13 +213,11 @@ class AnswersProfile(base_beam_component.BaseBeamComponent):
         )
 
 
-def read_scales(statistics: types.Artifact, heads: tuple[Any, ...]) -> dict[str, Scale]:
+def read_scales(statistics: types.Artifact, heads: Heads) -> dict[str, Scale]:
     """Scales of the heads whose labels are numbers, from the deciles of the training split."""
-    scales = {}
-    for name, deciles in read_deciles(statistics, "train").items():
-        if any(head.name == name and _is_number(head) for head in heads):
-            scales[name] = make_scale(deciles)
-    return scales
+    numbers = {head.name for head in heads if REPORTS[head.kind](head).has_scale}
+    found = read_deciles(statistics, "train").items()
+    return {name: make_scale(deciles) for name, deciles in found if name in numbers}
 
 
 def read_deciles(statistics: types.Artifact, split: str) -> dict[str, list[float]]:
@@ -244,10 +240,6 @@ def _deciles(feature: statistics_pb2.FeatureNameStatistics) -> list[float]:
     return []
 
 
-def _is_number(head: Any) -> bool:
-    return not isinstance(head, BinaryHead) and getattr(head, "given_as", "amount") == "amount"
-
-
 def _patterns(examples: list[types.Artifact]) -> dict[str, str]:
     artifact = artifact_utils.get_single_instance(examples)
     return {
@@ -261,7 +253,7 @@ def _named(sums: Sums, name: tuple[str, str]) -> tuple[tuple[str, str], Sums]:
 
 
 def _describe_data(
-    heads: tuple[Any, ...],
+    heads: Heads,
     scales: Mapping[str, Scale],
     max_tokens: int,
     counted: dict[tuple[str, str], Sums],

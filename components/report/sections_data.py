@@ -12,6 +12,7 @@ from components.report.figures_data import (
     together_figure,
     values_figure,
 )
+from components.report.heads import report_of
 from components.report.markup import (
     Html,
     element,
@@ -154,7 +155,7 @@ def _values(record: RunRecord) -> Html:
     drawn = [
         plot(
             f"values {head['name']}",
-            values_figure(head, record.data),
+            values_figure(head["name"], report_of(head).axis, record.data),
             f"Known labels of {head['name']} by value, as shares of each split.",
         )
         for head in record.heads

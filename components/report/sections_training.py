@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.report.figures_training import loss_figure, skill_figure, time_figure
+from components.report.heads import HeadReport, report_of
 from components.report.markup import (
     Html,
     element,
@@ -18,14 +19,8 @@ from components.report.markup import (
     subsection,
     table,
 )
-from components.report.record import RunRecord
+from components.report.record import Json, RunRecord
 from components.report.sections_search import setting_text
-
-LOSS_NOTES = {
-    "regression": ": squared error, SD being the standard deviation of the training labels.",
-    "classes": ": cross-entropy.",
-    "binary": ": cross-entropy.",
-}
 
 
 def training(record: RunRecord) -> Html:
@@ -51,20 +46,21 @@ def training(record: RunRecord) -> Html:
             ),
             element(
                 "div",
-                *(
-                    plot(
-                        f"loss {head['name']}",
-                        loss_figure(head, len(record.heads), told),
-                        f"Loss of {head['name']} over known labels after each epoch"
-                        f"{LOSS_NOTES[head['kind']]}",
-                    )
-                    for head in record.heads
-                ),
+                *(_loss(report_of(head), len(record.heads), told) for head in record.heads),
                 kind="columns",
             ),
             subsection("Where the time went", _times(record)),
             element("details", element("summary", "Settings of the fit"), table(["", ""], facts)),
         ]
+    )
+
+
+def _loss(report: HeadReport, heads: int, told: Json) -> Html:
+    name = report.head.name
+    return plot(
+        f"loss {name}",
+        loss_figure(name, heads, told, report.loss_unit),
+        f"Loss of {name} over known labels after each epoch: {report.loss_note}.",
     )
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from components.heads.declared import parse_heads
 from components.report.answer_sums import count_answers, describe_answers
-from components.report.answers import Answers, head_counts
+from components.report.answers import Answers
 from components.report.coverage import LENGTH_EDGES
+from components.report.heads import REPORTS
 from components.report.record import RunRecord
 from components.report.scales import make_scale
 
@@ -31,9 +32,10 @@ def _answers() -> dict[str, Any]:
     party = np.eye(3)[draw.integers(0, 3, 400)]
     smoker = (draw.random((400, 1)) < 0.4).astype(float)
     guess = np.clip(0.25 + 0.5 * smoker + draw.normal(0, 0.15, (400, 1)), 0.01, 0.99)
-    counts = {head.name: head_counts(head, SCALE) for head in HEADS}
+    served = {"height": {"interval": {"half_width": 6.0, "coverage": 0.8}}}
+    reports = {h.name: REPORTS[h.kind](h, SCALE, served.get(h.name)) for h in HEADS}
     sums = count_answers(
-        counts,
+        reports,
         {"height": height, "party": party, "smoker": smoker},
         {head.name: draw.random(400) < 0.9 for head in HEADS},
         {
@@ -46,9 +48,7 @@ def _answers() -> dict[str, Any]:
             "smoker": Answers(guess, before=np.clip(guess * 1.1, 0, 1)),
         },
     )
-    return describe_answers(
-        "test", counts, {"height": {"interval": {"half_width": 6.0, "coverage": 0.8}}}, sums
-    )
+    return describe_answers("test", reports, sums)
 
 
 def _estimate(value: float) -> dict[str, float]:

@@ -8,7 +8,8 @@ import numpy as np
 
 from components.heads.declared import parse_heads
 from components.report.answer_sums import add_sums, count_answers, describe_answers
-from components.report.answers import Answers, group_name, head_counts, read_answers
+from components.report.answers import Answers
+from components.report.heads import REPORTS, group_name
 from components.report.scales import Scale
 
 HEADS = parse_heads(
@@ -19,7 +20,7 @@ HEADS = parse_heads(
     }
 )
 SCALE = Scale((0.0, 10.0, 20.0), (10.0,), (-10.0, 0.0, 10.0), False)
-COUNTS = {head.name: head_counts(head, SCALE) for head in HEADS}
+REPORT_OF = {head.name: REPORTS[head.kind](head, SCALE) for head in HEADS}
 
 LABELS = {
     "height": np.array([[4.0], [16.0], [12.0], [0.0]]),
@@ -55,7 +56,7 @@ def cut(content: dict[str, Any], rows: slice) -> dict[str, Any]:
 
 
 def arrays(rows: slice = slice(None)) -> dict[str, Any]:
-    return count_answers(COUNTS, cut(LABELS, rows), cut(KNOWN, rows), cut(ANSWERS, rows))
+    return count_answers(REPORT_OF, cut(LABELS, rows), cut(KNOWN, rows), cut(ANSWERS, rows))
 
 
 def test_a_number_is_counted_by_label_and_prediction_where_the_label_is_known() -> None:
@@ -113,7 +114,7 @@ def test_parts_add_up_to_the_whole() -> None:
 
 
 def test_the_description_holds_counts_and_no_author() -> None:
-    content = describe_answers("test", COUNTS, {}, arrays())
+    content = describe_answers("test", REPORT_OF, arrays())
     assert content["authors"] == 4
     assert list(content["heads"]) == ["height", "party", "smoker"]
     assert content["heads"]["smoker"]["group_names"] == ["no", "yes"]
@@ -122,37 +123,39 @@ def test_the_description_holds_counts_and_no_author() -> None:
 
 
 def test_a_split_without_authors_is_described_as_empty() -> None:
-    assert describe_answers("test", COUNTS, {}, {})["authors"] == 0
+    assert describe_answers("test", REPORT_OF, {})["authors"] == 0
 
 
 def test_what_a_classifier_said_before_its_calibration_follows_from_the_temperature() -> None:
     # Logits 0 and log 3: softmax 1/4, 3/4; divided by 2 they are log sqrt 3: 0.366, 0.634.
     calibrated = 3**0.5 / (1 + 3**0.5)
-    served = {"kind": "binary", "temperature": 2.0}
-    before = read_answers(served, np.array([[calibrated]])).before
+    _, party, smoker = HEADS
+    served = {"temperature": 2.0}
+    before = REPORTS["binary"](smoker, served=served).read(np.array([[calibrated]])).before
     assert before is not None
     np.testing.assert_allclose(before, [[0.75]])
-    served["kind"] = "classes"
-    before = read_answers(served, np.array([[1 - calibrated, calibrated]])).before
+    both = np.array([[1 - calibrated, calibrated]])
+    before = REPORTS["classes"](party, served=served).read(both).before
     np.testing.assert_allclose(before, [[0.25, 0.75]])
-    assert read_answers({"kind": "binary"}, np.array([[0.5]])).before is None
+    assert REPORTS["binary"](smoker).read(np.array([[0.5]])).before is None
 
 
 def test_an_interval_is_as_wide_as_the_model_says() -> None:
-    served = {"kind": "regression", "interval": {"half_width": 2.5, "coverage": 0.8}}
-    answers = read_answers(served, np.array([[30.0], [40.0]]))
+    served = {"interval": {"half_width": 2.5, "coverage": 0.8}}
+    answers = REPORTS["regression"](HEADS[0], served=served).read(np.array([[30.0], [40.0]]))
+    assert answers.lower is not None and answers.upper is not None
     assert (answers.lower.tolist(), answers.upper.tolist()) == ([27.5, 37.5], [32.5, 42.5])
 
 
 def test_many_groups_are_counted_several_to_a_row() -> None:
     (head,) = parse_heads({"town": {"kind": "classes", "classes": 120, "given_as": "group"}})
-    counts = head_counts(head, None)
+    report = REPORTS["classes"](head)
     label = np.eye(120)[[0, 2, 3, 119]]
-    sums = counts.sums(label, Answers(label))
+    sums = report.sums(label, Answers(label))
     assert sums["confusion"].shape == (40, 40)
     assert np.flatnonzero(sums["confusion"].diagonal()).tolist() == [0, 1, 39]
     assert sums["confusion"][0, 0] == 2.0
-    assert len(counts.group_names()) == 40
+    assert len(report.group_names()) == 40
 
 
 def test_groups_cut_from_an_amount_are_named_by_their_range() -> None:
@@ -163,5 +166,6 @@ def test_groups_cut_from_an_amount_are_named_by_their_range() -> None:
 
 def test_group_names_that_round_to_the_same_stay_apart() -> None:
     (head,) = parse_heads({"pay": {"kind": "classes", "classes": 4}})
-    names = head_counts(head, None, [10_001.0, 10_002.0, 10_003.0]).group_names()
+    served = {"boundaries": [10_001.0, 10_002.0, 10_003.0]}
+    names = REPORTS["classes"](head, served=served).group_names()
     assert len(set(names)) == 4

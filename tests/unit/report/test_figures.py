@@ -17,6 +17,7 @@ from components.report.figures_calibration import (
 )
 from components.report.figures_data import combination_name, lengths_figure, together_figure
 from components.report.figures_quality import (
+    MEAN_ERROR,
     confusion_figure,
     cross_figure,
     error_figure,
@@ -112,7 +113,7 @@ def test_a_head_without_confidence_has_no_abstention_curve() -> None:
 
 def test_errors_by_band_are_read_off_the_counts(answers: dict[str, Any]) -> None:
     head = answers["heads"]["height"]
-    drawn = error_figure(head)
+    drawn = error_figure(head, "height, cm", "cm")
     assert len(drawn.data) == len(head["scale"]["band_names"])
     for box in drawn.data:
         # Made with a deviation of 6: half lies within 4.05, 90 % within 9.87.
@@ -121,16 +122,19 @@ def test_errors_by_band_are_read_off_the_counts(answers: dict[str, Any]) -> None
 
 
 def test_each_row_of_the_confusion_is_a_share_of_its_true_group(answers: dict[str, Any]) -> None:
-    drawn = confusion_figure({**answers["heads"]["party"], "given_as": "group"})
+    drawn = confusion_figure(answers["heads"]["party"], "")
     np.testing.assert_allclose(np.array(drawn.data[0].z).sum(axis=1), 1.0)
 
 
 def test_the_curve_before_calibration_is_drawn_where_there_is_one(answers: dict[str, Any]) -> None:
     heads = answers["heads"]
-    names = [trace.name for trace in reliability_figure(heads["smoker"], 0.95).data]
+    names = [trace.name for trace in reliability_figure(heads["smoker"], "yes", 0.95).data]
     assert names == ["before calibration", "as answered", "perfectly calibrated"]
-    assert len(reliability_figure(heads["party"], 0.95).data) == 2
-    assert calibration_figure(heads["height"]).data[0].name == "mean label (size: authors)"
+    assert len(reliability_figure(heads["party"], "a group", 0.95).data) == 2
+    assert (
+        calibration_figure(heads["height"], "height, cm").data[0].name
+        == "mean label (size: authors)"
+    )
 
 
 def test_bins_of_few_authors_are_drawn_together() -> None:
@@ -140,11 +144,11 @@ def test_bins_of_few_authors_are_drawn_together() -> None:
 
 def test_errors_of_a_head_by_a_value_that_nobody_has_are_not_drawn(answers: dict[str, Any]) -> None:
     heads = answers["heads"]
-    drawn = cross_figure(heads["height"], heads["smoker"], 0.95)
+    drawn = cross_figure(heads["height"], heads["smoker"], "smoker", MEAN_ERROR, 0.95)
     assert drawn is not None
     assert list(drawn.data[0].x) == ["no", "yes"]
     empty = {**heads["height"], "arrays": {"by/smoker": [[0, 0, 0, 0], [2, 1, 1, 1]]}}
-    assert cross_figure(empty, heads["smoker"], 0.95) is None
+    assert cross_figure(empty, heads["smoker"], "smoker", MEAN_ERROR, 0.95) is None
 
 
 def test_heads_known_together_are_named_by_their_bits(record: RunRecord) -> None:
@@ -173,8 +177,8 @@ def test_lengths_are_shares_of_each_split() -> None:
 )
 def test_one_head_alone_finds_its_loss_without_a_name(key: str) -> None:
     training = {"best_epoch": 1, "epochs": [{key: 0.5, f"val_{key}": 0.6}]}
-    drawn = loss_figure({"name": "height", "kind": "regression"}, 1, training)
+    drawn = loss_figure("height", 1, training, "squared SD")
     assert drawn is not None
     assert [list(trace.y) for trace in drawn.data] == [[0.5], [0.6]]
     if not key.startswith("height"):
-        assert loss_figure({"name": "height", "kind": "regression"}, 2, training) is None
+        assert loss_figure("height", 2, training, "squared SD") is None
