@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.corpus import Corpus, Fold, targets_of
+from components.heads.calibration import Calibration, divide_logits
 from components.report.answers import Answers
 from components.report.drawing import share_interval
 from components.report.figures_calibration import expected_calibration_error
 from components.report.heads import REPORTS
-from components.training.calibration import Calibration, divide_logits
 
 Counts = dict[str, dict[str, Any]]
 """{head: {"stated": what an interval is to hold, "rows": counts}}."""

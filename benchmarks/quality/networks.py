@@ -20,7 +20,8 @@ import numpy as np
 
 from benchmarks.quality.corpus import Fold
 from components.comparison.networks import with_learned_weights
-from components.training.calibration import Calibration, calibrate
+from components.heads.calibration import Calibration
+from components.training.calibration import calibrate
 from components.training.dataset import bucket_bounds
 from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings
@@ -103,10 +104,10 @@ def _learn(
         answer(model, settings.heads, fold.test_ids, fold.data.max_tokens)
         for model in (learned.final, learned.selected)
     )
-    deviations = {name: deviation for name, (_, deviation) in fold.scales.items()}
+    scales = {head.name: fold.scales.get(head.name, (0.0, 1.0))[1] for head in settings.heads}
     coverage = settings.training.interval_coverage
     calibrations = calibrate(
-        learned.selected, fold.data, deviations, coverage, refitted=learned.refitted
+        learned.selected, fold.data, scales, coverage, refitted=learned.refitted
     )
     skills = [epoch["val_skill"] for epoch in learned.state.history]
     parameters = learned.final.count_params()

@@ -17,10 +17,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from components.heads.arrays import Array
+from components.heads.base import Head
+from components.heads.declared import Heads
 from components.training.layers import PADDING_ID
 from components.training.pairs import used_pairs
 from components.training.settings import MINIMUM_TOKENS
-from components.training.skill import ClassCounts, NumberSums
 
 NO_PAIRS = np.zeros(0, dtype="int64")
 NUMBERS = 65_536
@@ -38,7 +40,8 @@ class SplitSummary:
         known: known labels of each head.
         constant_losses: a head's loss under its best constant, NaN where nothing is known.
         constants: mean target of each head `[units]`, NaN where nothing is known.
-        numbers: labels of each regression head, `NUMBERS` of them at the most, drawn at random.
+        numbers: known targets of each head that may be answered in steps, `NUMBERS` of them at the
+            most, drawn at random.
         document_frequencies: int64 `[vocabulary + pairs]`, authors who use each id, then each pair.
         longest: tokens of the longest author.
     """
@@ -75,7 +78,7 @@ def read_examples(patterns: Sequence[str], feature_spec: dict[str, Any]) -> tf.d
     )
 
 
-def to_row(example: dict[str, Any], heads: tuple[Any, ...]) -> tuple[Any, Any, Any]:
+def to_row(example: dict[str, Any], heads: Heads) -> tuple[Any, Any, Any]:
     """One example as (tokens `[tokens]`, targets, weights)."""
     tokens = tf.cast(tf.sparse.to_dense(example["tokens"]), tf.int32)
     targets = {head.name: example[head.name] for head in heads}
@@ -135,7 +138,7 @@ def training_batches(
 
 def summarise(
     rows: tf.data.Dataset,
-    heads: tuple[Any, ...],
+    heads: Heads,
     vocabulary_size: int,
     batch_size: int,
     max_tokens: int,
@@ -144,9 +147,9 @@ def summarise(
     """Counts a split in one pass: authors, steps, labels, constants, words and pairs."""
     steps = authors = longest = 0
     users = np.zeros(vocabulary_size + len(pair_keys), dtype="int64")
-    samples = {head.name: NumberSample() for head in heads if head.kind == "regression"}
+    samples = {head.name: NumberSample() for head in heads if head.in_steps}
     known = {head.name: 0.0 for head in heads}
-    sums = {head.name: np.zeros(2 if head.kind == "regression" else head.width) for head in heads}
+    sums: dict[str, Any] = {head.name: 0.0 for head in heads}
     for tokens, targets, weights in make_batches(rows, batch_size, max_tokens).as_numpy_iterator():
         steps += 1
         longest = max(longest, int((tokens != PADDING_ID).sum(axis=1).max()))
@@ -158,20 +161,18 @@ def summarise(
             weight = weights[head.name].astype("float64")[:, None]
             target = targets[head.name].astype("float64")
             known[head.name] += weight.sum()
-            if head.kind == "regression":
+            if head.name in samples:
                 samples[head.name].add(target[weight > 0])
-                target = np.concatenate([target, target**2], axis=1)
-            sums[head.name] += (weight * target).sum(axis=0)
+            sums[head.name] += (weight * head.moments(target)).sum(axis=0)
+    constants = {
+        head.name: _best_constant(head, known[head.name], sums[head.name]) for head in heads
+    }
     return SplitSummary(
         authors=authors,
         steps=steps,
         known={name: int(count) for name, count in known.items()},
-        constant_losses={
-            head.name: _constant_loss(head, known[head.name], sums[head.name]) for head in heads
-        },
-        constants={
-            head.name: _mean_target(head, known[head.name], sums[head.name]) for head in heads
-        },
+        constant_losses={name: loss for name, (_, loss) in constants.items()},
+        constants={name: mean for name, (mean, _) in constants.items()},
         numbers={name: sample.values() for name, sample in samples.items()},
         document_frequencies=users,
         longest=longest,
@@ -204,15 +205,9 @@ class NumberSample:
         return self._kept[: self._seen].copy()
 
 
-def _mean_target(head: Any, known: float, sums: Any) -> list[float]:
-    return [float(total / known) if known else math.nan for total in sums[: head.width]]
-
-
-def _constant_loss(head: Any, known: float, sums: Any) -> float:
+def _best_constant(head: Head, known: float, sums: Array) -> tuple[list[float], float]:
+    """The best constant answer, which is the mean target, and its loss; NaN of no known label."""
     if not known:
-        return float("nan")
-    if head.kind == "regression":
-        return NumberSums(known, float(sums[0]), float(sums[1])).constant_loss()
-    if head.kind == "binary":
-        return ClassCounts((float(sums[0]), known - float(sums[0]))).constant_loss()
-    return ClassCounts(tuple(float(count) for count in sums)).constant_loss()
+        return [math.nan] * head.width, math.nan
+    mean = [float(total / known) for total in sums[: head.width]]
+    return mean, head.constant_loss(known, sums)

@@ -23,6 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.heads.declared import Heads
 from components.heads.names import KNOWN_LOSS
 from components.training.dataset import (
     NO_PAIRS,
@@ -47,7 +48,7 @@ FEWEST_AUTHORS = 2000
 class TrainingData:
     """The two splits that training may see, with what a pass over them counted."""
 
-    heads: tuple[Any, ...]
+    heads: Heads
     train_rows: tf.data.Dataset
     eval_rows: tf.data.Dataset
     train: SplitSummary
@@ -75,7 +76,7 @@ def load_data(
     train_patterns: list[str],
     eval_patterns: list[str],
     feature_spec: dict[str, Any],
-    heads: tuple[Any, ...],
+    heads: Heads,
     vocabulary_size: int,
     batch_size: int,
     max_tokens: int,

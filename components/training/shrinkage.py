@@ -28,13 +28,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
+from components.heads.arrays import Array
+from components.heads.base import Head
 from components.heads.names import internal_name
-from components.training.calibration import answer_known, cross_entropy, least
+from components.training.calibration import answer_known
 from components.training.fitting import TrainingData
-
-Array = NDArray[np.float64]
 
 DOUBT = 2.0
 SMALLEST_SHARE = 1e-6
@@ -77,10 +76,10 @@ def find_shares(model: keras.Model, data: TrainingData) -> dict[str, float]:
     labels, answers = answer_known(model, data)
     return {
         head.name: fit_share(
+            head,
             answers[head.name],
             labels[head.name],
             np.array(data.train.constants[head.name]),
-            is_number=head.kind == "regression",
         )
         for head in data.heads
     }
@@ -105,30 +104,19 @@ def shrink_answers(
     return keras.Model(model.input, outputs, name=model.name)
 
 
-def fit_share(answers: Array, labels: Array, constant: Array, *, is_number: bool) -> float:
+def fit_share(head: Head, answers: Array, labels: Array, constant: Array) -> float:
     """The share of the module's formula; 0 for fewer than two labels.
 
     Args:
-        answers: `[authors, units]`, a number or probabilities.
+        head: whose loss is meant.
+        answers: `[authors, units]`.
         labels: the same shape.
         constant: `[units]`.
-        is_number: squared error; else cross-entropy, one unit holding that of one of two values.
     """
     if len(labels) < 2:
         return 0.0
-    if is_number:
-        steps, residuals = answers - constant, labels - constant
-        gains = 2 * (steps * residuals)[:, 0]
-        best = float((steps * residuals).sum() / max((steps**2).sum(), 1e-300))
-    else:
-        answers, labels, constants = _both(answers), _both(labels), _both(constant[None])
-        gains = (labels * (answers / np.maximum(constants, 1e-12) - 1)).sum(axis=1)
-
-        def loss(share: float) -> float:
-            return cross_entropy(constants + share * (answers - constants), labels)
-
-        best = least(loss, 0.0, 1.0)
-    kept = min(max(best, 0.0), 1.0) * _trust(gains)
+    best = head.best_share(answers, labels, constant)
+    kept = min(max(best, 0.0), 1.0) * _trust(head.first_gains(answers, labels, constant))
     return kept if kept > SMALLEST_SHARE else 0.0
 
 
@@ -137,11 +125,6 @@ def _trust(gains: Array) -> float:
     error = float(gains.std(ddof=1)) / math.sqrt(len(gains))
     mean = float(gains.mean())
     return max(1 - DOUBT * (error / mean) ** 2, 0.0) if mean > 0 else 0.0
-
-
-def _both(values: Array) -> Array:
-    """`[authors, 1]` of one of two values as `[authors, 2]`."""
-    return np.concatenate([1 - values, values], axis=1) if values.shape[1] == 1 else values
 
 
 def describe_shares(shares: Mapping[str, float]) -> str:

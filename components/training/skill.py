@@ -11,43 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class NumberSums:
-    """Sums of a regression head's known labels, enough for its best constant.
-
-    Attributes:
-        count: known labels.
-        total: their sum.
-        squares: the sum of their squares.
-    """
-
-    count: float
-    total: float
-    squares: float
-
-    def constant_loss(self) -> float:
-        """Mean squared error of the mean: the variance."""
-        if not self.count:
-            return math.nan
-        return max(self.squares / self.count - (self.total / self.count) ** 2, 0.0)
-
-
-@dataclass(frozen=True)
-class ClassCounts:
-    """Known labels of each class; a binary head has the two counts (positive, negative)."""
-
-    counts: tuple[float, ...]
-
-    def constant_loss(self) -> float:
-        """Cross-entropy of the label shares in nats: their entropy."""
-        total = sum(self.counts)
-        if not total:
-            return math.nan
-        shares = [count / total for count in self.counts if count]
-        return -sum(share * math.log(share) for share in shares)
 
 
 def skill(loss: float, constant_loss: float) -> float:

@@ -10,13 +10,13 @@ import math
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
+from components.heads.arrays import Array
+from components.heads.base import Head
 from components.training.calibration import answer_known
 from components.training.fitting import TrainingData
 
 SKILL_ERROR = "val_skill_error"
-Array = NDArray[np.float64]
 
 
 def skill_errors(model: keras.Model, data: TrainingData) -> dict[str, float]:
@@ -32,9 +32,7 @@ def skill_errors(model: keras.Model, data: TrainingData) -> dict[str, float]:
     """
     labels, answers = answer_known(model, data)
     errors = {
-        error_name(head.name): gain_error(
-            answers[head.name], labels[head.name], is_number=head.kind == "regression"
-        )
+        error_name(head.name): gain_error(head, answers[head.name], labels[head.name])
         / data.eval.constant_losses[head.name]
         for head in data.heads
     }
@@ -50,23 +48,14 @@ def error_name(head: str) -> str:
     return f"val_{head}_skill_error"
 
 
-def gain_error(answers: Array, labels: Array, *, is_number: bool) -> float:
+def gain_error(head: Head, answers: Array, labels: Array) -> float:
     """Standard error of what the answers gain in loss over the best constant one.
 
     Args:
-        answers: `[authors, units]`, a number or probabilities.
+        head: whose loss is meant.
+        answers: `[authors, units]`.
         labels: the same shape.
-        is_number: squared error; else cross-entropy, one unit holding that of one of two values.
     """
     constant = np.broadcast_to(labels.mean(axis=0), labels.shape)
-    gains = _losses(constant, labels, is_number) - _losses(answers, labels, is_number)
+    gains = head.losses(constant, labels) - head.losses(answers, labels)
     return float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else math.inf
-
-
-def _losses(answers: Array, labels: Array, is_number: bool) -> Array:
-    """Loss of each author, in nats where it is a cross-entropy."""
-    if is_number:
-        return np.asarray((answers - labels)[:, 0] ** 2)
-    if labels.shape[1] == 1:
-        answers, labels = np.hstack([1 - answers, answers]), np.hstack([1 - labels, labels])
-    return np.asarray(-(labels * np.log(np.maximum(answers, 1e-7))).sum(axis=1))

@@ -24,8 +24,9 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.utils import io_utils
 
+from components.heads.calibration import Calibration
 from components.serving.export import ServedModel, export
-from components.training.calibration import Calibration, calibrate
+from components.training.calibration import calibrate
 from components.training.dataset import read_examples
 from components.training.distribution import choose_strategy, is_chief, wait_for_all
 from components.training.fitting import TrainingData
@@ -145,15 +146,16 @@ def calibrated_model(
     """
     heads, bands = settings.heads, settings.judging.age_bands
     facts = ServedModel(learned.selected, transform, heads, bands).label_facts()
-    deviations = {
-        head.name: float(facts[head.internal("deviation")].numpy()[0, 0])
+    scales = {
+        head.name: float(facts[deviation].numpy()[0, 0])
+        if (deviation := head.internal("deviation")) in facts
+        else 1.0
         for head in heads
-        if head.kind == "regression"
     }
     fitted = calibrate(
         learned.selected,
         data,
-        deviations,
+        scales,
         settings.training.interval_coverage,
         refitted=learned.refitted,
     )

@@ -12,8 +12,8 @@ import tensorflow as tf
 import yaml
 from command import read_summary, run_command, versions
 
+from components.heads.calibration import fit_temperature
 from components.serving.export import divide_logits
-from components.training.calibration import fit_temperature
 
 
 @pytest.fixture(scope="module")

@@ -32,8 +32,8 @@ from benchmarks.quality.shallow import (
 from benchmarks.quality.table import make_table
 from components.comparison.judging import difference_over_runs, score_over_runs
 from components.features.settings import TextSettings
+from components.heads.calibration import Calibration
 from components.heads.declared import DEFAULT_HEADS, parse_heads
-from components.training.calibration import Calibration
 
 HEADS = parse_heads({name: DEFAULT_HEADS[name] for name in ("age", "gender")})
 AUTHORS = 200

@@ -29,6 +29,7 @@ from components.features.settings import ValidationSettings
 from components.features.statistics import LabelStatistics
 from components.features.validation import find_anomalies
 from components.heads.declared import parse_heads
+from components.heads.probabilities import entropy
 from components.ingest.amounts import QUANTILE_ERROR
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, load_summary
 from components.ingest.checks import JoinError, check_join
@@ -38,7 +39,7 @@ from components.ingest.label_checks import learning_problem, range_problem
 from components.ingest.records import SPLITS
 from components.ingest.settings import IngestSettings, SplitSettings
 from components.ingest.sources import find_sources
-from components.training.skill import ClassCounts, NumberSums, skill
+from components.training.skill import skill
 
 HEADS = parse_heads(
     {
@@ -266,14 +267,15 @@ def constant_loss(head, train, selecting):
         moments = sums.add_input(sums.create_accumulator(), (train,))
         deviation = max(np.float32(np.sqrt(variance_of(moments))), np.float32(1e-6))
         labels = ((labels - np.float32(mean_of(moments))) / deviation).astype(float)
-        return NumberSums(len(labels), labels.sum(), (labels**2).sum()).constant_loss()
+        sums = head.moments(labels[:, None]).sum(axis=0)
+        return head.constant_loss(len(labels), sums) if len(labels) else np.nan
     if head.kind == "classes" and head.given_as == "amount":
         quantiles = QuantilesCombiner(head.classes, QUANTILE_ERROR, np.float32)
         sketch = quantiles.add_input(quantiles.create_accumulator(), (np.array(train, np.float32),))
         (boundaries,) = quantiles.extract_output(sketch)
         selecting = np.searchsorted(boundaries, np.array(selecting, np.float32), side="right")
     counts = np.unique(selecting, return_counts=True)[1]
-    return ClassCounts(tuple(map(float, counts))).constant_loss()
+    return entropy(counts.tolist()) if len(counts) else np.nan
 
 
 def refusal(summary):

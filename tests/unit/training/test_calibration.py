@@ -19,15 +19,11 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.features.schema import build_schema
 from components.features.settings import TextSettings, ValidationSettings
 from components.features.transform import preprocessing_fn
+from components.heads.calibration import Calibration, fit_half_width, fit_temperature
 from components.heads.declared import DEFAULT_HEADS, heads_to_json, parse_heads
 from components.judging.settings import JudgingSettings
 from components.serving.export import ServedModel, divide_logits, export
-from components.training.calibration import (
-    Calibration,
-    calibrate,
-    fit_half_width,
-    fit_temperature,
-)
+from components.training.calibration import calibrate
 from components.training.dataset import read_examples
 from components.training.fitting import FitState, load_data
 from components.training.hooks import HookSettings
@@ -42,6 +38,7 @@ NETWORK = NetworkSettings(
     kind="reference", embedding_width=16, first_filters=16, filters=16, dense_width=16
 )
 TEMPERATURES = {"income": 0.5, "gender": 2.0}
+SCALES = {"age": 1.0, "income": 1.0, "gender": 1.0}
 
 
 def test_a_temperature_of_two_values_is_where_the_stated_share_comes_true() -> None:
@@ -178,7 +175,7 @@ def trained(tmp_path_factory):
 
 def test_one_pass_over_eval_fits_every_head_on_its_known_labels(trained) -> None:
     model, data, *_ = trained
-    fitted = calibrate(model, data, {"age": 10.0}, 0.5)
+    fitted = calibrate(model, data, SCALES | {"age": 10.0}, 0.5)
     assert [fitted[name].labels for name in ("age", "income", "gender")] == [54, 54, 54]
     label, answer = [], []
     for tokens, targets, weights in data.eval_rows.batch(1, drop_remainder=True):
@@ -196,9 +193,10 @@ def test_a_network_fitted_anew_on_eval_too_is_made_no_surer(
     trained, monkeypatch, found, stated
 ) -> None:
     model, data, *_ = trained
-    monkeypatch.setattr("components.training.calibration.fit_temperature", lambda *_: found)
-    assert calibrate(model, data, {"age": 1.0}, 0.8)["income"].temperature == found
-    refitted = calibrate(model, data, {"age": 1.0}, 0.8, refitted=True)
+    for kind in ("binary", "classes"):
+        monkeypatch.setattr(f"components.heads.{kind}.fit_temperature", lambda *_: found)
+    assert calibrate(model, data, SCALES, 0.8)["income"].temperature == found
+    refitted = calibrate(model, data, SCALES, 0.8, refitted=True)
     assert refitted["income"].temperature == refitted["gender"].temperature == stated
     assert refitted["age"].half_width is not None
 
@@ -212,7 +210,7 @@ def test_the_interval_is_in_the_heads_own_unit(trained) -> None:
     assert served.network is other
     deviation = float(served.label_facts()["age.deviation"][0, 0])
     assert deviation == pytest.approx(8.222, abs=0.001)
-    standardised = calibrate(model, data, {"age": 1.0}, 0.8)["age"].half_width
+    standardised = calibrate(model, data, SCALES, 0.8)["age"].half_width
     assert fitted["age"].half_width == pytest.approx(standardised * deviation, rel=1e-5)
     assert served.certainty["age"] == {
         "interval": {"coverage": 0.8, "half_width": fitted["age"].half_width}

@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.heads.binary import BinaryHead
 from components.heads.declared import parse_heads
+from components.heads.regression import RegressionHead
 from components.training.shrinkage import find_shares, fit_share, shrink_answers
 
 RANDOM = np.random.default_rng(0)
+NUMBER, BINARY = RegressionHead(), BinaryHead()
 
 
-def share_of(answers, labels, constant, is_number=True):
+def share_of(answers, labels, constant, head=NUMBER):
     columns = (np.asarray(values, float).reshape(-1, 1) for values in (answers, labels))
-    return fit_share(*columns, np.array([constant]), is_number=is_number)
+    return fit_share(head, *columns, np.array([constant]))
 
 
 def test_answers_that_tell_nothing_become_the_constant():
@@ -25,13 +28,13 @@ def test_answers_that_tell_nothing_become_the_constant():
     # By chance, 400 labels may agree with noise by more than 1.4 errors.
     assert share_of(RANDOM.normal(0, 1, 400), labels, 0.0) < 0.05
     assert share_of(-labels, labels, 0.0) == 0
-    assert share_of(1 - (labels > 0) * 0.8, labels > 0, 0.5, is_number=False) == 0
+    assert share_of(1 - (labels > 0) * 0.8, labels > 0, 0.5, BINARY) == 0
 
 
 def test_good_answers_stay():
     labels = RANDOM.normal(0, 1, 4000)
     assert share_of(labels + RANDOM.normal(0, 0.1, 4000), labels, 0.0) > 0.97
-    assert share_of(0.1 + 0.8 * (labels > 0), labels > 0, 0.5, is_number=False) > 0.99
+    assert share_of(0.1 + 0.8 * (labels > 0), labels > 0, 0.5, BINARY) > 0.99
 
 
 def test_answers_too_far_out_are_drawn_back_to_their_best_share():
@@ -40,7 +43,7 @@ def test_answers_too_far_out_are_drawn_back_to_their_best_share():
     # Answered 0.99 where 0.75 is true: 0.5 + share * 0.49 = 0.75.
     side = RANDOM.integers(0, 2, 4000)
     label = np.where(RANDOM.random(4000) < 0.75, side, 1 - side)
-    found = share_of(np.where(side, 0.99, 0.01), label, 0.5, is_number=False)
+    found = share_of(np.where(side, 0.99, 0.01), label, 0.5, BINARY)
     assert found == pytest.approx(0.25 / 0.49, rel=0.05)
 
 

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
-from components.training.skill import ClassCounts, NumberSums, mean_skill, skill
-
-
-def test_the_best_constant_of_numbers_loses_their_variance():
-    assert NumberSums(count=4, total=10, squares=30).constant_loss() == pytest.approx(1.25)
-
-
-def test_the_best_constant_of_classes_loses_their_entropy():
-    assert ClassCounts((1, 1)).constant_loss() == pytest.approx(math.log(2))
-    assert ClassCounts((3, 1, 0)).constant_loss() == pytest.approx(0.5623351446)
+from components.training.skill import mean_skill, skill
 
 
 def test_skill_is_zero_at_the_constant_one_when_perfect_negative_below():
