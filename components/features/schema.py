@@ -8,23 +8,21 @@ from it. Called by `pipeline.pipeline`.
 import logging
 import math
 import os
-from typing import Any
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx import v1 as tfx
 
 from components.features.settings import ValidationSettings
-from components.heads.binary import BinaryHead
-from components.heads.classes import ClassesHead
-from components.heads.declared import heads_from_json
+from components.heads.base import Head
+from components.heads.declared import Heads, heads_from_json
 
 FILE_NAME = "schema.pbtxt"
 
 LOGGER = logging.getLogger("authorprofile.schema")
 
 
-def build_schema(heads: tuple[Any, ...], validation: ValidationSettings) -> schema_pb2.Schema:
+def build_schema(heads: Heads, validation: ValidationSettings) -> schema_pb2.Schema:
     """The schema of raw examples: id, posts and, where known, one label a head."""
     schema = schema_pb2.Schema()
     for name, most in (("author_id", 1), ("posts", None)):
@@ -37,30 +35,26 @@ def build_schema(heads: tuple[Any, ...], validation: ValidationSettings) -> sche
         feature = schema.feature.add(name=head.name)
         feature.presence.min_count = 1
         feature.value_count.min = feature.value_count.max = 1
-        _declare_range(feature, head)
         drift = feature.drift_comparator
-        if isinstance(head, BinaryHead):
+        if head.stored_as == "text":
+            feature.type = schema_pb2.BYTES
+            feature.string_domain.value.extend(head.label_values)
             drift.infinity_norm.threshold = validation.maximum_label_drift
         else:
+            _declare_numbers(feature, head)
             drift.jensen_shannon_divergence.threshold = validation.maximum_label_drift
     return schema
 
 
-def _declare_range(feature: schema_pb2.Feature, head: Any) -> None:
-    if isinstance(head, BinaryHead):
-        feature.type = schema_pb2.BYTES
-        feature.string_domain.value.extend([head.positive, head.negative])
-        return
-    low, high = head.bounds
-    if isinstance(head, ClassesHead) and head.given_as == "group":
-        feature.type = schema_pb2.INT
-        feature.int_domain.min, feature.int_domain.max = int(low), int(high)
-        return
-    feature.type = schema_pb2.FLOAT
+def _declare_numbers(feature: schema_pb2.Feature, head: Head) -> None:
+    is_whole = head.stored_as == "whole number"
+    feature.type = schema_pb2.INT if is_whole else schema_pb2.FLOAT
+    domain = feature.int_domain if is_whole else feature.float_domain
+    low, high = head.bounds or (-math.inf, math.inf)
     if math.isfinite(low):
-        feature.float_domain.min = low
+        domain.min = int(low) if is_whole else low
     if math.isfinite(high):
-        feature.float_domain.max = high
+        domain.max = int(high) if is_whole else high
 
 
 def read_schema(uri: str) -> schema_pb2.Schema:

@@ -27,7 +27,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.features.schema import read_schema
-from components.heads.declared import heads_from_json
+from components.heads.declared import Heads, heads_from_json
 
 LOGGER = logging.getLogger("authorprofile.validation")
 DRIFT_SPLIT = "train"
@@ -99,7 +99,7 @@ def _describe(name: str, reason: Any, anomalies: anomalies_pb2.Anomalies) -> str
     return f"{reason.short_description}: {reason.description}"
 
 
-def find_remedies(anomalies: anomalies_pb2.Anomalies, heads: tuple[Any, ...]) -> Iterator[str]:
+def find_remedies(anomalies: anomalies_pb2.Anomalies, heads: Heads) -> Iterator[str]:
     """What can be set where the labels are right, for each head with an anomaly."""
     for head in heads:
         if head.name not in anomalies.anomaly_info:

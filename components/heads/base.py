@@ -164,14 +164,13 @@ class Head(BaseModel, ABC):
         return ()
 
     @property
-    def value_settings(self) -> str:
-        """Which settings say what values a label may have; empty where any number is read."""
+    def value_rule(self) -> str:
+        """Which settings say what values a label may have, for people; empty: any number is."""
         return ""
 
     def counted_as(self, value: LabelValue) -> str | None:
         """The name under which an audit counts a valid label; None where labels are too many."""
-        del value
-        return None
+        return str(value) if self.label_groups or isinstance(value, str) else None
 
     @property
     def cut_into(self) -> int | None:
@@ -180,8 +179,27 @@ class Head(BaseModel, ABC):
 
     @property
     def label_groups(self) -> int | None:
-        """How many groups the labels are given in; None where they are not given as groups."""
+        """How many groups, numbered from 0, labels are given as; None where they are no groups."""
         return None
+
+    def cut_remedy(self, fitting: int, *, are_groups: bool) -> str:
+        """What can be set where too few amounts differ to fill all groups that they are cut into.
+
+        Args:
+            fitting: the most groups that would all be filled; 0 where no number of groups would.
+            are_groups: whether the amounts look as if they were groups already.
+        """
+        del fitting, are_groups
+        return f"heads.{self.name}.kind: regression for the number itself"
+
+    def missing_remedy(self, occurring: Collection[int]) -> str:
+        """What can be done where some group has no label in `train`; of `label_groups`.
+
+        Args:
+            occurring: groups of labels in any split.
+        """
+        del occurring
+        return "add authors of the others"
 
     # The target and the answer
 
@@ -315,9 +333,4 @@ class Head(BaseModel, ABC):
     @property
     def metric_unit(self) -> str:
         """Unit of those metrics that have one."""
-        return ""
-
-    def missing_groups(self, in_train: Collection[int], occurring: Collection[int]) -> str:
-        """What can be done about groups that no label of `train` is in; empty if all occur."""
-        del in_train, occurring
         return ""

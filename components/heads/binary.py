@@ -138,11 +138,8 @@ class BinaryHead(Head):
         return self.positive, self.negative
 
     @property
-    def value_settings(self) -> str:
-        return f"heads.{self.name}.positive and heads.{self.name}.negative"
-
-    def counted_as(self, value: LabelValue) -> str:
-        return str(value)
+    def value_rule(self) -> str:
+        return f"heads.{self.name}.positive and heads.{self.name}.negative say which two"
 
     # Target and answer
 

@@ -153,18 +153,29 @@ class ClassesHead(Head):
             return "They seem to be numbered from 1: number them from 0."
         return ""
 
-    def counted_as(self, value: LabelValue) -> str | None:
-        return str(value) if self.given_as == "group" else None
-
     @property
     def cut_into(self) -> int | None:
         return self.classes if self.given_as == "amount" else None
 
-    def missing_groups(self, in_train: Collection[int], occurring: Collection[int]) -> str:
-        if self.given_as == "amount" or len(in_train) == self.classes:
-            return ""
+    @property
+    def label_groups(self) -> int | None:
+        return self.classes if self.given_as == "group" else None
+
+    def cut_remedy(self, fitting: int, *, are_groups: bool) -> str:
+        as_groups = f"heads.{self.name}.given_as: group"
+        if not fitting:
+            number = super().cut_remedy(fitting, are_groups=are_groups)
+            return f"{number}, or {as_groups} for groups of your own"
+        remedy = f"heads.{self.name}.classes: {fitting}, which fills every group"
+        if are_groups:
+            remedy += (
+                f"; or, where the numbers are groups already, {as_groups}, and number them from 0"
+            )
+        return remedy
+
+    def missing_remedy(self, occurring: Collection[int]) -> str:
         if len(occurring) == self.classes:
-            return "add authors of the others"
+            return super().missing_remedy(occurring)
         remedy = f"if there are no others, set heads.{self.name}.classes: {len(occurring)}"
         if set(occurring) != set(range(len(occurring))):
             remedy += " and number them from 0"

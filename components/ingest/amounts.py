@@ -17,7 +17,7 @@ import pyarrow as pa
 from apache_beam.pvalue import PCollection
 from tfx_bsl.sketches import QuantilesSketch
 
-from components.heads.classes import ClassesHead
+from components.heads.declared import Heads
 from components.ingest.label_counts import Cuts
 from components.ingest.matching import Values
 
@@ -27,11 +27,6 @@ _MOST_AMOUNTS = 1 << 32
 _AMOUNTS_A_BATCH = 4096
 
 
-def amount_heads(heads: tuple[Any, ...]) -> list[ClassesHead]:
-    """The heads whose groups are cut from an amount."""
-    return [h for h in heads if isinstance(h, ClassesHead) and h.given_as == "amount"]
-
-
 class CutAmounts(beam.PTransform):
     """In: (author_id, texts, values) of `train`. Out: (head's name, `Cuts` as a dict).
 
@@ -39,7 +34,7 @@ class CutAmounts(beam.PTransform):
         heads: all heads, in the order of the values; one of them at least is cut from an amount.
     """
 
-    def __init__(self, heads: tuple[Any, ...]) -> None:
+    def __init__(self, heads: Heads) -> None:
         super().__init__()
         self._heads = heads
 
@@ -47,10 +42,11 @@ class CutAmounts(beam.PTransform):
         """Builds the transform; see the class."""
         cuts = [
             authors
-            | f"Amounts {head.name}" >> beam.FlatMap(_amount_of, place=self._heads.index(head))
-            | f"Cut {head.name}" >> beam.CombineGlobally(_FindCuts(head.classes))
+            | f"Amounts {head.name}" >> beam.FlatMap(_amount_of, place=place)
+            | f"Cut {head.name}" >> beam.CombineGlobally(_FindCuts(groups))
             | f"Name {head.name}" >> beam.Map(_named, name=head.name)
-            for head in amount_heads(self._heads)
+            for place, head in enumerate(self._heads)
+            if (groups := head.cut_into)
         ]
         return cuts | "AllCuts" >> beam.Flatten()
 

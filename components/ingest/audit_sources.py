@@ -12,13 +12,13 @@ import shutil
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from components.disk_shuffle import disk_for
+from components.heads.declared import Heads
 from components.ingest.join import AUDIT_FILE, SET_ASIDE_PREFIX, IngestSources
 from components.ingest.readers import check_files
 from components.ingest.rolling import moves
@@ -43,7 +43,7 @@ _log = logging.getLogger("authorprofile.ingest")
 def audit_sources(
     posts: Sequence[str],
     labels: Sequence[str],
-    heads: tuple[Any, ...],
+    heads: Heads,
     settings: IngestSettings,
     out_folder: str,
     beam_arguments: Sequence[str] = LOCAL_BEAM_ARGUMENTS,

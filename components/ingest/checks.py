@@ -6,8 +6,7 @@ rule, what was counted and what to do. Knows no TFX and no Beam.
 
 from __future__ import annotations
 
-from typing import Any
-
+from components.heads.declared import Heads
 from components.ingest.label_checks import empty_groups_note, learning_problem, range_problem
 from components.ingest.records import SPLITS
 from components.ingest.settings import IngestSettings
@@ -22,7 +21,7 @@ class JoinError(ValueError):
     """The joined records cannot be trained on."""
 
 
-def check_join(summary: JoinSummary, heads: tuple[Any, ...], settings: IngestSettings) -> None:
+def check_join(summary: JoinSummary, heads: Heads, settings: IngestSettings) -> None:
     """Raises JoinError at the first rule broken.
 
     1. In each file, records read = records used + records set aside.
@@ -39,7 +38,7 @@ def check_join(summary: JoinSummary, heads: tuple[Any, ...], settings: IngestSet
     _check_heads(summary, heads)
 
 
-def check_records(summary: JoinSummary, heads: tuple[Any, ...], settings: IngestSettings) -> None:
+def check_records(summary: JoinSummary, heads: Heads, settings: IngestSettings) -> None:
     """Raises JoinError where the records cannot be used whatever they are joined with later.
 
     Rules 1 to 3 of `check_join`, and at least one author.
@@ -51,7 +50,7 @@ def check_records(summary: JoinSummary, heads: tuple[Any, ...], settings: Ingest
     _check_ranges(summary, heads)
 
 
-def list_notes(summary: JoinSummary, heads: tuple[Any, ...]) -> list[str]:
+def list_notes(summary: JoinSummary, heads: Heads) -> list[str]:
     """What training goes on with, but who gave the data may not want: groups that stay empty."""
     return [note for head in heads if (note := empty_groups_note(summary, head))]
 
@@ -102,7 +101,7 @@ def _check_splits(summary: JoinSummary, settings: IngestSettings) -> None:
             )
 
 
-def _check_ranges(summary: JoinSummary, heads: tuple[Any, ...]) -> None:
+def _check_ranges(summary: JoinSummary, heads: Heads) -> None:
     problems = [problem for head in heads if (problem := range_problem(summary, head))]
     if problems:
         listed = "".join(f"\n  {problem}" for problem in problems)
@@ -112,7 +111,7 @@ def _check_ranges(summary: JoinSummary, heads: tuple[Any, ...]) -> None:
         )
 
 
-def _check_heads(summary: JoinSummary, heads: tuple[Any, ...]) -> None:
+def _check_heads(summary: JoinSummary, heads: Heads) -> None:
     problems = {head.name: learning_problem(summary, head) for head in heads}
     bad = {name: problem for name, problem in problems.items() if problem}
     if not bad:

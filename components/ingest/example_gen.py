@@ -26,7 +26,7 @@ from tfx.utils import proto_utils
 
 from components.beam_graphs import answers_kept
 from components.disk_shuffle import disk_for
-from components.heads.declared import heads_from_json
+from components.heads.declared import Heads, heads_from_json
 from components.ingest.audit import JoinAudit
 from components.ingest.audit_sources import load_summary, log_summary
 from components.ingest.checks import JoinError, check_join, list_notes
@@ -213,7 +213,7 @@ def _find_sources(exec_properties: dict[str, Any]) -> tuple[list[int], tuple[Sou
     return [], find_sources(*patterns_of(exec_properties["input_base"], config.splits))
 
 
-def _check_audit(audit_folder: str, heads: tuple[Any, ...], settings: IngestSettings) -> None:
+def _check_audit(audit_folder: str, heads: Heads, settings: IngestSettings) -> None:
     summary = load_summary(audit_folder)
     log_summary(summary)
     try:

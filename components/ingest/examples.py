@@ -7,7 +7,7 @@ for the same authors in every run, whatever order Beam brings them in. Called by
 |---|---|---|
 | author_id | bytes | 1 |
 | posts | bytes | the texts in order, at least 1 |
-| a head's name | float (regression, amount), int64 (group), bytes (binary) | 1; absent if unknown |
+| a head's name | float, int64 or bytes, by `Head.stored_as` | 1; absent if unknown |
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from apache_beam.coders import BytesCoder, TupleCoder, VarIntCoder
 from apache_beam.pvalue import PCollection
 
 from components.disk_shuffle import Disk, GroupRows
+from components.heads.base import Head, LabelValue
+from components.heads.declared import Heads
 from components.ingest.matching import Values
 
 FILE_PREFIX = "data_tfrecord"
@@ -37,7 +39,7 @@ JoinedAuthor = tuple[str, tuple[str, ...], Values]
 """author_id, texts in order, a value or None for each head."""
 
 
-def encode_example(author: JoinedAuthor, heads: tuple[Any, ...]) -> bytes:
+def encode_example(author: JoinedAuthor, heads: Heads) -> bytes:
     """The serialized tf.train.Example of an author.
 
     Example:
@@ -47,12 +49,8 @@ def encode_example(author: JoinedAuthor, heads: tuple[Any, ...]) -> bytes:
     author_id, texts, values = author
     features = {"author_id": _bytes_feature([author_id]), "posts": _bytes_feature(texts)}
     for head, value in zip(heads, values, strict=True):
-        if isinstance(value, str):
-            features[head.name] = _bytes_feature([value])
-        elif isinstance(value, float):
-            features[head.name] = tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
-        elif value is not None:
-            features[head.name] = tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+        if value is not None:
+            features[head.name] = _label_feature(head, value)
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return bytes(example.SerializeToString(deterministic=True))
 
@@ -70,9 +68,7 @@ class WriteExamples(beam.PTransform):
         disk: of `disk_for`, where the runner would hold the Examples of all files.
     """
 
-    def __init__(
-        self, folder: str, shards: int, heads: tuple[Any, ...], disk: Disk | None = None
-    ) -> None:
+    def __init__(self, folder: str, shards: int, heads: Heads, disk: Disk | None = None) -> None:
         super().__init__()
         self._folder = folder
         self._shards = shards
@@ -92,7 +88,7 @@ class WriteExamples(beam.PTransform):
 
 
 def _place_example(
-    author: JoinedAuthor, heads: tuple[Any, ...], shards: int
+    author: JoinedAuthor, heads: Heads, shards: int
 ) -> tuple[int, tuple[bytes, bytes]]:
     # The personalisation keeps this hash apart from the one that chose the author's split.
     order = hashlib.blake2b(author[0].encode(), digest_size=16, person=b"order").digest()
@@ -113,6 +109,16 @@ def _write_file(
             writer.write(example)
     tf.io.gfile.rename(partial, path, overwrite=True)
     return path
+
+
+def _label_feature(head: Head, value: LabelValue) -> Any:
+    match head.stored_as:
+        case "text":
+            return _bytes_feature([str(value)])
+        case "whole number":
+            return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
+        case "number":
+            return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
 
 
 def _bytes_feature(texts: Iterable[str]) -> Any:

@@ -23,7 +23,8 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection, TaggedOutput
 
 from components.disk_shuffle import Disk, GroupRows
-from components.ingest.amounts import CutAmounts, amount_heads
+from components.heads.declared import Heads
+from components.ingest.amounts import CutAmounts
 from components.ingest.crowds import DropUnreadTexts, drop_unread
 from components.ingest.label_counts import Cuts
 from components.ingest.matching import match_author
@@ -63,7 +64,7 @@ class JoinAuthors(beam.PTransform):
 
     def __init__(
         self,
-        heads: tuple[Any, ...],
+        heads: Heads,
         splits: SplitSettings,
         spans: Sequence[int] = (),
         most: int = sys.maxsize,
@@ -111,7 +112,7 @@ class IngestSources(beam.PTransform):
     def __init__(
         self,
         sources: Sequence[SourceFile],
-        heads: tuple[Any, ...],
+        heads: Heads,
         settings: IngestSettings,
         audit_folder: str,
         disk: Disk | None = None,
@@ -150,7 +151,8 @@ class IngestSources(beam.PTransform):
             counts[f"set aside {name}"] = one[SET_ASIDE] | f"Count {name}" >> beam.Map(
                 tally_set_aside
             )
-        cuts = [joined["train"] | CutAmounts(self._heads)] if amount_heads(self._heads) else []
+        is_cut = any(head.cut_into for head in self._heads)
+        cuts = [joined["train"] | CutAmounts(self._heads)] if is_cut else []
         self._write_summary(counts, manifest, [beam.pvalue.AsDict(found) for found in cuts])
         return {split: joined[split] for split in SPLITS}
 
@@ -180,7 +182,7 @@ class IngestSources(beam.PTransform):
 
 class _MatchAuthor(beam.DoFn):
     def __init__(
-        self, heads: tuple[Any, ...], splits: SplitSettings, spans: tuple[int, ...], most: int
+        self, heads: Heads, splits: SplitSettings, spans: tuple[int, ...], most: int
     ) -> None:
         self._heads = heads
         self._splits = splits
@@ -217,7 +219,7 @@ class _DescribeSetAside(beam.DoFn):
 
 def _summary_json(
     tally: dict[Key, Count],
-    heads: tuple[Any, ...],
+    heads: Heads,
     manifest: str,
     cuts: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> str:

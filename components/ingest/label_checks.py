@@ -8,28 +8,25 @@ Knows no TFX and no Beam.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from components.heads.classes import ClassesHead
-from components.heads.regression import RegressionHead
+from components.heads.base import Head, LabelsSeen
 from components.ingest.label_counts import OUT_OF_RANGE, Cuts, HeadCounts, RangeCount
 from components.ingest.records import SPLITS, Split
 from components.ingest.summary import JoinSummary
 
 # Labels of `train` are what is learned, those of `eval` what the skill is measured on.
 _NEED_DIFFERENT: tuple[Split, ...] = ("train", "eval")
-_YEARS_OF_BIRTH = (1900, 2100)
 _OFTEN = 2
 _MANY = 10
 _FEW_GROUPS = 10
 
 
-def name_head(head: Any) -> str:
+def name_head(head: Head) -> str:
     """The head and its field, for people to read."""
     return f"head {head.name!r} (field {head.field!r})"
 
 
-def range_problem(summary: JoinSummary, head: Any) -> str | None:
+def range_problem(summary: JoinSummary, head: Head) -> str | None:
     """The labels outside of the head's range, with their number and first places."""
     counts = [split.heads[head.name] for split in summary.splits.values()]
     known = sum(one.known for one in counts)
@@ -67,7 +64,7 @@ def _by_file_and_line(place: str) -> tuple[str, int]:
     return file, int(line)
 
 
-def _hints(counts: list[HeadCounts], head: Any) -> Iterator[str]:
+def _hints(counts: list[HeadCounts], head: Head) -> Iterator[str]:
     """What the numbers look like, where that can be said, and what can be set."""
     codes: dict[str, int] = {}
     for one in counts:
@@ -79,32 +76,16 @@ def _hints(counts: list[HeadCounts], head: Any) -> Iterator[str]:
                 f"The value {code} occurs {labels:,} times: if it means unknown, add {code} to "
                 "ingest.unknown."
             )
-    looks_like = _looks_like(counts, head)
-    yield looks_like or f"If they are right, {head.range_remedy}."
+    seen = LabelsSeen(
+        known=sum(one.known for one in counts),
+        smallest=min(one.minimum for one in counts if one.minimum is not None),
+        largest=max(one.maximum for one in counts if one.maximum is not None),
+        above=_on_side(counts, "above").labels,
+    )
+    yield head.range_hint(seen) or f"If they are right, {head.range_remedy}."
 
 
-def _looks_like(counts: list[HeadCounts], head: Any) -> str:
-    smallest = min(one.minimum for one in counts if one.minimum is not None)
-    largest = max(one.maximum for one in counts if one.maximum is not None)
-    above = _on_side(counts, "above").labels
-    if isinstance(head, ClassesHead):
-        if above and smallest >= 1 and largest == head.classes:
-            return "They seem to be numbered from 1: number them from 0."
-        return ""
-    assert isinstance(head, RegressionHead)
-    if head.unit != "years" or 2 * above < sum(one.known for one in counts):
-        return ""
-    if smallest >= _YEARS_OF_BIRTH[0] and largest <= _YEARS_OF_BIRTH[1]:
-        return "If they are years of birth, write ages instead."
-    if largest <= 12 * head.maximum:
-        return (
-            "If they are months, write years instead, or set "
-            f"heads.{head.name}.unit and heads.{head.name}.maximum."
-        )
-    return ""
-
-
-def learning_problem(summary: JoinSummary, head: Any) -> str | None:
+def learning_problem(summary: JoinSummary, head: Head) -> str | None:
     """A split without a label, or labels that do not differ where they must."""
     for split in SPLITS:
         counts = summary.splits[split]
@@ -122,15 +103,13 @@ def learning_problem(summary: JoinSummary, head: Any) -> str | None:
     return _one_group_problem(summary, head, cuts) if cuts else None
 
 
-def _why_unknown(summary: JoinSummary, head: Any) -> str:
+def _why_unknown(summary: JoinSummary, head: Head) -> str:
     """What the labels hold in place of known ones, and the setting that may be wrong."""
     unknown = summary.unknown_values.get(head.name)
     values = unknown.line() if unknown else ""
-    if unknown and unknown.other:
-        setting = f"heads.{head.name}.positive and heads.{head.name}.negative"
-        return f" ({values}; {setting} say which two)"
-    if values:
-        return f" ({values})"
+    if unknown and values:
+        rule = head.value_rule if unknown.other else ""
+        return f" ({'; '.join(filter(None, (values, rule)))})"
     if any(counts.heads[head.name].known for counts in summary.splits.values()):
         return ""
     return f" (if the files name that field otherwise, capitals count, set heads.{head.name}.field)"
@@ -142,7 +121,7 @@ def _only_value(counts: HeadCounts) -> str | None:
     return f"{counts.minimum:g}" if counts.minimum == counts.maximum else None
 
 
-def _one_group_problem(summary: JoinSummary, head: Any, cuts: Cuts) -> str | None:
+def _one_group_problem(summary: JoinSummary, head: Head, cuts: Cuts) -> str | None:
     for split in _NEED_DIFFERENT:
         counts = summary.splits[split].heads[head.name]
         smallest, largest = counts.minimum, counts.maximum
@@ -157,15 +136,13 @@ def _one_group_problem(summary: JoinSummary, head: Any, cuts: Cuts) -> str | Non
     return None
 
 
-def empty_groups_note(summary: JoinSummary, head: Any) -> str | None:
+def empty_groups_note(summary: JoinSummary, head: Head) -> str | None:
     """Groups that no author of `train` is in; training goes on without them."""
     cuts = summary.cuts.get(head.name)
     if cuts is not None:
         empty = _describe_empty(summary, head, cuts) if _has_empty(cuts) else ""
-    elif isinstance(head, ClassesHead):
-        empty = _describe_missing(summary, head)
     else:
-        return None
+        empty = _describe_missing(summary, head)
     return f"{name_head(head)}: {empty}" if empty else None
 
 
@@ -173,18 +150,9 @@ def _has_empty(cuts: Cuts) -> bool:
     return cuts.filled < cuts.classes
 
 
-def _describe_empty(summary: JoinSummary, head: Any, cuts: Cuts) -> str:
-    remedy = (
-        f"heads.{head.name}.classes: {cuts.fitting_classes}, which fills every group"
-        if cuts.fitting_classes
-        else f"heads.{head.name}.kind: regression for the number itself, or "
-        f"heads.{head.name}.given_as: group for groups of your own"
-    )
-    if cuts.fitting_classes and _look_like_groups(summary.splits["train"].heads[head.name], cuts):
-        remedy += (
-            f"; or, where the numbers are groups already, heads.{head.name}.given_as: group, and "
-            "number them from 0"
-        )
+def _describe_empty(summary: JoinSummary, head: Head, cuts: Cuts) -> str:
+    are_groups = _look_like_groups(summary.splits["train"].heads[head.name], cuts)
+    remedy = head.cut_remedy(cuts.fitting_classes, are_groups=are_groups)
     return f"{_filled(cuts.filled, cuts.classes)}, since too few amounts differ: set {remedy}"
 
 
@@ -196,19 +164,15 @@ def _look_like_groups(counts: HeadCounts, cuts: Cuts) -> bool:
     return all(float(one).is_integer() for one in (smallest, largest, *cuts.boundaries))
 
 
-def _describe_missing(summary: JoinSummary, head: ClassesHead) -> str:
+def _describe_missing(summary: JoinSummary, head: Head) -> str:
     """Of groups given as such: those that occur, where they are not all; empty where they are."""
-    in_train, *others = (_groups_of(split.heads[head.name]) for split in summary.splits.values())
-    if len(in_train) == head.classes:
+    if not head.label_groups:
         return ""
-    occurring = in_train.union(*others)
-    if len(occurring) == head.classes:
-        remedy = "add authors of the others"
-    else:
-        remedy = f"if there are no others, set heads.{head.name}.classes: {len(occurring)}"
-        if occurring != set(range(len(occurring))):
-            remedy += " and number them from 0"
-    return f"{_filled(len(in_train), head.classes)}; {remedy}"
+    in_train, *others = (_groups_of(split.heads[head.name]) for split in summary.splits.values())
+    if len(in_train) == head.label_groups:
+        return ""
+    remedy = head.missing_remedy(in_train.union(*others))
+    return f"{_filled(len(in_train), head.label_groups)}; {remedy}"
 
 
 def _groups_of(counts: HeadCounts) -> set[int]:

@@ -31,6 +31,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.pvalue import TaggedOutput
 
+from components.heads.declared import Heads
 from components.ingest.forms import REQUIRED_FIELDS
 from components.ingest.lines import Fault, RawRecord, count_lines
 from components.ingest.opening import named, open_source, read_form
@@ -144,9 +145,7 @@ class ReadSources(beam.PTransform):
         settings: of reading.
     """
 
-    def __init__(
-        self, manifest: str, cuts: bool, heads: tuple[Any, ...], settings: IngestSettings
-    ) -> None:
+    def __init__(self, manifest: str, cuts: bool, heads: Heads, settings: IngestSettings) -> None:
         super().__init__()
         self._manifest = manifest
         self._cuts = cuts
@@ -218,7 +217,7 @@ def _number_lines(file: tuple[int, Iterable[tuple[Piece, int]]]) -> Iterator[Pie
 
 
 class _ReadPiece(beam.DoFn):
-    def __init__(self, heads: tuple[Any, ...], settings: IngestSettings) -> None:
+    def __init__(self, heads: Heads, settings: IngestSettings) -> None:
         self._heads = heads
         self._settings = settings
 

@@ -21,7 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from components.heads.base import LabelError, LabelValue
+from components.heads.base import Head, LabelError, LabelValue
+from components.heads.declared import Heads
 from components.ingest.headers import is_written_alike
 from components.ingest.ids import IdError, read_id
 from components.ingest.lines import NOT_UTF8, Unreadable
@@ -40,8 +41,7 @@ RECORD_NOTES = (ID_CHANGED, TIME_UNREADABLE)
 """Those that concern no head."""
 
 
-_LARGEST_FLOAT32 = 3.4028234663852886e38
-_LARGEST_INT64 = 2**63 - 1
+_LARGEST = {"number": 3.4028234663852886e38, "whole number": 2**63 - 1}
 
 
 class RecordError(ValueError):
@@ -114,7 +114,7 @@ def parse_post(raw: Mapping[str, Any], settings: IngestSettings = READ_BY_DEFAUL
 
 
 def parse_label(
-    raw: Mapping[str, Any], heads: tuple[Any, ...], settings: IngestSettings = READ_BY_DEFAULT
+    raw: Mapping[str, Any], heads: Heads, settings: IngestSettings = READ_BY_DEFAULT
 ) -> Label:
     """An author's label values from the raw fields, one for each head.
 
@@ -208,21 +208,20 @@ def _checked_unicode(value: str, field: str) -> str:
     return value
 
 
-def _parse_value(value: Any, head: Any, unknown: frozenset[Compared]) -> LabelValue | None:
+def _parse_value(value: Any, head: Head, unknown: frozenset[Compared]) -> LabelValue | None:
     if isinstance(value, Unreadable):
         raise RecordError(value.cause)
     try:
-        parsed: LabelValue | None = head.parse(value, unknown)
+        parsed = head.parse(value, unknown)
     except LabelError as error:
         raise RecordError(str(error)) from None
     # Examples hold float32 and int64: a larger number would turn infinite or stop the run there.
-    largest = _LARGEST_FLOAT32 if isinstance(parsed, float) else _LARGEST_INT64
-    if isinstance(parsed, float | int) and abs(parsed) > largest:
+    if isinstance(parsed, float | int) and abs(parsed) > _LARGEST[head.stored_as]:
         raise RecordError(f"{head.field} is too large a number")
     return parsed
 
 
-def _why_unknown(value: Any, head: Any, unknown: frozenset[Compared]) -> Note:
+def _why_unknown(value: Any, head: Head, unknown: frozenset[Compared]) -> Note:
     if is_unknown(value, unknown):
         return Note(UNKNOWN_SPELLING, head.name)
     compared = compare_as(value)

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, Field
 
+from components.heads.declared import Heads
 from components.ingest.label_counts import Cuts, HeadCounts, count_labels
 from components.ingest.lines import BREAKS
 from components.ingest.matching import NOT_FAULTS
@@ -101,7 +102,7 @@ class JoinSummary(BaseModel):
         cls,
         tally: Tally,
         sources: Sequence[SourceFile],
-        heads: tuple[Any, ...],
+        heads: Heads,
         cuts: Mapping[str, Cuts] = MappingProxyType({}),
     ) -> JoinSummary:
         """The summary of a tally, whose keys are those that `join` writes:

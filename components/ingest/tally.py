@@ -16,9 +16,8 @@ import apache_beam as beam
 from apache_beam.pvalue import PCollection
 from apache_beam.transforms.window import GlobalWindows
 
-from components.heads.base import LabelValue, as_stored
-from components.heads.binary import BinaryHead
-from components.heads.classes import ClassesHead
+from components.heads.base import Head, LabelValue, as_stored
+from components.heads.declared import Heads
 from components.ingest.ids import shape_of
 from components.ingest.label_counts import OUT_OF_RANGE, UNKNOWN_CODES
 from components.ingest.matching import Outcome, SetAside
@@ -91,15 +90,14 @@ class PieceTally:
         return entries
 
 
-def tally_author(split: str, outcome: Outcome, heads: tuple[Any, ...]) -> list[TallyEntry]:
+def tally_author(split: str, outcome: Outcome, heads: Heads) -> list[TallyEntry]:
     """The entries of an author who is used."""
     used = Counter(outcome.used_sources).items()
     entries: list[TallyEntry] = [(("used", source), count, None) for source, count in used]
     entries.append((("authors", split), 1, None))
     for head, value in zip(heads, outcome.values, strict=True):
         if value is not None:
-            entries.extend(_label_entries(split, head, value))
-            entries.extend(_range_entries(split, head, value, outcome.label_place))
+            entries.extend(_label_entries(split, head, value, outcome.label_place))
     return entries
 
 
@@ -163,20 +161,13 @@ def _sum(one: Count, other: Count) -> Count:
     return one[0] + other[0], min(numbers, default=None), max(numbers, default=None), *digests
 
 
-def _label_entries(split: str, head: Any, value: LabelValue) -> Iterator[TallyEntry]:
-    number = None if isinstance(value, str) else as_stored(value)
-    yield ("known", split, head.name), 1, number
-    if isinstance(head, BinaryHead):
-        yield ("value", split, head.name, str(value)), 1, None
-    elif isinstance(head, ClassesHead) and head.given_as == "group":
-        is_group = 0 <= float(value) < head.classes
-        yield ("value", split, head.name, str(value) if is_group else OUT_OF_RANGE), 1, None
-
-
-def _range_entries(
-    split: str, head: Any, value: LabelValue, place: tuple[int, int]
+def _label_entries(
+    split: str, head: Head, value: LabelValue, place: tuple[int, int]
 ) -> Iterator[TallyEntry]:
-    side = head.side_of_range(value)
+    yield ("known", split, head.name), 1, None if isinstance(value, str) else as_stored(value)
+    side, counted_as = head.side_of_range(value), head.counted_as(value)
+    if counted_as is not None:
+        yield ("value", split, head.name, OUT_OF_RANGE if side else counted_as), 1, None
     if side is None:
         return
     source, line = place

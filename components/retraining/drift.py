@@ -8,8 +8,8 @@ of two values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import TypeAlias
 
 import tensorflow_data_validation as tfdv
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +18,7 @@ from tensorflow_metadata.proto.v0 import statistics_pb2
 from components.features.schema import build_schema
 from components.features.settings import ValidationSettings
 from components.features.validation import find_anomalies
+from components.heads.declared import Heads
 from components.ingest.summary import JoinSummary
 
 STATISTICS_FILE = "FeatureStats.pb"
@@ -38,7 +39,7 @@ class HeadChange(BaseModel):
 
 
 def compare(
-    heads: Sequence[Any],
+    heads: Heads,
     now: tuple[Statistics, JoinSummary],
     then: tuple[Statistics, JoinSummary],
     minimum_labels: int,
@@ -71,9 +72,9 @@ def compare(
     return changes
 
 
-def label_distances(heads: Sequence[Any], now: Statistics, then: Statistics) -> Mapping[str, float]:
+def label_distances(heads: Heads, now: Statistics, then: Statistics) -> Mapping[str, float]:
     """TFDV's distance of each head's labels, where both statistics hold any."""
-    schema = build_schema(tuple(heads), ValidationSettings())
+    schema = build_schema(heads, ValidationSettings())
     found = find_anomalies(now, schema, [head.name for head in heads], then)
     return {
         info.path.step[0]: info.drift_measurements[0].value

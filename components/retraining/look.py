@@ -28,9 +28,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from tfx.utils import io_utils
 
 from components.engine_words import without_engine_words
-from components.heads.binary import BinaryHead
-from components.heads.classes import ClassesHead
-from components.heads.declared import heads_from_json
+from components.heads.declared import Heads, heads_from_json
 from components.ingest.audit_sources import load_summary
 from components.ingest.checks import JoinError, check_records
 from components.ingest.examples import JoinedAuthor
@@ -49,6 +47,7 @@ from components.retraining.drift import (
 
 LOOK_FILE = "look.json"
 AUTHORS_A_BATCH = 1000
+_ARROW_TYPES = {"number": pa.float32(), "whole number": pa.int64(), "text": pa.binary()}
 
 
 class SpanFacts(Artifact):
@@ -112,7 +111,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
 def look_at_span(
     span: Span,
     patterns: Sequence[Sequence[str]],
-    heads: tuple[Any, ...],
+    heads: Heads,
     settings: IngestSettings,
     folder: str,
     make_pipeline: Callable[[], beam.Pipeline],
@@ -140,7 +139,7 @@ def look_at_span(
 
 def _describe(
     sources: Sequence[SourceFile],
-    heads: tuple[Any, ...],
+    heads: Heads,
     settings: IngestSettings,
     folder: str,
     make_pipeline: Callable[[], beam.Pipeline],
@@ -156,7 +155,7 @@ def _describe(
         )
 
 
-def label_batch(authors: Sequence[JoinedAuthor], heads: tuple[Any, ...]) -> pa.RecordBatch:
+def label_batch(authors: Sequence[JoinedAuthor], heads: Heads) -> pa.RecordBatch:
     """The labels of some authors as TFDV reads them; a label that is not known is null.
 
     Example:
@@ -166,20 +165,12 @@ def label_batch(authors: Sequence[JoinedAuthor], heads: tuple[Any, ...]) -> pa.R
     for place, head in enumerate(heads):
         values = [author[2][place] for author in authors]
         lists = [None if value is None else [_plain(value)] for value in values]
-        columns.append(pa.array(lists, pa.list_(_arrow_type(head))))
+        columns.append(pa.array(lists, pa.list_(_ARROW_TYPES[head.stored_as])))
     return pa.RecordBatch.from_arrays(columns, names=[head.name for head in heads])
 
 
 def _plain(value: Any) -> Any:
     return value.encode() if isinstance(value, str) else value
-
-
-def _arrow_type(head: Any) -> pa.DataType:
-    if isinstance(head, BinaryHead):
-        return pa.binary()
-    if isinstance(head, ClassesHead) and head.given_as == "group":
-        return pa.int64()
-    return pa.float32()
 
 
 class SpanLookSpec(ComponentSpec):

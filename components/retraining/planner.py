@@ -31,7 +31,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils
 
-from components.heads.declared import heads_from_json
+from components.heads.declared import Heads, heads_from_json
 from components.ingest.settings import IngestSettings
 from components.ingest.spans import parse_patterns
 from components.retraining.decision import Decision, Reason
@@ -65,7 +65,7 @@ class PlannerSetup(BaseModel):
     warm_start_from: str
 
     @property
-    def head_list(self) -> tuple[Any, ...]:
+    def head_list(self) -> Heads:
         """What is predicted."""
         return heads_from_json(self.heads)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from components.heads.declared import Heads
 from components.ingest.rolling import Span, available_spans, choose_spans, span_name
 from components.ingest.settings import IngestSettings
 from components.ingest.spans import select_span
@@ -44,7 +45,7 @@ class Setup(Protocol):
         """Patterns of labels."""
 
     @property
-    def head_list(self) -> tuple[Any, ...]:
+    def head_list(self) -> Heads:
         """What is predicted."""
 
     @property
