@@ -63,7 +63,7 @@ class ServedClasses(ServedProbabilities):
         group = max(range(len(numbers)), key=numbers.__getitem__)
         answer: dict[str, Any] = {"group": group, "probabilities": numbers}
         if self.boundaries:
-            answer["boundaries"] = self.written["boundaries"]
+            answer["boundaries"] = self.boundaries
         return answer
 
     def row(self, answer: Any) -> list[Any]:

@@ -10,9 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    model_validator,
+)
 
 from components.heads.arrays import Array
 
@@ -58,17 +65,21 @@ class ServedHead(BaseModel):
 
     name: Text
     kind: str
-    _written: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+    quality: dict[str, Any] | None = None
+    """How good a pushed version measured: `metric`, `value`, `lower`, `upper`."""
+    _written: Mapping[str, Any] = PrivateAttr()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _as_written(cls, entry: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        head = read(entry)
+        head._written = entry
+        return head
 
     @property
     def written(self) -> Mapping[str, Any]:
-        """The entry as the file has it, with the measured `quality` of a pushed model."""
-        return self._written or self.model_dump(exclude_unset=True)
-
-    def as_written(self, entry: Mapping[str, Any]) -> ServedHead:
-        """The same, which tells this entry as `written`."""
-        self._written = entry
-        return self
+        """The entry as it came: keys in their order, with what only its readers know of."""
+        return self._written
 
     @property
     def width(self) -> int:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.paths import loadable
-from components.serving.assets import ServedHeads, head_units, read_served_heads
+from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.versions import (
     MODEL_FILE,
     find_damage,
@@ -171,12 +171,12 @@ def load_model(version: Path) -> Model:
 def _require_heads(version: Path, outputs: Mapping[str, Any]) -> None:
     """Raises ModelError where a head of the description is none of the signature's answers."""
     for head in read_served_heads(version).heads:
-        units = head_units(head)
-        if head["name"] not in outputs or not outputs[head["name"]].shape.is_compatible_with(
+        units = head.width
+        if head.name not in outputs or not outputs[head.name].shape.is_compatible_with(
             [None, units]
         ):
             raise ModelError(
-                f"the model must answer {head['name']} by {units} number{'s' * (units > 1)} per "
+                f"the model must answer {head.name} by {units} number{'s' * (units > 1)} per "
                 f"author; its signature 'posts' answers {sorted(outputs)}"
             )
 
@@ -241,8 +241,7 @@ def answer_window(
     for indices, outputs in zip(batches, outputs_of_batches, strict=True):
         for row, index in enumerate(indices):
             answers[index] = {
-                head["name"]: head_answer(head, _numbers(outputs, head["name"], row))
-                for head in served.heads
+                head.name: head.answer(_numbers(outputs, head.name, row)) for head in served.heads
             }
     return answers
 
@@ -261,19 +260,3 @@ def _numbers(outputs: Mapping[str, Any], name: str, row: int) -> list[float]:
     if not all(abs(number) < float("inf") for number in numbers):
         raise ModelError(f"the model must answer finite numbers; {name} is {numbers}")
     return numbers
-
-
-def head_answer(head: Mapping[str, Any], numbers: Sequence[float]) -> Any:
-    """What an author's answer line holds of one head.
-
-    >>> head_answer({"kind": "binary", "positive": "female", "negative": "male"}, [0.75])
-    {'female': 0.75, 'male': 0.25}
-    """
-    if head["kind"] == "regression":
-        return numbers[0]
-    if head["kind"] == "binary":
-        return {head["positive"]: numbers[0], head["negative"]: round(1 - numbers[0], 9)}
-    answer = {"group": max(range(len(numbers)), key=numbers.__getitem__), "probabilities": numbers}
-    if head.get("boundaries"):
-        answer["boundaries"] = head["boundaries"]
-    return answer

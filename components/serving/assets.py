@@ -5,87 +5,63 @@ Enters: a SavedModel's folder, whose `assets/heads.json`, written by `export`, i
 `boundaries` where its groups were cut from an amount, `temperature` or `interval` where it was
 calibrated. A pushed version also says how good it measured, in `assets.extra/quality.json`:
 `{"age": {"metric": "mae", "value": 5.96, "lower": 5.4, "upper": 6.52}, ...}`; it becomes the head's
-`quality`. Every key that an answer needs is looked for here, so that none is missed by a request.
-Knows nothing of TFX or TensorFlow.
+`quality`. Leaves: for each head an object of the class that its kind names as `served`, which looks
+for every key that an answer needs, so that none is missed by a request. Knows nothing of TFX or
+TensorFlow.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+import typing
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from components.field_errors import describe_first
+from components.heads.declared import HEADS
+from components.heads.served import ServedHead, Text
 
 HEADS_FILE = "assets/heads.json"
 QUALITY_FILE = "assets.extra/quality.json"
-
-Text = Annotated[str, Field(min_length=1)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class ServedHeads(NamedTuple):
     """The answers a model gives and how its input is joined."""
 
-    heads: tuple[dict[str, Any], ...]
+    heads: tuple[ServedHead, ...]
     separator: str
 
 
-class _Told(BaseModel):
-    """A part of the file. As written, so no type is taken for another; more may be said."""
+# What pydantic reads by the key `kind`: the kinds' classes, each with its kind as a literal.
+if TYPE_CHECKING:
+    _Head = ServedHead
+else:
+    _Head = Annotated[
+        typing.Union[  # noqa: UP007
+            tuple(
+                create_model(kind, __base__=head.served, kind=(Literal[kind], ...))
+                for kind, head in HEADS.items()
+            )
+        ],
+        Field(discriminator="kind"),
+    ]
+
+
+class _Asset(BaseModel):
+    """The file. As written, so no type is taken for another; more may be said."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
-
-class _Interval(_Told):
-    coverage: float = Field(gt=0, lt=1)
-    half_width: float = Field(ge=0, allow_inf_nan=False)
-
-
-class _Regression(_Told):
-    name: Text
-    kind: Literal["regression"]
-    unit: str | None = None
-    minimum: float = -math.inf
-    maximum: float = math.inf
-    interval: _Interval | None = None
-
-
-class _Classes(_Told):
-    name: Text
-    kind: Literal["classes"]
-    classes: int = Field(ge=2)
-    unit: str | None = None
-    boundaries: list[Number] | None = None
-    temperature: Positive = 1.0
-
-    @model_validator(mode="after")
-    def _boundaries_part_the_groups(self) -> _Classes:
-        if self.boundaries and len(self.boundaries) != self.classes - 1:
-            raise ValueError(
-                f"{self.classes} classes have {self.classes - 1} boundaries between them; it gives "
-                f"{len(self.boundaries)}"
-            )
-        return self
-
-
-class _Binary(_Told):
-    name: Text
-    kind: Literal["binary"]
-    positive: Text
-    negative: Text
-    temperature: Positive = 1.0
-
-
-_Head = Annotated[_Regression | _Classes | _Binary, Field(discriminator="kind")]
-
-
-class _Asset(_Told):
     separator: Text
     heads: list[_Head] = Field(min_length=1)
 
@@ -124,18 +100,28 @@ def read_served_heads(model: Path) -> ServedHeads:
         raise ValueError(f"{rule}; the file is missing. Export the model again.") from None
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{rule}; it cannot be used ({describe_first(error, _Asset)}). Export the model again."
+            f"{rule}; it cannot be used ({describe_first(error, _Asset)}). {_way_out(error)}"
         ) from None
     quality = _read_quality(model)
-    measured = [
-        {**head, "quality": quality[head["name"]]} if head["name"] in quality else head
-        for head in asset["heads"]
-    ]
-    return ServedHeads(tuple(measured), asset["separator"])
+    return ServedHeads(
+        tuple(
+            HEADS[entry["kind"]].served.model_validate({**entry, **quality.get(entry["name"], {})})
+            for entry in asset["heads"]
+        ),
+        asset["separator"],
+    )
+
+
+def _way_out(error: Exception) -> str:
+    """What to do about a description that cannot be used."""
+    wrong = error.errors() if isinstance(error, ValidationError) else []
+    if any(one["type"] == "union_tag_invalid" for one in wrong):
+        return "Export the model again, or install the package that adds this kind of head."
+    return "Export the model again."
 
 
 def _read_quality(model: Path) -> dict[str, dict[str, Any]]:
-    """How good each head measured; empty where nobody said."""
+    """What each head's entry says more: how good it measured; empty where nobody said."""
     try:
         content = (model / QUALITY_FILE).read_bytes()
         qualities = _QUALITIES.validate_json(content)
@@ -146,9 +132,4 @@ def _read_quality(model: Path) -> dict[str, dict[str, Any]]:
             f"{QUALITY_FILE} must give each head's metric, value, lower and upper; it cannot be "
             f"used ({describe_first(error, _QUALITY_OF_HEADS)}). Push the model again."
         ) from None
-    return {name: quality.model_dump() for name, quality in qualities.items()}
-
-
-def head_units(head: Mapping[str, Any]) -> int:
-    """Numbers in one author's answer of this head."""
-    return int(head["classes"]) if head["kind"] == "classes" else 1
+    return {name: {"quality": quality.model_dump()} for name, quality in qualities.items()}

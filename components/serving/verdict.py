@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from components.serving.assets import head_units
+from components.heads.served import ServedHead
 
 Row = Sequence[float]
 Answers = Mapping[str, Sequence[Row]]
@@ -22,7 +22,6 @@ Answers = Mapping[str, Sequence[Row]]
 TOGETHER, ALONE, AS_EXAMPLES = "posts in one batch", "posts one by one", "posts as Examples"
 AUTHORS, TRAINER = "authors by the exported model", "authors by the Trainer's model"
 _PAIRS = ((ALONE, TOGETHER), (AS_EXAMPLES, TOGETHER), (AUTHORS, TRAINER))
-_ROUNDING = 1e-3
 
 PROBES: dict[str, tuple[bytes, ...]] = {
     "the empty post": (b"",),
@@ -45,13 +44,11 @@ class Verdict(NamedTuple):
     largest_gaps: dict[str, float]
 
 
-def judge(
-    heads: Sequence[Mapping[str, Any]], answers: Mapping[str, Answers], tolerance: float
-) -> Verdict:
+def judge(heads: Sequence[ServedHead], answers: Mapping[str, Answers], tolerance: float) -> Verdict:
     """Judges what a model answered.
 
     Args:
-        heads: the model's heads, as its assets declare them.
+        heads: the model's heads, as its assets describe them.
         answers: question -> head -> one row a probe or author; the Trainer's own under `TRAINER`.
         tolerance: largest sound gap between two answers, relative where the second is above 1.
     """
@@ -66,18 +63,18 @@ def judge(
         faults = list(_shape_faults(head, answers, asked))
         if not faults:
             faults = list(_range_faults(head, answers, asked))
-            gaps = {pair: _gaps(head["name"], answers, pair) for pair in _PAIRS}
+            gaps = {pair: _gaps(head.name, answers, pair) for pair in _PAIRS}
             for pair, values in gaps.items():
-                faults += _gap_faults(head["name"], values, asked[pair[0]], tolerance, pair)
-            verdict.largest_gaps[head["name"]] = max(gaps[AUTHORS, TRAINER], default=0.0)
+                faults += _gap_faults(head.name, values, asked[pair[0]], tolerance, pair)
+            verdict.largest_gaps[head.name] = max(gaps[AUTHORS, TRAINER], default=0.0)
         verdict.faults.extend(faults)
     return verdict
 
 
 def _shape_faults(
-    head: Mapping[str, Any], answers: Mapping[str, Answers], asked: Mapping[str, Sequence[str]]
+    head: ServedHead, answers: Mapping[str, Answers], asked: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    name, units = head["name"], head_units(head)
+    name, units = head.name, head.width
     for question, names in asked.items():
         rows = answers[question].get(name)
         if rows is None:
@@ -89,27 +86,13 @@ def _shape_faults(
 
 
 def _range_faults(
-    head: Mapping[str, Any], answers: Mapping[str, Answers], asked: Mapping[str, Sequence[str]]
+    head: ServedHead, answers: Mapping[str, Answers], asked: Mapping[str, Sequence[str]]
 ) -> Iterator[str]:
-    name = head["name"]
     for question, names in asked.items():
-        for row, who in zip(answers[question][name], names, strict=True):
-            fault = _row_fault(head["kind"], row)
-            if fault:
-                yield f"{name}: {who} ({question}) is answered by {fault}"
+        for row, who in zip(answers[question][head.name], names, strict=True):
+            if fault := head.fault(row):
+                yield f"{head.name}: {who} ({question}) is answered by {fault}"
                 break
-
-
-def _row_fault(kind: str, row: Row) -> str | None:
-    if not all(math.isfinite(value) for value in row):
-        return "a number that is not finite"
-    if kind == "regression":
-        return None
-    if not all(-_ROUNDING <= value <= 1 + _ROUNDING for value in row):
-        return "a probability outside 0 to 1"
-    if kind == "classes" and not abs(sum(row) - 1) <= _ROUNDING:
-        return f"probabilities whose sum is {sum(row):.6g}, not 1"
-    return None
 
 
 def _gaps(name: str, answers: Mapping[str, Answers], pair: tuple[str, str]) -> list[float]:

@@ -145,14 +145,14 @@ def describe_quality(version: Path) -> str:
 
     told = []
     for head in read_served_heads(version).heads:
-        quality = head.get("quality")
+        quality = head.quality
         figures = (
             f"{quality['metric']} {quality['value']:.3g} "
             f"[{quality['lower']:.3g}, {quality['upper']:.3g}]"
             if quality
             else "not measured"
         )
-        told.append(f"{head['name']} {figures}")
+        told.append(f"{head.name} {figures}")
     return "\n".join(told)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from components.heads.served import ServedNumber
 from components.serving.answering import (
     Author,
     ModelError,
@@ -152,7 +153,7 @@ def test_batches_hold_texts_of_like_length() -> None:
         asked.append([len(text) for text in texts])
         return {"age": [[float(len(text))] for text in texts]}
 
-    served = ServedHeads(({"name": "age", "kind": "regression"},), "\x1e")
+    served = ServedHeads((ServedNumber(name="age", kind="regression"),), "\x1e")
     window = [Author(str(n), ["x" * (40 - n)]) for n in range(40)]
     assert answer_window(model, served, window)[0] == {"age": 40.0}
     assert sorted(asked) == [list(range(1, 33)), list(range(33, 41))]
@@ -176,7 +177,7 @@ def test_two_batches_are_answered_at_once_and_in_order() -> None:
 def test_an_answer_that_is_missing_or_no_number_is_an_error(
     answer: dict[str, Any], words: str
 ) -> None:
-    served = ServedHeads(({"name": "age", "kind": "regression"},), "\x1e")
+    served = ServedHeads((ServedNumber(name="age", kind="regression"),), "\x1e")
     with pytest.raises(ModelError, match=words):
         answer_window(lambda texts: answer, served, [Author("a", ["x"])])
 

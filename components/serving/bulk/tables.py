@@ -3,14 +3,9 @@
 Enters: answers, one mapping an author. Leaves: a file whose ending names its format. Called by
 `run`. Holds one answer, for Parquet a group of rows.
 
-A table has these columns:
-
-| head | columns |
-|---|---|
-| | author_id |
-| regression `age` | age |
-| classes `income` | income_group, and the probability of each group: income_p0, income_p1, ... |
-| binary `gender` | the probability of each value: gender_female, gender_male |
+A table has the column author_id, then each head's own (`ServedHead.columns`): of `age`, a number,
+age; of `income`, in groups, income_group and income_p0, income_p1, ...; of `gender`, one of two
+values, gender_female and gender_male.
 """
 
 from __future__ import annotations
@@ -19,11 +14,10 @@ import csv
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.heads.declared import HEADS
 from components.serving.assets import ServedHeads
 
 FORMATS = (".jsonl", ".csv", ".parquet")
@@ -89,27 +83,18 @@ def write_answers(
 def columns(served: ServedHeads) -> list[str]:
     """Names of a table's columns.
 
-    >>> columns(ServedHeads(({"name": "age", "kind": "regression"},), " "))
+    >>> from components.heads.served import ServedNumber
+    >>> columns(ServedHeads((ServedNumber(name="age", kind="regression"),), " "))
     ['author_id', 'age']
     """
-    return ["author_id", *(name for head in served.heads for name in _columns_of(head))]
-
-
-def _columns_of(head: Mapping[str, Any]) -> list[str]:
-    return HEADS[head["kind"]].served.model_validate(head).columns
+    return ["author_id", *(name for head in served.heads for name in head.columns)]
 
 
 def row(answer: Mapping[str, Any], served: ServedHeads) -> list[Any]:
     """One author's values, in the order of the columns."""
     values = [answer["author_id"]]
     for head in served.heads:
-        value = answer[head["name"]]
-        if head["kind"] == "regression":
-            values.append(value)
-        elif head["kind"] == "binary":
-            values += [value[head["positive"]], value[head["negative"]]]
-        else:
-            values += [value["group"], *value["probabilities"]]
+        values += head.row(answer[head.name])
     return values
 
 
@@ -117,9 +102,8 @@ def _write_parquet(answers: Iterable[Mapping[str, Any]], path: Path, served: Ser
     import pyarrow
     from pyarrow import parquet
 
-    schema = pyarrow.schema(
-        [(name, pyarrow.type_for_alias(kind)) for name, kind in _column_types(served)]
-    )
+    types = ["string", *(kind for head in served.heads for kind in head.column_types)]
+    schema = pyarrow.schema(zip(columns(served), map(pyarrow.type_for_alias, types), strict=True))
     rows = (row(answer, served) for answer in answers)
     with parquet.ParquetWriter(path, schema) as table:
         while group := list(itertools.islice(rows, _ROWS_A_GROUP)):
@@ -128,10 +112,3 @@ def _write_parquet(answers: Iterable[Mapping[str, Any]], path: Path, served: Ser
                 for values, field in zip(zip(*group, strict=True), schema, strict=True)
             ]
             table.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
-
-
-def _column_types(served: ServedHeads) -> Iterator[tuple[str, str]]:
-    groups = {f"{head['name']}_group" for head in served.heads if head["kind"] == "classes"}
-    for name in columns(served):
-        kind = "string" if name == "author_id" else "int64" if name in groups else "float64"
-        yield name, kind

@@ -6,7 +6,7 @@ head the words that moved its answer most. Called by `service`. Pure functions.
 
 A word is a run of letters and digits, whatever its case; all its occurrences go at once. Effect:
 answer with the word less answer without it, so a positive one pushed the answer up: in the unit of
-a regression head, in probability of the positive value, or of the group that was answered.
+a number, in probability of the positive value, or of the group that was answered.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from components.heads.served import ServedHead
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 WORDS_SHOWN = 20
@@ -53,29 +55,21 @@ def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
     return "".join(text[start:end] for start, end in zip(starts, ends, strict=True))
 
 
-def word_effects(head: dict[str, Any], answers: np.ndarray, tried: Occlusion) -> dict[str, Any]:
+def word_effects(head: ServedHead, answers: np.ndarray, tried: Occlusion) -> dict[str, Any]:
     """The words of most effect on one head, strongest first.
 
     Args:
-        head: the head's declaration.
-        answers: `[1 + words, units]`, the head's answers to `tried.texts`.
+        head: whose answers they are.
+        answers: `[1 + words, width]`, the head's answers to `tried.texts`.
         tried: the texts.
     """
-    column = int(answers[0].argmax()) if head["kind"] == "classes" else 0
+    column = head.explained_column(answers[0])
     values = answers[:, column].astype(float)
     effects = values[0] - values[1:]
     order = sorted(range(len(effects)), key=lambda i: (-abs(effects[i]), i))[:WORDS_SHOWN]
-    return {"of": _target(head, column), "words": [_row(tried, effects, i) for i in order]}
+    return {"of": head.explained_as(column), "words": [_row(tried, effects, i) for i in order]}
 
 
 def _row(tried: Occlusion, effects: Sequence[float], index: int) -> dict[str, Any]:
     effect = round(float(effects[index]), 6)
     return {"word": tried.words[index], "count": tried.counts[index], "effect": effect}
-
-
-def _target(head: dict[str, Any], column: int) -> str:
-    if head["kind"] == "classes":
-        return f"probability of group {column}"
-    if head["kind"] == "binary":
-        return f"probability of {head['positive']}"
-    return str(head.get("unit") or "value")

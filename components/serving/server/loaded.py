@@ -16,7 +16,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from components.paths import loadable
-from components.serving.assets import ServedHeads, head_units, read_served_heads
+from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.versions import MODEL_FILE, find_damage
 
 POSTS = "posts"
@@ -76,7 +76,7 @@ class LoadedVersion:
     @property
     def head_names(self) -> list[str]:
         """Heads in the order of the declaration."""
-        return [head["name"] for head in self.served.heads]
+        return [head.name for head in self.served.heads]
 
     def answer(self, signature: str, rows: Sequence[bytes]) -> Answers:
         """Arrays `[rows, ...]` by output.
@@ -112,15 +112,14 @@ class LoadedVersion:
 
     def _judge(self, name: str, answers: Answers, rows: int) -> None:
         for head in self.served.heads:
-            expected = (rows, head_units(head))
-            values = answers.get(head["name"])
+            expected = (rows, head.width)
+            values = answers.get(head.name)
             if values is None or values.shape != expected or values.dtype != np.float32:
                 raise BrokenVersion(
-                    f"signature {name} must answer {head['name']} as float32 {expected}; it does "
-                    "not"
+                    f"signature {name} must answer {head.name} as float32 {expected}; it does not"
                 )
             if not np.isfinite(values).all():
-                raise BrokenVersion(f"signature {name} answers {head['name']} with no number")
+                raise BrokenVersion(f"signature {name} answers {head.name} with no number")
 
 
 def _example(text: bytes) -> bytes:

@@ -218,7 +218,7 @@ def heads_struct(version: LoadedVersion) -> struct_pb2.Struct:
 
 def quality_json(version: LoadedVersion) -> str:
     """{head: measured quality}, in ASCII, as the metadata of a call must be."""
-    measured = {h["name"]: h["quality"] for h in version.served.heads if "quality" in h}
+    measured = {head.name: head.quality for head in version.served.heads if head.quality}
     return json.dumps(measured)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from components.serving.server.answers import Bounds, bound_faults, describe_answer, short_numbers
+from components.heads.served import ServedHead
+from components.serving.server.answers import bound_faults, short_numbers
 from components.serving.server.batches import Batches
 from components.serving.server.bodies import FORM
 from components.serving.server.explain import occlude, word_effects
@@ -44,10 +45,9 @@ class AuthorModel(Model):
     def __init__(self, settings: ServerSettings) -> None:
         super().__init__(settings.name)
         self.settings = settings
-        self.bounds = Bounds(settings.abstain_below, settings.abstain_wider)
         self.versions = Versions(
             settings.model,
-            lambda version: bound_faults(version.served.heads, self.bounds),
+            lambda version: bound_faults(version.served.heads, settings),
         )
         self.batches = Batches(settings)
         self.intake = Intake(settings)
@@ -102,18 +102,17 @@ class AuthorModel(Model):
         """What every author's numbers mean, head by head; empty for another signature's answers."""
         if not all(name in answers for name in version.head_names):
             return []
-        numbers = {
-            head["name"]: [short_numbers(row) for row in answers[head["name"]]]
-            for head in version.served.heads
+        by_head = {
+            head.name: self._described(head, answers[head.name]) for head in version.served.heads
         }
-        authors = len(next(iter(numbers.values())))
         return [
-            {
-                head["name"]: describe_answer(head, numbers[head["name"]][index], self.bounds)
-                for head in version.served.heads
-            }
-            for index in range(authors)
+            dict(zip(by_head, author, strict=True))
+            for author in zip(*by_head.values(), strict=True)
         ]
+
+    def _described(self, head: ServedHead, answers: np.ndarray) -> list[dict[str, Any]]:
+        abstention = self.settings.abstention(head.name)
+        return [head.described(short_numbers(row), abstention) for row in answers]
 
     async def explain(
         self, payload: Question, headers: Mapping[str, str] | None = None
@@ -132,7 +131,7 @@ class AuthorModel(Model):
         )
         answers = await self.batches.answer(payload.version, POSTS, tried.texts)
         heads = {
-            head["name"]: word_effects(head, answers[head["name"]], tried)
+            head.name: word_effects(head, answers[head.name], tried)
             for head in payload.version.served.heads
         }
         told = {"tried_words": len(tried.words), "distinct_words": tried.distinct, "heads": heads}

@@ -6,10 +6,13 @@ reads. Knows nothing of KServe or TensorFlow.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from components.heads.served import Abstention
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
@@ -106,3 +109,7 @@ class ServerSettings(BaseModel):
         if self.port == self.grpc_port:
             raise ValueError(f"port and grpc_port must differ; both are {self.port}")
         return self
+
+    def abstention(self, head: str) -> Abstention:
+        """When an answer of this head says that it is none."""
+        return Abstention(self.abstain_below.get(head, 0.0), self.abstain_wider.get(head, math.inf))

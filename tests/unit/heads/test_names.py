@@ -137,7 +137,9 @@ def test_names_that_only_look_like_parts_of_another_head_are_accepted(tmp_path):
 
 def test_columns_of_all_heads_are_those_of_a_table_of_predictions():
     heads = parse_heads({"age": NUMBER, "income": CLASSES, "sex": binary("f", "m")})
-    served = ServedHeads(tuple(head.model_dump() for head in heads), " ")
+    served = ServedHeads(
+        tuple(head.served.model_validate(head.model_dump()) for head in heads), " "
+    )
     of_heads = [head.columns for head in heads]
     assert columns(served) == ["author_id", *itertools.chain(*of_heads)]
     assert len(set(columns(served))) == 8

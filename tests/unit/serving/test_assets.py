@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -37,14 +38,17 @@ def version(tmp_path: Path) -> Path:
 
 
 def test_a_version_without_quality_says_none(version: Path) -> None:
-    assert read_served_heads(version) == (tuple(HEADS), "|")
+    served = read_served_heads(version)
+    assert [head.written for head in served.heads] == HEADS
+    assert served.separator == "|"
 
 
 def test_the_quality_beside_a_pushed_version_joins_its_heads(version: Path) -> None:
     write(version, "assets.extra/quality.json", {"age": {**AGE, "authors": 150}})
     age, mood = read_served_heads(version).heads
-    assert age == {"name": "age", "kind": "regression", "quality": AGE}
-    assert mood == HEADS[1]
+    assert age.written == {"name": "age", "kind": "regression", "quality": AGE}
+    assert age.quality == AGE
+    assert mood.written == HEADS[1]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +128,23 @@ def test_a_wrong_head_is_told_in_plain_words(
     write(tmp_path, "assets/heads.json", {"separator": "|", "heads": heads})
     with pytest.raises(ValueError, match=re.escape(said)):
         read_served_heads(tmp_path)
+
+
+def test_a_kind_that_is_not_installed_is_refused_with_what_may_bring_it(tmp_path: Path) -> None:
+    heads = [*HEADS, {"name": "trips", "kind": "tally"}]
+    write(tmp_path, "assets/heads.json", {"separator": "|", "heads": heads})
+    with pytest.raises(
+        ValueError, match=r"; got \"tally\"\)\. .+, or install the package that adds this kind"
+    ):
+        read_served_heads(tmp_path)
+
+
+def test_an_entry_is_kept_as_written_on_its_way_to_a_worker(tmp_path: Path) -> None:
+    entry = {"unit": "trips", "kind": "regression", "link": ["log", 1], "minimum": 0, "name": "n"}
+    write(tmp_path, "assets/heads.json", {"separator": "|", "heads": [entry]})
+    served = pickle.loads(pickle.dumps(read_served_heads(tmp_path)))
+    assert json.dumps(served.heads[0].written) == json.dumps(entry)
+    assert served.heads[0].answer([2.5]) == 2.5
 
 
 def nothing(path: Path) -> None:

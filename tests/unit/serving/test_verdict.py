@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from components.heads.binary import ServedBinary
+from components.heads.classes import ServedClasses
+from components.heads.served import ServedNumber
 from components.serving import verdict
 
 HEADS = [
-    {"name": "age", "kind": "regression"},
-    {"name": "income", "kind": "classes", "classes": 3},
-    {"name": "gender", "kind": "binary"},
+    ServedNumber(name="age", kind="regression"),
+    ServedClasses(name="income", kind="classes", classes=3),
+    ServedBinary(name="gender", kind="binary", positive="female", negative="male"),
 ]
 
 

@@ -14,6 +14,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from components.heads.classes import ServedClasses
+from components.heads.served import ServedNumber
 from components.ingest.sources import find_posts
 from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.bulk import run
@@ -368,8 +370,8 @@ def test_unfinished_work_of_other_posts_goes_on_by_force_alone_and_from_the_star
 def test_heads_that_would_share_a_column_are_refused_for_a_table_alone() -> None:
     served = ServedHeads(
         (
-            {"name": "age", "kind": "classes", "classes": 2},
-            {"name": "age_p1", "kind": "regression"},
+            ServedClasses(name="age", kind="classes", classes=2),
+            ServedNumber(name="age_p1", kind="regression"),
         ),
         " ",
     )
