@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from components.heads.declared import Heads
+from components.training.heads import network_of
 from components.training.model import trained_output
 
 
@@ -23,9 +25,7 @@ class UncertaintyWeighted(keras.Model):
     Scene Geometry and Semantics", 2018, equation 7.
     """
 
-    def __init__(
-        self, inputs: Any, outputs: Any, heads: tuple[Any, ...], losses: dict[str, Any], name: str
-    ):
+    def __init__(self, inputs: Any, outputs: Any, heads: Heads, losses: dict[str, Any], name: str):
         """Args: tensors of the network; heads; {head: Keras loss}; the network's name."""
         super().__init__(inputs, outputs, name=name)
         self.heads = heads
@@ -43,6 +43,7 @@ class UncertaintyWeighted(keras.Model):
             name = trained_output(self, head.name)
             loss = self.head_losses[head.name](y[name], y_pred[name], sample_weight[name])
             s = self.log_variances[place]
-            half = 0.5 if head.kind == "regression" and name == head.name else 1.0
-            total = total + half * ops.exp(-s) * loss + 0.5 * s
+            # Steps are learned as probabilities.
+            share = network_of(head).variance_share if name == head.name else 1.0
+            total = total + share * ops.exp(-s) * loss + 0.5 * s
         return total

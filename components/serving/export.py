@@ -6,15 +6,13 @@
 | `posts` | `posts`: strings `[batch]`, an author's posts joined by the separator | the same |
 | `transform_features` | `examples`, labelled | labels, masks and slices, for the Evaluator |
 
-Answers are in natural units: a regression head in its own unit, a classes head as the groups'
-probabilities, a binary head as the probability of its positive value; a classifier's logits are
-divided by its temperature. `assets/heads.json` says what each output means and how sure it is; the
-vocabulary is an asset of the transform graph. Called by the Trainer.
+Answers are in natural units and calibrated (`components.training.heads`). `assets/heads.json` says
+what each output means and how sure it is; the vocabulary is an asset of the transform graph. Called
+by the Trainer.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import tempfile
 from collections.abc import Mapping
@@ -27,10 +25,11 @@ import tensorflow as tf
 import tensorflow_transform as tft
 
 from components.features.tokens import SEPARATOR
+from components.heads.declared import Heads
+from components.training.heads import network_of
 
 ASSET = "heads.json"
 UNKNOWN = "unknown"
-SMALLEST_PROBABILITY = 1e-7
 _STRINGS = tf.TensorSpec([None], tf.string)
 
 
@@ -44,7 +43,7 @@ class ServedModel(tf.Module):
         network: token ids -> {head: output}.
         transform: of the Transform component.
         heads: what is predicted.
-        band_bounds: bounds of the bands that regression heads are sliced by.
+        band_bounds: bounds of the bands that numbers are sliced by.
         certainty: by head, what is fitted once the network is trained: of a classifier
             `temperature`, of a number `interval`, `{"coverage": 0.8, "half_width": 6.2}`; it
             joins the head's entry in `assets/heads.json`. A head not in it is answered as it is.
@@ -54,7 +53,7 @@ class ServedModel(tf.Module):
         self,
         network: keras.Model,
         transform: tft.TFTransformOutput,
-        heads: tuple[Any, ...],
+        heads: Heads,
         band_bounds: list[float],
         certainty: Mapping[str, Mapping[str, Any]] | None = None,
     ):
@@ -72,18 +71,12 @@ class ServedModel(tf.Module):
         outputs = self.network(
             tf.cast(tf.sparse.to_dense(features["tokens"]), tf.int32), training=False
         )
-        answers = {
-            head.name: self._natural(head, outputs[head.name], features) for head in self.heads
+        return {
+            head.name: network_of(head).answer(
+                outputs[head.name], features, self.certainty.get(head.name, {})
+            )
+            for head in self.heads
         }
-        for name, certainty in self.certainty.items():
-            answers[name] = divide_logits(answers[name], certainty.get("temperature", 1.0))
-        return answers
-
-    def _natural(self, head: Any, value: tf.Tensor, features: dict[str, Any]) -> tf.Tensor:
-        value = tf.cast(value, tf.float32)
-        if head.kind != "regression":
-            return value
-        return value * features[head.internal("deviation")] + features[head.internal("mean")]
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -101,26 +94,17 @@ class ServedModel(tf.Module):
         features = self._transform_examples(examples)
         labels: dict[str, tf.Tensor] = {}
         for head in self.heads:
-            known = features[head.known_name]
-            labels[head.known_name] = known
-            labels[head.name] = self._natural(head, features[head.name], features)
-            if head.kind == "binary":
-                values = tf.where(features[head.name] > 0, head.positive, head.negative)
-                labels[head.slice_name] = tf.where(known > 0, values, UNKNOWN)
-            elif head.kind == "regression":
-                bands = self._bands(labels[head.name])
-                labels[head.slice_name] = tf.where(known > 0, bands, UNKNOWN)
+            network, known = network_of(head), features[head.known_name]
+            natural = network.natural(features[head.name], features)
+            labels |= {head.known_name: known, head.name: natural}
+            if head.sliced:
+                slices = network.slices(natural, self.band_bounds)
+                labels[head.slice_name] = tf.where(known > 0, slices, UNKNOWN)
         return labels
 
     def label_facts(self) -> dict[str, tf.Tensor]:
         """What the training split says of labels, such as `age.deviation`, one row each."""
         return self._transform_posts(tf.constant([""]))
-
-    def _bands(self, values: tf.Tensor) -> tf.Tensor:
-        names = band_names(self.band_bounds)
-        return tf.gather(names, tf.searchsorted(self.band_bounds, values[:, 0], side="right"))[
-            :, tf.newaxis
-        ]
 
     def _transform_examples(self, examples: tf.Tensor) -> dict[str, Any]:
         return dict(self.transform(tf.io.parse_example(examples, self.raw_spec)))
@@ -138,35 +122,6 @@ class ServedModel(tf.Module):
         }
         raw["posts"] = tf.strings.split(posts, SEPARATOR).to_sparse()
         return dict(self.transform(raw))
-
-
-def divide_logits(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
-    """Probabilities with their logits divided by a temperature; one column is that of two values.
-
-    p ** (1 / T), scaled to a sum of 1: float32 `[batch, units]` -> the same. A temperature of 1
-    leaves them untouched.
-
-    Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, section 4.2.
-    """
-    if temperature == 1.0:
-        return probabilities
-    if probabilities.shape[1] == 1:
-        both = tf.concat([1.0 - probabilities, probabilities], axis=1)
-        return divide_logits(both, temperature)[:, 1:]
-    logits = tf.math.log(tf.clip_by_value(probabilities, SMALLEST_PROBABILITY, 1.0))
-    return tf.nn.softmax(logits / temperature)
-
-
-def band_names(bounds: list[float]) -> list[str]:
-    """Names of the bands that bounds cut.
-
-    >>> band_names([25.0, 35.0])
-    ['below 25', '25-35', '35 and above']
-    """
-    if not bounds:
-        return ["all"]
-    inner = [f"{low:g}-{high:g}" for low, high in itertools.pairwise(bounds)]
-    return [f"below {bounds[0]:g}", *inner, f"{bounds[-1]:g} and above"]
 
 
 def export(served: ServedModel, folder: str) -> None:
@@ -191,10 +146,6 @@ def describe_heads(served: ServedModel) -> dict[str, Any]:
     features = served.label_facts()
     heads = []
     for head in served.heads:
-        description = head.model_dump()
-        if head.internal("boundaries") in features:
-            boundaries = features[head.internal("boundaries")].numpy()[0]
-            description["boundaries"] = [float(boundary) for boundary in boundaries]
-        description.update(served.certainty.get(head.name, {}))
-        heads.append(description)
+        found = network_of(head).description(features)
+        heads.append(head.model_dump() | found | dict(served.certainty.get(head.name, {})))
     return {"separator": SEPARATOR, "heads": heads}

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from components.heads.base import Head
 from components.training.linear import ANSWER
 
 Arrays = Mapping[str, np.ndarray]
@@ -33,7 +33,7 @@ class EarlierNetwork:
     facts: dict[str, float]
 
 
-def with_separators(network: EarlierNetwork, heads: Sequence[Any]) -> EarlierNetwork:
+def with_separators(network: EarlierNetwork, heads: Sequence[Head]) -> EarlierNetwork:
     """The same with the names of this release; a network that has them is left as it is."""
     layers = {
         f"{head.name}_{part}": head.internal(part) for head in heads for part in ("trunk", "words")

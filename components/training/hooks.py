@@ -15,7 +15,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.features.settings import TextSettings
 from components.features.tokens import POST
 from components.features.transform import PAIRS, RESERVED_IDS, VOCABULARY
-from components.heads.declared import heads_from_json, heads_to_json
+from components.heads.declared import Heads, heads_from_json, heads_to_json
 from components.judging.settings import JudgingSettings
 from components.training.fitting import TrainingData, load_data
 from components.training.pairs import pair_keys
@@ -39,7 +39,7 @@ class HookSettings:
         by_hand: of `searched.set_by_hand`: what no search's choice takes the place of.
     """
 
-    heads: tuple[Any, ...]
+    heads: Heads
     text: TextSettings
     network: NetworkSettings
     training: TrainingSettings

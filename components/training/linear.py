@@ -15,16 +15,17 @@ from typing import Any
 import keras
 import numpy as np
 
+from components.heads.base import Head
+from components.heads.declared import Heads
 from components.heads.names import internal_name
+from components.training.heads import logit, network_of
 from components.training.pairs import NeighbourPairs
 from components.training.settings import NetworkSettings
 from components.training.steps import MeanOfSteps, StepFacts, steps_name
 from components.training.words import LinearWords, WordFacts, WordWeights
 
-ACTIVATIONS = {"regression": "linear", "classes": "softmax", "binary": "sigmoid"}
 ANSWER = "answer"
 """Of a head's last layer; its output has the head's own name."""
-SMALLEST_SHARE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,14 @@ class LabelFacts:
     constants: Mapping[str, list[float]] = field(default_factory=dict)
     steps: Mapping[str, StepFacts] = field(default_factory=dict)
 
+    def constant(self, head: Head) -> list[float] | None:
+        """Of a head; None where no label of it is known."""
+        constant = self.constants.get(head.name)
+        return constant if constant and np.isfinite(constant).all() else None
+
 
 def answer_by_words(
-    heads: tuple[Any, ...],
+    heads: Heads,
     padded: Any,
     features: Any | None,
     network: NetworkSettings,
@@ -66,17 +72,21 @@ def answer_by_words(
     weighed = _weigh(padded, words)
     outputs = {}
     for head in heads:
+        its_network, constant = network_of(head), labels.constant(head)
         steps = labels.steps.get(head.name)
         units = len(steps.thresholds) if steps else head.width
+        # The loss of steps is the mean over thresholds.
+        scale = 0.25 / units if steps else its_network.penalty_scale(constant)
         penalty = (
             network.ridges.get(head.name, network.ridge)
-            * _penalty_scale(head, units, steps)
+            * scale
             * float(loss_weights.get(head.name, 1.0))
             / max(words.authors, 1)
         )
         start = None
         if features is None:
-            start = steps_start(steps) if steps else _start(head, labels.constants.get(head.name))
+            at_constant = its_network.start(constant) if constant else [0.0] * units
+            start = steps_start(steps) if steps else at_constant
         size = len(words.document_frequencies)
         total = LinearWords(size, units, penalty, start, name=head.internal("words"))(*weighed)
         if features is not None:
@@ -93,7 +103,7 @@ def answer_by_words(
             outputs[head.name] = mean(above)
         else:
             outputs[head.name] = keras.layers.Activation(
-                ACTIVATIONS[head.kind], dtype="float32", name=answer
+                its_network.activation, dtype="float32", name=answer
             )(total)
     return outputs
 
@@ -116,41 +126,6 @@ def _weigh(padded: Any, words: WordFacts) -> Any:
     return weighed
 
 
-def _penalty_scale(head: Any, units: int, steps: StepFacts | None) -> float:
-    """What a head's penalty is in proportion to, so that one `ridge` suits every kind of head.
-
-    It is the second derivative of the loss by the output, at the share of an even split: a penalty
-    in proportion to it weighs the same against each kind of loss. 1 for a standardised number makes
-    ridge regression of that strength, and an eighth of it, for a binary head, the logistic
-    regression that corresponds. The loss of steps is the mean over thresholds.
-
-    Of K groups it is K - 1 times that. Where words tell of one number that the groups are cut from,
-    what they explain of its variance is spread over the K - 1 dimensions of the groups' shares, and
-    the best ridge is in proportion to what is not explained over what is.
-    """
-    if steps:
-        return 0.25 / units
-    if head.kind == "regression":
-        return 2.0
-    return 0.25 if head.kind == "binary" else (units - 1) / units
-
-
 def steps_start(steps: StepFacts) -> list[float]:
     """The biases with which every author is answered the mean label."""
-    return [_logit(share) for share in steps.shares]
-
-
-def _start(head: Any, constant: list[float] | None) -> list[float]:
-    """The biases with which every author is answered the constant."""
-    if constant is None or not np.isfinite(constant).all():
-        return [0.0] * head.width
-    if head.kind == "regression":
-        return list(constant)
-    if head.kind == "binary":
-        return [_logit(share) for share in constant]
-    return [float(np.log(max(share, SMALLEST_SHARE))) for share in constant]
-
-
-def _logit(share: float) -> float:
-    share = min(max(share, SMALLEST_SHARE), 1 - SMALLEST_SHARE)
-    return float(np.log(share / (1 - share)))
+    return [logit(share) for share in steps.shares]

@@ -21,11 +21,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.heads.names import KNOWN_LOSS
+from components.heads.base import Head
+from components.heads.declared import Heads
 from components.training.convolution import TrunkConv1D
 from components.training.first_convolution import DistinctConv1D, DistinctEmbedding
+from components.training.heads import network_of
 from components.training.layers import OwnGlobalMaxPooling1D, PadTokens, TokenDropout
-from components.training.linear import ACTIVATIONS, ANSWER, LabelFacts, answer_by_words, head_of
+from components.training.linear import ANSWER, LabelFacts, answer_by_words, head_of
 from components.training.optimizer import OnePassAdam
 from components.training.settings import MINIMUM_TOKENS, WINDOW_TOKENS, NetworkSettings
 from components.training.steps import MeanOfSteps, steps_name
@@ -37,22 +39,12 @@ from components.training.windows import (
 )
 from components.training.words import WordFacts
 
-LOSSES = {
-    "regression": keras.losses.MeanSquaredError,
-    "classes": keras.losses.CategoricalCrossentropy,
-    "binary": keras.losses.BinaryCrossentropy,
-}
-KNOWN_LOSS_METRICS = {
-    "regression": keras.metrics.MeanSquaredError,
-    "classes": keras.metrics.CategoricalCrossentropy,
-    "binary": keras.metrics.BinaryCrossentropy,
-}
 DECAYED = ("embeddings", "kernel")
 """Names of the weights that decay, in the trunk and its heads; those of the linear model differ."""
 
 
 def build_model(
-    heads: tuple[Any, ...],
+    heads: Heads,
     vocabulary_size: int,
     network: NetworkSettings,
     *,
@@ -115,7 +107,7 @@ def build_model(
     if network.kind == "reference":
         outputs = {
             head.name: keras.layers.Dense(
-                head.width, ACTIVATIONS[head.kind], dtype="float32", name=head.internal(ANSWER)
+                head.width, network_of(head).activation, dtype="float32", name=head.internal(ANSWER)
             )(features)
             for head in heads
         }
@@ -209,7 +201,7 @@ def _convolution(filters: int, number: int, policy: str) -> keras.layers.Layer:
 
 def compile_model(
     model: keras.Model,
-    heads: tuple[Any, ...],
+    heads: Heads,
     loss_weights: Mapping[str, float],
     learning_rate: float,
     steps: int | None = None,
@@ -236,9 +228,7 @@ def compile_model(
         loss_weights={
             trained[head.name]: float(loss_weights.get(head.name, 1.0)) for head in heads
         },
-        weighted_metrics={
-            head.name: [KNOWN_LOSS_METRICS[head.kind](name=KNOWN_LOSS)] for head in heads
-        },
+        weighted_metrics={head.name: [network_of(head).known_loss()] for head in heads},
     )
 
 
@@ -247,7 +237,7 @@ def trained_output(model: keras.Model, head_name: str) -> str:
     return steps_name(head_name) if steps_name(head_name) in model.output else head_name
 
 
-def make_loss(model: keras.Model, head: Any, label_smoothing: float = 0.0) -> keras.losses.Loss:
+def make_loss(model: keras.Model, head: Head, label_smoothing: float = 0.0) -> keras.losses.Loss:
     """The loss of a head's `trained_output`.
 
     Labels of classes and binary heads are smoothed (Szegedy et al., "Rethinking the Inception
@@ -256,8 +246,7 @@ def make_loss(model: keras.Model, head: Any, label_smoothing: float = 0.0) -> ke
     """
     if trained_output(model, head.name) != head.name:
         return keras.losses.BinaryCrossentropy()
-    loss = LOSSES[head.kind]
-    return loss() if head.kind == "regression" else loss(label_smoothing=label_smoothing)
+    return network_of(head).loss(label_smoothing)
 
 
 def for_outputs(batches: tf.data.Dataset, model: keras.Model) -> tf.data.Dataset:

@@ -30,6 +30,7 @@ from components.training.calibration import calibrate
 from components.training.dataset import read_examples
 from components.training.distribution import choose_strategy, is_chief, wait_for_all
 from components.training.fitting import TrainingData
+from components.training.heads import network_of
 from components.training.hooks import HookSettings, read_tokens
 from components.training.learning import Learned, learn
 from components.training.model import choose_precision
@@ -145,13 +146,8 @@ def calibrated_model(
     It is fitted on the answers of `learned.selected`, which `eval` has not taught.
     """
     heads, bands = settings.heads, settings.judging.age_bands
-    facts = ServedModel(learned.selected, transform, heads, bands).label_facts()
-    scales = {
-        head.name: float(facts[deviation].numpy()[0, 0])
-        if (deviation := head.internal("deviation")) in facts
-        else 1.0
-        for head in heads
-    }
+    facts = label_facts(ServedModel(learned.selected, transform, heads, bands).label_facts(), heads)
+    scales = {head.name: network_of(head).scale(facts) for head in heads}
     fitted = calibrate(
         learned.selected,
         data,

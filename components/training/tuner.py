@@ -24,6 +24,7 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
+from components.heads.declared import Heads
 from components.training.fitting import OBJECTIVE, TrainingData, fit, take_fraction
 from components.training.hooks import HookSettings
 from components.training.linear import LabelFacts
@@ -88,7 +89,7 @@ def make_tuner(
 
 def declare_space(
     hp: keras_tuner.HyperParameters,
-    heads: tuple[Any, ...],
+    heads: Heads,
     space: SearchSpace,
     training: TrainingSettings,
     network: NetworkSettings,

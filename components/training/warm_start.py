@@ -34,8 +34,10 @@ import numpy as np
 import tensorflow as tf
 
 from components.features.transform import RESERVED_IDS
+from components.heads.base import Head
 from components.training.dataset import NO_PAIRS
 from components.training.earlier_names import EarlierNetwork, with_separators
+from components.training.heads import network_of
 from components.training.linear import ANSWER, head_of
 from components.training.pairs import FIRST_PLACE, NeighbourPairs
 from components.training.steps import MeanOfSteps, steps_name
@@ -91,7 +93,7 @@ def save_network(
     Args:
         model: trained.
         tokens: of its vocabulary, in the order of their ids.
-        facts: `<head>.mean`, `<head>.deviation` of regression heads.
+        facts: of `label_facts`.
         folder: a path or an address; made here.
     """
     tf.io.gfile.makedirs(folder)
@@ -136,7 +138,7 @@ def start_from(
     folder: str,
     tokens: Sequence[str],
     facts: Mapping[str, float],
-    heads: Sequence[Any],
+    heads: Sequence[Head],
 ) -> WarmStart:
     """Carries an earlier network's weights over into a new one, in place.
 
@@ -185,13 +187,12 @@ def start_from(
     return start
 
 
-def label_facts(features: Mapping[str, Any], heads: Sequence[Any]) -> dict[str, float]:
-    """Mean and deviation of regression heads, from the transform graph's own answer."""
+def label_facts(features: Mapping[str, Any], heads: Sequence[Head]) -> dict[str, float]:
+    """What heads' outputs are scaled by, such as `<head>.mean`, from the transform graph."""
     return {
         head.internal(fact): float(features[head.internal(fact)].numpy()[0, 0])
         for head in heads
-        if head.kind == "regression"
-        for fact in ("mean", "deviation")
+        for fact in network_of(head).facts
     }
 
 
@@ -205,7 +206,7 @@ def _weights(model: keras.Model) -> list[tuple[str, Any]]:
     ]
 
 
-def _shared_name(name: str, heads: Sequence[Any]) -> str:
+def _shared_name(name: str, heads: Sequence[Head]) -> str:
     """One name for a head's layer over the trunk, which a wide network calls `<head>.trunk`."""
     layer, _, weight = name.partition("/")
     for head in heads:
@@ -214,11 +215,11 @@ def _shared_name(name: str, heads: Sequence[Any]) -> str:
     return name
 
 
-def _is_of_tokens(name: str, heads: Sequence[Any]) -> bool:
+def _is_of_tokens(name: str, heads: Sequence[Head]) -> bool:
     return name == "embedding/embeddings" or name in {f"{h.internal('words')}/table" for h in heads}
 
 
-def _misfit(name: str, old: np.ndarray | None, variable: Any, heads: Sequence[Any]) -> str:
+def _misfit(name: str, old: np.ndarray | None, variable: Any, heads: Sequence[Head]) -> str:
     """Why a weight cannot be carried over; empty where it can."""
     if old is None:
         return "not in the earlier network"
@@ -228,7 +229,7 @@ def _misfit(name: str, old: np.ndarray | None, variable: Any, heads: Sequence[An
 
 
 def _other_steps(
-    name: str, before: Mapping[str, float], now: Mapping[str, float], heads: Sequence[Any]
+    name: str, before: Mapping[str, float], now: Mapping[str, float], heads: Sequence[Head]
 ) -> str:
     """Why a number's layer cannot be carried over, though its shape is the same."""
     for head in heads:
@@ -300,27 +301,19 @@ def _by_token(old: np.ndarray, variable: Any, kept: list[tuple[int, int]]) -> np
 
 
 def _natural(
-    earlier: EarlierNetwork, facts: Mapping[str, float], heads: Sequence[Any]
+    earlier: EarlierNetwork, facts: Mapping[str, float], heads: Sequence[Head]
 ) -> dict[str, np.ndarray]:
-    """The earlier arrays by shared names, numbers' last layers in the new mean and deviation.
-
-    The network answers in deviations from the mean: y * d + m stays where the layer's weights are
-    multiplied by d_old / d_new, and (m_old - m_new) / d_new is added to its bias.
-    """
+    """The earlier arrays by shared names, last layers so that answers stay under the new facts."""
     arrays = {_shared_name(name, heads): array for name, array in earlier.arrays.items()}
     for head in heads:
-        mean, deviation = head.internal("mean"), head.internal("deviation")
-        if mean not in earlier.facts or mean not in facts:
+        moved = network_of(head).moved(earlier.facts, facts)
+        if moved is None or steps_name(head.name) in earlier.facts:
             continue
-        if steps_name(head.name) in earlier.facts:
-            continue
-        ratio = earlier.facts[deviation] / facts[deviation]
-        shift = (earlier.facts[mean] - facts[mean]) / facts[deviation]
+        ratio, rise = moved
         for part in (f"{ANSWER}/kernel", f"{ANSWER}/bias", "words/table", "words/bias"):
             name = head.internal(part)
             if name in arrays:
-                moved = shift if part.endswith("/bias") else 0.0
-                arrays[name] = arrays[name] * ratio + moved
+                arrays[name] = arrays[name] * ratio + (rise if part.endswith("/bias") else 0.0)
     return arrays
 
 

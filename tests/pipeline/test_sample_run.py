@@ -13,7 +13,7 @@ import yaml
 from command import read_summary, run_command, versions
 
 from components.heads.calibration import fit_temperature
-from components.serving.export import divide_logits
+from components.training.heads import divide_logits
 
 
 @pytest.fixture(scope="module")

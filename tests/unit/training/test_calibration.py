@@ -22,10 +22,11 @@ from components.features.transform import preprocessing_fn
 from components.heads.calibration import Calibration, fit_half_width, fit_temperature
 from components.heads.declared import DEFAULT_HEADS, heads_to_json, parse_heads
 from components.judging.settings import JudgingSettings
-from components.serving.export import ServedModel, divide_logits, export
+from components.serving.export import ServedModel, export
 from components.training.calibration import calibrate
 from components.training.dataset import read_examples
 from components.training.fitting import FitState, load_data
+from components.training.heads import divide_logits
 from components.training.hooks import HookSettings
 from components.training.learning import Learned
 from components.training.model import build_model

@@ -1,0 +1,326 @@
+"""The TensorFlow part of each kind of head: its target, its output and how it is trained.
+
+`network_of` finds a head's class by its kind, one of this module's or one that another package
+brings (`components.heads.kinds`). Transform's workers import this too. Knows nothing of TFX.
+"""
+
+from __future__ import annotations
+
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from components.features.labels import dense, in_every_row, known
+from components.features.moments import mean_and_variance
+from components.heads.base import Head
+from components.heads.binary import BinaryHead
+from components.heads.calibration import SMALLEST_PROBABILITY
+from components.heads.classes import ClassesHead
+from components.heads.kinds import Kinds
+from components.heads.names import KNOWN_LOSS
+from components.ingest.amounts import QUANTILE_ERROR
+
+SMALLEST_SHARE = 1e-4
+
+
+class HeadNetwork(ABC):
+    """What belongs to a kind of head in the transform graph, the network and the served model.
+
+    Targets and outputs are float32 `[batch, head.width]`.
+    """
+
+    activation: ClassVar[str] = "linear"
+    """Of the last layer, as Keras names it."""
+    facts: ClassVar[tuple[str, ...]] = ()
+    """What the training split says of labels that outputs are scaled by: one number each, which
+    `features` gives as `<head>.<fact>`."""
+    variance_share: ClassVar[float] = 1.0
+    """What stands before exp(-s) loss where the loss's own variance exp(s) is learned."""
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+
+    # In the transform graph
+
+    @abstractmethod
+    def features(self, labels: tf.SparseTensor) -> dict[str, tf.Tensor]:
+        """The transformed features of raw labels.
+
+        Args:
+            labels: `[batch, 0 or 1]` float32, int64 or string, as `head.stored_as` says.
+
+        Returns:
+            `<head>`, the target, finite where the label is unknown; `<head>.known` `[batch, 1]`;
+            and what the training split says of labels, the same in every row.
+        """
+
+    # In training
+
+    @abstractmethod
+    def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
+        """The proper loss that `head.losses` computes; its `call` gives one number an author."""
+
+    def known_loss(self) -> keras.metrics.Metric:
+        """The mean loss over known labels, which skill is made of."""
+        return keras.metrics.MeanMetricWrapper(self.loss().call, name=KNOWN_LOSS)
+
+    @abstractmethod
+    def start(self, constant: Sequence[float]) -> list[float]:
+        """The biases under the activation with which every author is answered the constant.
+
+        Args:
+            constant: mean target, `[width]`, finite.
+        """
+
+    @abstractmethod
+    def penalty_scale(self, constant: Sequence[float] | None) -> float:
+        """What the penalty of its linear model is in proportion to, so that one `ridge` suits all.
+
+        It is the second derivative of the loss by the output under the activation, at an even
+        split of shares or else at the constant: a penalty in proportion to it weighs the same
+        against each kind of loss.
+
+        Args:
+            constant: mean target, `[width]`; None where nothing is known.
+        """
+
+    def moved(
+        self, earlier: Mapping[str, float], facts: Mapping[str, float]
+    ) -> tuple[float, float] | None:
+        """How an earlier last layer goes on answering the same under new `facts`.
+
+        Returns:
+            What its weights are multiplied by and what its biases then are raised by; None where
+            they stay.
+        """
+        del earlier, facts
+        return None
+
+    # In the served model
+
+    def scale(self, facts: Mapping[str, float]) -> float:
+        """What 1 of an output is in the unit of the answer."""
+        del facts
+        return 1.0
+
+    def natural(self, values: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """A target or an output of the network in the units of the answer, float32.
+
+        Args:
+            values: `[batch, width]`.
+            features: transformed, such as `<head>.mean`.
+        """
+        del features
+        return tf.cast(values, tf.float32)
+
+    def answer(
+        self,
+        output: tf.Tensor,
+        features: Mapping[str, tf.Tensor],
+        certainty: Mapping[str, Any],
+    ) -> tf.Tensor:
+        """The served answer: `natural`, calibrated.
+
+        Args:
+            output: of the network.
+            features: transformed.
+            certainty: of `Calibration.description`; may be empty.
+        """
+        del certainty
+        return self.natural(output, features)
+
+    def slices(self, labels: tf.Tensor, bounds: list[float]) -> tf.Tensor:
+        """Names of the slices that authors are judged in where `head.sliced`, `[batch, 1]`.
+
+        Args:
+            labels: in natural units.
+            bounds: of the bands that numbers are sliced by.
+        """
+        names = band_names(bounds)
+        return tf.gather(names, tf.searchsorted(bounds, labels[:, 0], side="right"))[:, tf.newaxis]
+
+    def description(self, features: Mapping[str, tf.Tensor]) -> dict[str, Any]:
+        """What `assets/heads.json` says of the head beside its declaration."""
+        del features
+        return {}
+
+
+class RegressionNetwork(HeadNetwork):
+    """A standardised number under squared error."""
+
+    facts = ("mean", "deviation")
+    # Of the likelihood of a normal distribution.
+    variance_share = 0.5
+
+    def features(self, labels: tf.SparseTensor) -> dict[str, tf.Tensor]:
+        is_known = known(labels)
+        mean, variance = mean_and_variance(labels.values)
+        mean = tf.cast(mean, tf.float32)
+        deviation = tf.maximum(tf.cast(tf.sqrt(variance), tf.float32), 1e-6)
+        return {
+            self.head.name: (dense(labels, 0.0) - mean) / deviation * is_known,
+            self.head.known_name: is_known,
+            self.head.internal("mean"): in_every_row(tf.reshape(mean, [1]), is_known),
+            self.head.internal("deviation"): in_every_row(tf.reshape(deviation, [1]), is_known),
+        }
+
+    def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
+        """A number has no smoothing."""
+        return keras.losses.MeanSquaredError()
+
+    def start(self, constant: Sequence[float]) -> list[float]:
+        return list(constant)
+
+    def penalty_scale(self, constant: Sequence[float] | None) -> float:
+        """1 of `ridge` makes ridge regression of that strength."""
+        return 2.0
+
+    def moved(
+        self, earlier: Mapping[str, float], facts: Mapping[str, float]
+    ) -> tuple[float, float] | None:
+        """Y * d + m stays: times d_old / d_new, and (m_old - m_new) / d_new more."""
+        mean, deviation = map(self.head.internal, self.facts)
+        if mean not in earlier or mean not in facts:
+            return None
+        ratio = earlier[deviation] / facts[deviation]
+        return ratio, (earlier[mean] - facts[mean]) / facts[deviation]
+
+    def scale(self, facts: Mapping[str, float]) -> float:
+        return facts[self.head.internal("deviation")]
+
+    def natural(self, values: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        mean, deviation = (features[self.head.internal(fact)] for fact in self.facts)
+        return tf.cast(values, tf.float32) * deviation + mean
+
+
+class ProbabilityNetwork(HeadNetwork):
+    """Probabilities under cross-entropy, calibrated by a temperature."""
+
+    def answer(
+        self,
+        output: tf.Tensor,
+        features: Mapping[str, tf.Tensor],
+        certainty: Mapping[str, Any],
+    ) -> tf.Tensor:
+        return divide_logits(self.natural(output, features), certainty.get("temperature", 1.0))
+
+
+class ClassesNetwork(ProbabilityNetwork):
+    """One-hot groups, cut in the graph where amounts are given."""
+
+    head: ClassesHead
+    activation = "softmax"
+
+    def features(self, labels: tf.SparseTensor) -> dict[str, tf.Tensor]:
+        head, is_known = self.head, known(labels)
+        outputs = {head.known_name: is_known}
+        if head.given_as == "amount":
+            boundaries = tft.quantiles(labels.values, head.classes, QUANTILE_ERROR)
+            boundaries = tf.reshape(tf.cast(boundaries, tf.float32), [head.classes - 1])
+            groups = tf.searchsorted(boundaries, dense(labels, 0.0)[:, 0], side="right")
+            outputs[head.internal("boundaries")] = in_every_row(boundaries, is_known)
+        else:
+            groups = tf.cast(dense(labels, 0)[:, 0], tf.int32)
+        outputs[head.name] = tf.one_hot(groups, head.classes, dtype=tf.float32) * is_known
+        return outputs
+
+    def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
+        return keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
+
+    def start(self, constant: Sequence[float]) -> list[float]:
+        return [float(np.log(max(share, SMALLEST_SHARE))) for share in constant]
+
+    def penalty_scale(self, constant: Sequence[float] | None) -> float:
+        """Of K groups K - 1 times the derivative, which is 1 / K.
+
+        Where words tell of one number that the groups are cut from, what they explain of its
+        variance is spread over the K - 1 dimensions of the groups' shares, and the best ridge is in
+        proportion to what is not explained over what is.
+        """
+        return (self.head.classes - 1) / self.head.classes
+
+    def description(self, features: Mapping[str, tf.Tensor]) -> dict[str, Any]:
+        """`boundaries`, where the groups were cut from an amount."""
+        name = self.head.internal("boundaries")
+        return {"boundaries": features[name].numpy()[0].tolist()} if name in features else {}
+
+
+class BinaryNetwork(ProbabilityNetwork):
+    """The probability of the positive value."""
+
+    head: BinaryHead
+    activation = "sigmoid"
+
+    def features(self, labels: tf.SparseTensor) -> dict[str, tf.Tensor]:
+        value = dense(labels, b"")
+        positive = tf.cast(tf.equal(value, self.head.positive), tf.float32)
+        negative = tf.cast(tf.equal(value, self.head.negative), tf.float32)
+        return {self.head.name: positive, self.head.known_name: positive + negative}
+
+    def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
+        return keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing)
+
+    def start(self, constant: Sequence[float]) -> list[float]:
+        return [logit(share) for share in constant]
+
+    def penalty_scale(self, constant: Sequence[float] | None) -> float:
+        """An eighth of a number's makes the logistic regression that corresponds."""
+        return 0.25
+
+    def slices(self, labels: tf.Tensor, bounds: list[float]) -> tf.Tensor:
+        return tf.where(labels > 0, self.head.positive, self.head.negative)
+
+
+NETWORKS: Kinds[HeadNetwork] = Kinds(
+    "authorprofile.networks",
+    HeadNetwork,  # type: ignore[type-abstract]
+    regression=RegressionNetwork,
+    classes=ClassesNetwork,
+    binary=BinaryNetwork,
+)
+
+
+def network_of(head: Head) -> HeadNetwork:
+    """The TensorFlow part of a head."""
+    return NETWORKS[head.kind](head)
+
+
+def logit(share: float) -> float:
+    """Of a probability that is kept away from 0 and 1."""
+    share = min(max(share, SMALLEST_SHARE), 1 - SMALLEST_SHARE)
+    return float(np.log(share / (1 - share)))
+
+
+def divide_logits(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
+    """Probabilities with their logits divided by a temperature; one column is that of two values.
+
+    p ** (1 / T), scaled to a sum of 1: float32 `[batch, units]` -> the same. A temperature of 1
+    leaves them untouched.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, section 4.2.
+    """
+    if temperature == 1.0:
+        return probabilities
+    if probabilities.shape[1] == 1:
+        both = tf.concat([1.0 - probabilities, probabilities], axis=1)
+        return divide_logits(both, temperature)[:, 1:]
+    logits = tf.math.log(tf.clip_by_value(probabilities, SMALLEST_PROBABILITY, 1.0))
+    return tf.nn.softmax(logits / temperature)
+
+
+def band_names(bounds: list[float]) -> list[str]:
+    """Names of the bands that bounds cut.
+
+    >>> band_names([25.0, 35.0])
+    ['below 25', '25-35', '35 and above']
+    """
+    if not bounds:
+        return ["all"]
+    inner = [f"{low:g}-{high:g}" for low, high in itertools.pairwise(bounds)]
+    return [f"below {bounds[0]:g}", *inner, f"{bounds[-1]:g} and above"]
