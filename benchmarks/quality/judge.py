@@ -1,7 +1,7 @@
 """Answers of `test` authors to the terms that scores are made of, and the constant's answers.
 
 Enters: a fold's answers, standardised as the network gives them. Leaves: each author's terms (the
-sums that the pipeline's Evaluator adds up, `components.judging.scores`), which are kept in the
+sums that the pipeline's Evaluator adds up, `Head.terms`), which are kept in the
 results; `components.comparison.judging` makes scores of them. Called by `measure` and `table`.
 """
 
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.corpus import Corpus, Fold, targets_of
-from components.judging.scores import head_scores
 
 MAIN_SCORES = {"regression": "mae", "classes": "accuracy", "binary": "accuracy"}
 
@@ -30,12 +29,12 @@ def author_terms(
     for head in heads:
         if head.name not in answers:
             continue
-        scale, scores = fold.scales.get(head.name), head_scores(head)
+        scale = fold.scales.get(head.name)
         label, given = targets[head.name].astype(float), np.asarray(answers[head.name], float)
         if scale:
             label, given = (scale[0] + scale[1] * values for values in (label, given))
         terms[head.name] = {
-            corpus.authors[number]: [float(f"{v:.6g}") for v in scores.terms(y, p)]
+            corpus.authors[number]: [float(f"{v:.6g}") for v in head.terms(y, p)]
             for number, y, p, mask in zip(fold.test, label, given, known[head.name], strict=True)
             if mask
         }

@@ -39,7 +39,7 @@ from tfx.utils import io_utils
 from components.comparison import COMPARISON_FILE
 from components.comparison.judging import Terms, score_over_runs
 from components.comparison.networks import Row, comparison_rows, train_row
-from components.judging.scores import head_scores
+from components.heads.metrics import SKILL
 from components.serving.export import ServedModel
 from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings
@@ -207,7 +207,6 @@ def author_terms(served: ServedModel, pattern: str) -> dict[str, Terms]:
         answers, labels = served.serve_examples(batch), served.transform_features(batch)
         ids = tf.io.parse_example(batch, {"author_id": tf.io.FixedLenFeature([], tf.string)})
         for head in served.heads:
-            scores = head_scores(head)
             for author, label, answer, known in zip(
                 ids["author_id"].numpy(),
                 labels[head.name].numpy().astype(np.float64),
@@ -216,7 +215,7 @@ def author_terms(served: ServedModel, pattern: str) -> dict[str, Terms]:
                 strict=True,
             ):
                 if known:
-                    terms[head.name][author.decode()] = scores.terms(label, answer).tolist()
+                    terms[head.name][author.decode()] = head.terms(label, answer).tolist()
     return dict(terms)
 
 
@@ -232,8 +231,7 @@ def _skills(settings: HookSettings, runs: list[dict[str, Terms]]) -> dict[str, d
             head, [run[head.name] for run in runs], settings.judging.confidence
         )
         mean, lower, upper = (
-            value if math.isfinite(value) else None
-            for value in scores.get("skill", (math.nan,) * 3)
+            value if math.isfinite(value) else None for value in scores.get(SKILL, (math.nan,) * 3)
         )
         found[head.name] = {"mean": mean, "lower": lower, "upper": upper}
     return found

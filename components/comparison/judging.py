@@ -1,7 +1,7 @@
 """Scores of networks that were trained several times: over seeds, with intervals over authors.
 
 Enters: each author's terms of every run (the sums that the Evaluator adds up,
-`components.judging.scores`). Leaves: a head's scores with the Evaluator's own bootstrap. Terms of
+`Head.terms`). Leaves: a head's scores with the Evaluator's own bootstrap. Terms of
 an author are averaged over the runs before the bootstrap, so the interval says how far the mean
 over seeds may be off for other authors. Called by `component`. Memory: the terms of every author
 judged, about 200 bytes a head.
@@ -10,19 +10,18 @@ judged, about 200 bytes a head.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from components.heads.base import Head
 from components.judging.bootstrap import author_weights, interval
-from components.judging.scores import head_scores
 
 Terms = Mapping[str, Sequence[float]]
 """{author_id: terms} of one head in one run."""
 
 
 def score_over_runs(
-    head: Any, runs: Sequence[Terms], confidence: float
+    head: Head, runs: Sequence[Terms], confidence: float
 ) -> dict[str, tuple[float, float, float]]:
     """Scores of one head as (value, lower end, upper end), NaN where undefined.
 
@@ -36,7 +35,7 @@ def score_over_runs(
 
 
 def difference_over_runs(
-    head: Any, runs: Sequence[Terms], others: Sequence[Terms], confidence: float
+    head: Head, runs: Sequence[Terms], others: Sequence[Terms], confidence: float
 ) -> dict[str, tuple[float, float, float]]:
     """Scores of `runs` less those of `others` on the authors that both judge, as above.
 
@@ -60,13 +59,13 @@ def _mean_terms(runs: Sequence[Terms]) -> dict[str, np.ndarray]:
     return {author: np.mean(terms, axis=0) for author, terms in by_author.items()}
 
 
-def _resampled(head: Any, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _resampled(head: Head, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Each score on all authors, then on each of the bootstrap's samples of them."""
     if not means:
         return {}
     sums = sum(np.outer(author_weights(a.encode()), means[a]) for a in sorted(means))
     total = sum(means[author] for author in sorted(means))
-    return head_scores(head).scores(np.asarray(sums), np.asarray(total))
+    return head.scores(np.asarray(sums), np.asarray(total))
 
 
 def _with_intervals(

@@ -330,6 +330,11 @@ class Head(BaseModel, ABC):
     def constants(self, whole: Array, histogram: Array) -> dict[str, float]:
         """The constant predictor's own scores, by the same names."""
 
+    def comparison_note(self, older: Mapping[str, Any], newer: Mapping[str, Any]) -> str:
+        """What to mind where two models are compared, by their entries in `assets/heads.json`."""
+        del older, newer
+        return ""
+
     @property
     def metric_unit(self) -> str:
         """Unit of those metrics that have one."""

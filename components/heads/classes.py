@@ -255,3 +255,8 @@ class ClassesHead(Head):
             "within_one_group": float(np.convolve(shares, np.ones(3), mode="same").max()),
             "cross_entropy": float(shares @ surprisal(shares)),
         }
+
+    def comparison_note(self, older: Mapping[str, Any], newer: Mapping[str, Any]) -> str:
+        if older.get("boundaries") == newer.get("boundaries"):
+            return ""
+        return "each model is judged on its own groups, cut at other amounts"

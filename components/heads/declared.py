@@ -13,6 +13,7 @@ from components.heads.base import Head
 from components.heads.binary import BinaryHead
 from components.heads.classes import ClassesHead
 from components.heads.kinds import Kinds
+from components.heads.metrics import SKILL, Metric
 from components.heads.names import SEPARATOR
 from components.heads.regression import RegressionHead
 
@@ -68,3 +69,15 @@ def heads_from_json(text: str) -> Heads:
     return tuple(
         _DECLARED.validate_python(declaration) for declaration in json.loads(text)["heads"]
     )
+
+
+def known_kind(kind: str) -> str:
+    """The kind itself. Raises ValueError where there is none of that name."""
+    if kind not in HEADS:
+        raise ValueError(f"the kind of a head must be one of {', '.join(HEADS)}; it is {kind!r}")
+    return kind
+
+
+def metrics_of(kind: str) -> dict[str, Metric]:
+    """What a kind of head is scored by, by key: what people know best first, skill last."""
+    return {metric.key: metric for metric in (*HEADS[kind].metrics, Metric(SKILL, SKILL, SKILL))}

@@ -8,15 +8,16 @@ Enters: each head's scores on `test`, and beside them those of the model in serv
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from components.heads.declared import known_kind, metrics_of
+from components.heads.metrics import format_estimate, format_number
 from components.judging.bootstrap import MINIMUM_LABELS
 from components.judging.settings import JudgingSettings
 
 VERDICT_FILE = "verdict.json"
-_LEADING = {"regression": ("mae", "MAE"), "classes": ("accuracy",) * 2, "binary": ("auc", "AUC")}
 _ROUNDING = 1e-9
 
 
@@ -36,10 +37,10 @@ class HeadResult(_Record):
     """What a head reached on some authors, and what the best constant predictor would have."""
 
     name: str
-    kind: Literal["regression", "classes", "binary"]
-    unit: str = Field("", description="unit of a regression head's metrics")
+    kind: Annotated[str, AfterValidator(known_kind)]
+    unit: str = Field("", description="of those metrics that have one")
     labels: int = Field(description="authors whose label is known")
-    metrics: dict[str, Estimate] = Field(description="by name, as in `scores`, skill apart")
+    metrics: dict[str, Estimate] = Field(description="by name, as in `Head.metrics`, skill apart")
     constant: dict[str, float | None] = Field(description="the constant predictor's, same names")
     skill: Estimate = Field(description="1 - loss / loss of the best constant predictor")
 
@@ -177,24 +178,15 @@ def _gap(amount: float) -> str:
 
 def describe(verdict: HeadVerdict) -> str:
     """One line for the console, such as
-    `age: MAE 4.1 years [3.8, 4.5], constant 8.2, skill 0.61 [0.52, 0.69]: blessed`.
+    `age: MAE 4.10 years [3.80, 4.50], constant 8.20, skill 0.610 [0.520, 0.690]: blessed`.
     """
-    key, title = _LEADING[verdict.kind]
-    unit = f" {verdict.unit}" if verdict.unit else ""
-    score = _interval(verdict.metrics.get(key, Estimate(value=None)), unit)
-    line = f"{verdict.name}: {title} {score}, constant {_number(verdict.constant.get(key))}, "
-    line += f"skill {_interval(verdict.skill)}: "
+    leading = next(iter(metrics_of(verdict.kind).values()))
+    unit = f" {verdict.unit}" if leading.has_unit else ""
+    told = verdict.model_dump()
+    score = format_estimate(told["metrics"].get(leading.key), unit)
+    constant = format_number(verdict.constant.get(leading.key))
+    line = f"{verdict.name}: {leading.short} {score}, constant {constant}, "
+    line += f"skill {format_estimate(told['skill'])}: "
     if not verdict.blessed:
         return f"{line}not blessed, it {verdict.reason}"
     return line + (verdict.reason if verdict.accepted else "blessed")
-
-
-def _interval(estimate: Estimate, unit: str = "") -> str:
-    ends = f" [{_number(estimate.lower)}, {_number(estimate.upper)}]"
-    return _number(estimate.value) + unit + ("" if estimate.lower is None else ends)
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "unknown"
-    return f"{value:,.1f}" if abs(value) >= 1 else f"{value:z.2f}"

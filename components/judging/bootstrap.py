@@ -1,10 +1,11 @@
 """Intervals over authors: how often each author is drawn, and what the draws say.
 
 Enters: an author's id; later, a score in every replicate of the test split. Leaves: whole-number
-weights, the same for an author wherever and whenever they are asked for, and the ends of an
-interval. Called by `metrics`. TFMA has intervals of its own; they are not used because their level
-is fixed at 95 %, their 20 replicates differ from run to run, and the candidate and the model in
-service would be drawn apart, which hides the difference between them.
+weights, the same for an author wherever and whenever they are asked for, scores that need an order
+of the authors in every replicate, and the ends of an interval. Called by `metrics`. TFMA has
+intervals of its own; they are not used because their level is fixed at 95 %, their 20 replicates
+differ from run to run, and the candidate and the model in service would be drawn apart, which hides
+the difference between them.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from components.heads.base import Head
+
 Array = NDArray[np.float64]
 
 REPLICATES = 1000
 MINIMUM_LABELS = 10
 MAXIMUM_UNDEFINED = 0.1
+_SEED = 20_231
+_BLOCKS = 10
 
 
 def _counts_by_draw() -> NDArray[np.uint8]:
@@ -48,6 +53,27 @@ def author_weights(author_id: bytes) -> Array:
     weights = np.concatenate([[1.0], _COUNTS_BY_DRAW[draws]])
     weights.flags.writeable = False
     return weights
+
+
+def ranked_scores(head: Head, histogram: Array) -> dict[str, Array]:
+    """A head's scores that need an order: `[1 + REPLICATES]` each, the split itself first.
+
+    An author counts Poisson(1) times in a replicate, so a bin of n authors counts Poisson(n) times:
+    the replicates follow from the histogram, none need be kept.
+    """
+    scores = head.ranked_scores(histogram)
+    if not scores:
+        return {}
+    occupied = histogram[:, histogram.any(axis=0)]
+    draws = np.random.RandomState(_SEED)
+    block = (REPLICATES // _BLOCKS, *occupied.shape)
+    replicates = [
+        head.ranked_scores(draws.poisson(occupied, block).astype(float)) for _ in range(_BLOCKS)
+    ]
+    return {
+        name: np.concatenate([[score], *(drawn[name] for drawn in replicates)])
+        for name, score in scores.items()
+    }
 
 
 def interval(replicates: Array, labels: int, confidence: float) -> tuple[float, float]:

@@ -7,10 +7,10 @@ here raises for the sake of the older model: what it cannot answer is left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from components.heads.declared import Heads
 from components.judging.blessing import Baseline
 from components.judging.signatures import (
     UnfitModelError,
@@ -43,7 +43,7 @@ class InService:
 
 
 def compare_with(
-    uri: str, artifact_id: int, path: str, candidate_path: str, heads: Sequence[Any]
+    uri: str, artifact_id: int, path: str, candidate_path: str, heads: Heads
 ) -> InService:
     """Finds out which heads of the model in service can be compared.
 
@@ -59,16 +59,18 @@ def compare_with(
     compared = tuple(head.name for head in heads if head.name not in faults)
     notes = {name: f"judged against the constant alone: {why}" for name, why in faults.items()}
     newer = declared_heads(candidate_path)
-    for name in compared:
-        if older.get(name, {}).get("boundaries") != newer.get(name, {}).get("boundaries"):
-            notes[name] = "each model is judged on its own groups, cut at other amounts"
+    for head in heads:
+        if head.name in compared:
+            entries = older.get(head.name, {}), newer.get(head.name, {})
+            if note := head.comparison_note(*entries):
+                notes[head.name] = note
     left_out = "" if compared else next(iter(faults.values()))
     record = Baseline(uri=uri, artifact_id=artifact_id, left_out=left_out)
     masks = mask_names(path, heads) if compared else {}
     return InService(record=record, path=path, heads=compared, masks=masks, notes=notes)
 
 
-def _faults(path: str, older: dict[str, dict[str, Any]], heads: Sequence[Any]) -> dict[str, str]:
+def _faults(path: str, older: dict[str, dict[str, Any]], heads: Heads) -> dict[str, str]:
     """Why a head cannot be compared, by its name; only heads that cannot be are in it."""
     try:
         faults = unanswered_heads(path, heads)

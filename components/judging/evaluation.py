@@ -26,8 +26,8 @@ from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.proto import config_pb2
 from tfx_bsl.public import tfxio
 
-from components.heads.classes import ClassesHead
-from components.heads.declared import heads_to_json
+from components.heads.base import Head
+from components.heads.declared import Heads, heads_to_json
 from components.heads.names import internal_name
 from components.judging.metrics import AUTHOR_ID, AuthorScores
 from components.judging.settings import JudgingSettings
@@ -39,7 +39,7 @@ AUTHORS_A_BATCH = 64
 
 
 def make_eval_config(
-    heads: Sequence[Any],
+    heads: Heads,
     settings: JudgingSettings,
     baseline_masks: Mapping[str, str] = MappingProxyType({}),
 ) -> config_pb2.EvalConfig:
@@ -54,7 +54,6 @@ def make_eval_config(
     models = [_model_spec(CANDIDATE, {head.name: head.known_name for head in heads})]
     if baseline_masks:
         models.append(_model_spec(BASELINE, baseline_masks))
-    sliced = [head for head in heads if not isinstance(head, ClassesHead)]
     return config_pb2.EvalConfig(
         model_specs=models,
         metrics_specs=[
@@ -63,7 +62,11 @@ def make_eval_config(
         ],
         slicing_specs=[
             config_pb2.SlicingSpec(),
-            *(config_pb2.SlicingSpec(feature_keys=[head.slice_name]) for head in sliced),
+            *(
+                config_pb2.SlicingSpec(feature_keys=[head.slice_name])
+                for head in heads
+                if head.sliced
+            ),
         ],
         options=config_pb2.Options(include_default_metrics={"value": False}),
     )
@@ -81,7 +84,7 @@ def _model_spec(name: str, masks: Mapping[str, str]) -> config_pb2.ModelSpec:
     )
 
 
-def _metrics_spec(head: Any, settings: JudgingSettings, compared: bool) -> config_pb2.MetricsSpec:
+def _metrics_spec(head: Head, settings: JudgingSettings, compared: bool) -> config_pb2.MetricsSpec:
     config = {"head": heads_to_json((head,)), "confidence": settings.confidence}
     return config_pb2.MetricsSpec(
         metrics=[

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +23,7 @@ from tfx.types import artifact_utils, component_spec, standard_artifacts, system
 from tfx.utils import io_utils, path_utils
 
 from components.beam_graphs import answers_kept
-from components.heads.declared import heads_from_json, heads_to_json
+from components.heads.declared import Heads, heads_from_json, heads_to_json
 from components.judging.blessing import VERDICT_FILE, Comparison, Verdict, describe, judge_head
 from components.judging.comparison import InService, compare_with
 from components.judging.evaluation import BASELINE, CANDIDATE, evaluate, make_eval_config
@@ -41,7 +40,7 @@ SPLIT = "test"
 class _Job:
     """What does not change between an evaluation and its repetition."""
 
-    heads: Sequence[Any]
+    heads: Heads
     settings: JudgingSettings
     file_patterns: list[str]
     path: str
@@ -108,7 +107,7 @@ def _serving_path(model: types.Artifact) -> str:
     return str(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))
 
 
-def _require_every_head(path: str, heads: Sequence[Any]) -> None:
+def _require_every_head(path: str, heads: Heads) -> None:
     missing = unanswered_heads(path, heads)
     if missing:
         faults = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
@@ -116,7 +115,7 @@ def _require_every_head(path: str, heads: Sequence[Any]) -> None:
 
 
 def _in_service(
-    artifacts: list[types.Artifact], candidate_path: str, heads: Sequence[Any]
+    artifacts: list[types.Artifact], candidate_path: str, heads: Heads
 ) -> InService | None:
     if not artifacts or is_empty(artifacts[0]):
         return None
@@ -223,7 +222,7 @@ class HeadEvaluator(base_beam_component.BaseBeamComponent):
         self,
         examples: types.BaseChannel,
         model: types.BaseChannel,
-        heads: Sequence[Any],
+        heads: Heads,
         settings: JudgingSettings,
         baseline_model: types.BaseChannel | None = None,
     ) -> None:
@@ -240,7 +239,7 @@ class HeadEvaluator(base_beam_component.BaseBeamComponent):
             examples=examples,
             model=model,
             baseline_model=baseline_model,
-            heads=heads_to_json(tuple(heads)),
+            heads=heads_to_json(heads),
             settings=settings.model_dump_json(),
             evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
             blessing=types.Channel(type=standard_artifacts.ModelBlessing),

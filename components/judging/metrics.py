@@ -5,7 +5,7 @@ Enters: TFMA's extracts of one author (label, prediction and mask of a head by e
 
 | key | value |
 |---|---|
-| `mae`, `accuracy`, ..., `skill` (see `scores`) | `BoundedValue`: score, lower and upper end |
+| `mae`, `accuracy`, ..., `skill` (see `Head.scores`) | `BoundedValue`: score, lower and upper end |
 | `constant_mae`, `constant_accuracy`, ... | the constant predictor's own |
 | `labels` | authors whose label is known |
 | `skill`, marked as a difference | candidate minus baseline, paired, `BoundedValue` |
@@ -28,13 +28,19 @@ import tensorflow_model_analysis as tfma
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
+from components.heads.base import Head
 from components.heads.declared import heads_from_json
-from components.judging.bootstrap import REPLICATES, Array, author_weights, interval
-from components.judging.scores import HeadScores, head_scores
+from components.heads.metrics import SKILL
+from components.judging.bootstrap import (
+    REPLICATES,
+    Array,
+    author_weights,
+    interval,
+    ranked_scores,
+)
 
 AUTHOR_ID = "author_id"
 LABELS = "labels"
-SKILL = "skill"
 CONSTANT_PREFIX = "constant_"
 
 Sums = tuple[Array, Array]
@@ -62,7 +68,7 @@ def _computations(
     (declared,) = heads_from_json(head)
     (output_name,) = output_names
     combiner = AuthorScoresCombiner(
-        head_scores(declared), confidence, output_name, model_names, eval_config, example_weighted
+        declared, confidence, output_name, model_names, eval_config, example_weighted
     )
     return [
         metric_types.MetricComputation(
@@ -78,14 +84,14 @@ class AuthorScoresCombiner(beam.CombineFn):
 
     def __init__(
         self,
-        scores: HeadScores,
+        head: Head,
         confidence: float,
         output_name: str,
         model_names: list[str],
         eval_config: Any,
         example_weighted: bool,
     ) -> None:
-        self._scores = scores
+        self._head = head
         self._confidence = confidence
         self._output_name = output_name
         self._model_names = model_names
@@ -105,8 +111,8 @@ class AuthorScoresCombiner(beam.CombineFn):
     def create_accumulator(self) -> list[Sums]:
         return [
             (
-                np.zeros((1 + REPLICATES, self._scores.term_count)),
-                np.zeros(self._scores.histogram_shape),
+                np.zeros((1 + REPLICATES, self._head.term_count)),
+                np.zeros(self._head.histogram_shape),
             )
             for _ in self._model_names
         ]
@@ -129,10 +135,9 @@ class AuthorScoresCombiner(beam.CombineFn):
                     continue
                 label = np.asarray(label, dtype=np.float64).ravel()
                 prediction = np.asarray(prediction, dtype=np.float64).ravel()
-                sums += author_weights(author_id)[:, np.newaxis] * self._scores.terms(
-                    label, prediction
-                )
-                self._scores.deposit(histogram, label, prediction)
+                terms = self._head.terms(label, prediction)
+                sums += author_weights(author_id)[:, np.newaxis] * terms
+                self._head.deposit(histogram, label, prediction)
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[list[Sums]]) -> list[Sums]:
@@ -148,14 +153,14 @@ class AuthorScoresCombiner(beam.CombineFn):
         skills = []
         for model_name, (sums, histogram) in zip(self._model_names, accumulator, strict=True):
             whole = sums[0]
-            labels = int(self._scores.labels(whole))
+            labels = int(self._head.labels_of(whole))
             scores = {
-                **self._scores.ranked_scores(histogram),
-                **self._scores.scores(sums, whole),
+                **ranked_scores(self._head, histogram),
+                **self._head.scores(sums, whole),
             }
             for name, values in scores.items():
                 output[self.key(name, model_name)] = self._bounded(values, labels)
-            for name, value in self._scores.constants(whole, histogram).items():
+            for name, value in self._head.constants(whole, histogram).items():
                 output[self.key(CONSTANT_PREFIX + name, model_name)] = value
             output[self.key(LABELS, model_name)] = labels
             skills.append((labels, scores[SKILL]))

@@ -7,7 +7,6 @@ slice, and its comparison with the model in service. Called by `evaluator`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +16,12 @@ import tfx  # noqa: F401  TFMA imports half of itself only, unless tfx came firs
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
+from components.heads.base import Head
+from components.heads.declared import Heads
+from components.heads.metrics import SKILL
 from components.judging.blessing import Comparison, Estimate, HeadResult, SliceResult
 from components.judging.evaluation import BASELINE, CANDIDATE
-from components.judging.metrics import CONSTANT_PREFIX, LABELS, SKILL
+from components.judging.metrics import CONSTANT_PREFIX, LABELS
 
 # What TFMA adds to the name of a difference between candidate and baseline.
 _DIFFERENCE = "_diff"
@@ -37,7 +39,7 @@ class Evaluation:
     slices: list[SliceResult]
 
 
-def read_evaluation(output_path: str, heads: Sequence[Any], has_baseline: bool) -> Evaluation:
+def read_evaluation(output_path: str, heads: Heads, has_baseline: bool) -> Evaluation:
     """Reads TFMA's result files. A split without authors gives results without labels."""
     candidate = _by_slice(output_path, CANDIDATE if has_baseline else None)
     overall = candidate.pop((), {})
@@ -80,12 +82,12 @@ def _authors(metrics: Metrics) -> int:
     return int(metrics.get("", {}).get("example_count", {}).get("doubleValue", 0))
 
 
-def _head_result(head: Any, metrics: Metrics) -> HeadResult:
+def _head_result(head: Head, metrics: Metrics) -> HeadResult:
     values = metrics.get(head.name, {})
     return HeadResult(
         name=head.name,
         kind=head.kind,
-        unit=head.unit if head.kind == "regression" else "",
+        unit=head.metric_unit,
         labels=int(_number(values.get(LABELS, {}).get("doubleValue")) or 0),
         metrics=_metrics(values),
         constant={

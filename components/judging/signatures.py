@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
+
+from components.heads.base import Head
+from components.heads.declared import Heads
 
 PREDICTION_SIGNATURE = "serving_default"
 LABEL_SIGNATURE = "transform_features"
@@ -29,7 +32,7 @@ class ModelFailedError(Exception):
     """A model raised on a batch of authors."""
 
 
-def unanswered_heads(model_path: str, heads: Sequence[Any]) -> dict[str, str]:
+def unanswered_heads(model_path: str, heads: Heads) -> dict[str, str]:
     """Why the model cannot be judged on a head, for each head that it cannot be judged on.
 
     Asks both signatures about one author of one post without any label: predictions and
@@ -43,7 +46,7 @@ def unanswered_heads(model_path: str, heads: Sequence[Any]) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def mask_names(model_path: str, heads: Sequence[Any]) -> dict[str, str]:
+def mask_names(model_path: str, heads: Heads) -> dict[str, str]:
     """By head, what a model calls the mask of its labels.
 
     A model that an earlier release exported calls it `<head>_known`.
@@ -54,8 +57,8 @@ def mask_names(model_path: str, heads: Sequence[Any]) -> dict[str, str]:
     return {head.name: _mask_name(head, outputs) for head in heads}
 
 
-def _mask_name(head: Any, outputs: Container[str]) -> str:
-    return str(head.known_name) if head.known_name in outputs else f"{head.name}_known"
+def _mask_name(head: Head, outputs: Container[str]) -> str:
+    return head.known_name if head.known_name in outputs else f"{head.name}_known"
 
 
 def declared_heads(model_path: str) -> dict[str, dict[str, Any]]:
@@ -125,7 +128,7 @@ def _answers(model_path: str) -> dict[str, dict[str, Any]]:
         ) from error
 
 
-def _fault(head: Any, answers: dict[str, dict[str, Any]]) -> str:
+def _fault(head: Head, answers: dict[str, dict[str, Any]]) -> str:
     expected = (
         (PREDICTION_SIGNATURE, head.name, head.width),
         (LABEL_SIGNATURE, head.name, head.width),

@@ -14,7 +14,6 @@ from components.comparison.networks import comparison_rows, with_learned_weights
 from components.comparison.weighting import UncertaintyWeighted
 from components.features.settings import TextSettings
 from components.heads.declared import DEFAULT_HEADS, parse_heads
-from components.judging.scores import head_scores
 from components.judging.settings import JudgingSettings
 from components.training.hooks import HookSettings
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
@@ -87,12 +86,11 @@ def test_learned_weights_are_learned_by_the_whole_recipe():
 
 
 def test_a_score_is_of_the_terms_meaned_over_runs():
-    scores = head_scores(AGE)
 
     def run(errors):
         labels = {f"a{place}": 20.0 + place for place in range(len(errors))}
         return {
-            author: scores.terms(np.array([label]), np.array([label - error])).tolist()
+            author: AGE.terms(np.array([label]), np.array([label - error])).tolist()
             for (author, label), error in zip(labels.items(), errors, strict=True)
         }
 

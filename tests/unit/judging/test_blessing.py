@@ -117,10 +117,10 @@ def test_a_head_without_any_skill_to_tell_falls_short() -> None:
 
 def test_a_head_is_described_in_one_line() -> None:
     assert describe(judge(0.61, 0.52)) == (
-        "age: MAE 4.1 years [3.8, 4.5], constant 8.2, skill 0.61 [0.52, 0.69]: blessed"
+        "age: MAE 4.10 years [3.80, 4.50], constant 8.20, skill 0.610 [0.520, 0.690]: blessed"
     )
     assert describe(judge(0.02, -0.03)).endswith(
-        "skill 0.02 [-0.03, 0.10]: not blessed, it falls short by 0.030: the lower end of its "
+        "skill 0.020 [-0.030, 0.100]: not blessed, it falls short by 0.030: the lower end of its "
         "skill interval is -0.030 and must exceed 0"
     )
 

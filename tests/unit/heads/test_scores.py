@@ -9,28 +9,27 @@ from typing import Any
 import numpy as np
 import pytest
 
+from components.heads.base import Head
 from components.heads.binary import BinaryHead
 from components.heads.classes import ClassesHead
 from components.heads.regression import RegressionHead
-from components.judging.scores import HeadScores, head_scores
 
 AGE = RegressionHead(name="age")
 GENDER = BinaryHead(name="gender")
 
 
-def score(head: Any, labels: Sequence[Any], predictions: Sequence[Any]) -> dict[str, Any]:
+def score(head: Head, labels: Sequence[Any], predictions: Sequence[Any]) -> dict[str, Any]:
     """Scores of a few authors, and `constants` beside them."""
-    scores: HeadScores = head_scores(head)
-    whole, histogram = np.zeros(scores.term_count), np.zeros(scores.histogram_shape)
+    whole, histogram = np.zeros(head.term_count), np.zeros(head.histogram_shape)
     for label, prediction in zip(labels, predictions, strict=True):
         pair = np.atleast_1d(np.float64(label)), np.atleast_1d(np.float64(prediction))
-        whole += scores.terms(*pair)
-        scores.deposit(histogram, *pair)
-    ranked = {name: float(values[0]) for name, values in scores.ranked_scores(histogram).items()}
+        whole += head.terms(*pair)
+        head.deposit(histogram, *pair)
+    ranked = {name: float(value) for name, value in head.ranked_scores(histogram).items()}
     return {
-        "labels": float(scores.labels(whole)),
-        "constants": scores.constants(whole, histogram),
-        **{name: float(value) for name, value in scores.scores(whole, whole).items()},
+        "labels": float(head.labels_of(whole)),
+        "constants": head.constants(whole, histogram),
+        **{name: float(value) for name, value in head.scores(whole, whole).items()},
         **ranked,
     }
 
