@@ -94,6 +94,31 @@ def test_posts_become_three_pictures_that_say_what_they_show(open_page: Any) -> 
     assert page.locator("#status").inner_text() == "Answered for 2 posts."
 
 
+def test_an_answer_is_drawn_by_what_it_holds(open_page: Any) -> None:
+    page = open_page()
+    shares = {"calm": 0.2, "glad": 0.5, "sad": 0.3}
+    answers = {
+        "age": {"probabilities": shares, "confidence": 0.5},
+        "income": {"value": 3.5, "unit": "trips"},
+        "gender": {"words": ["so", 2], "span": None, "confidence": 0.25},
+    }
+    page.route("**/*:predict", lambda route: route.fulfill(json={"predictions": [answers]}))
+    page.get_by_label("Posts of one author").fill("I went home.")
+    page.keyboard.press("Control+Enter")
+    page.locator("[data-head=gender]").wait_for()
+    assert page.locator("[data-head] .answer").all_inner_texts() == [
+        "glad",
+        "3.5 trips",
+        'words: ["so",2], span: null',
+    ]
+    assert page.locator("[data-head] figcaption").all_inner_texts() == [
+        "Most probable: glad, 50 %. Confidence 50 %, calibrated.",
+        "This model was exported without an interval.",
+        "Confidence 25 %, calibrated.",
+    ]
+    assert page.locator("[data-head=age] svg text").all_text_contents()[::2] == [*shares, ""]
+
+
 def test_the_keyboard_alone_is_enough_and_focus_goes_to_what_is_new(open_page: Any) -> None:
     page = open_page()
     for key in ("Tab", "Tab"):

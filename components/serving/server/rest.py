@@ -5,7 +5,7 @@ call it without a network.
 
 | address | what |
 |---|---|
-| `/` | the page |
+| `/` | the page, whose names of metrics are in `/metrics.json` |
 | `/v1/models/NAME[/versions/N]` | status; `/metadata`: signatures, heads, quality |
 | `/v1/models/NAME[/versions/N]:predict` | `requests` says what enters, `service` what leaves |
 | `/v1/models/NAME[/versions/N]:explain` | the words that mattered most to one author's answers |
@@ -28,6 +28,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from tensorflow_serving.apis import get_model_metadata_pb2
 
+from components.heads.declared import HEADS
 from components.serving.server.answers import describe_head
 from components.serving.server.guard import Application, Guard
 from components.serving.server.inference import input_tensors, output_tensors, read_infer
@@ -81,7 +82,8 @@ def build_application(model: AuthorModel, plane: AuthorDataPlane) -> Application
     app.include_router(_open_inference(OpenInference(model, plane)))
     app.add_api_route("/metrics", metrics_handler, methods=["GET"])
     for address, (file, kind) in _PAGE_FILES.items():
-        app.add_api_route(address, _page(file, kind), methods=["GET"])
+        app.add_api_route(address, _page((_PAGE / file).read_bytes(), kind), methods=["GET"])
+    app.add_api_route("/metrics.json", _page(_metrics(), "application/json"), methods=["GET"])
     return Guard(app, model.settings, model.intake)
 
 
@@ -296,9 +298,16 @@ async def _failed(request: Request, error: Exception) -> Response:
     return as_json({"error": "The server failed."}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def _page(file: str, kind: str) -> Any:
-    content = (_PAGE / file).read_bytes()
+def _metrics() -> bytes:
+    """Of each kind of head the metrics by key, as the page names them."""
+    told = {
+        kind: {metric.key: metric._asdict() for metric in head.metrics}
+        for kind, head in HEADS.items()
+    }
+    return orjson.dumps(told)
 
+
+def _page(content: bytes, kind: str) -> Any:
     async def answer() -> Response:
         return Response(content, media_type=kind, headers=_PAGE_HEADERS)
 

@@ -528,7 +528,7 @@ def test_the_page_needs_nothing_from_elsewhere(server: Server) -> None:
     page = server.ask("/")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'none'; script-src 'self'" in page.headers["content-security-policy"]
-    for address in ("/", "/page.css", "/page.js"):
+    for address in ("/", "/page.css", "/page.js", "/metrics.json"):
         text = server.ask(address).text.replace("http://www.w3.org/2000/svg", "")
         assert "http:" not in text
         assert "https:" not in text

@@ -1,11 +1,12 @@
 "use strict";
-// Draws what the server answers: heads and their quality come from the metadata, so any model fits.
+// Draws what the server answers, by what an answer holds; heads and their quality come from the
+// metadata, so any model fits.
 const SVG = "http://www.w3.org/2000/svg";
 const EXAMPLE = "had such a lovely day at the sea with the grandchildren\n\nback at the office, the new " +
   "contract is signed\n\nlooking forward to retirement and long walks";
 const MOST_WORDS_A_HEAD = 10;
-const METRICS = { mae: "mean absolute error", rmse: "root mean squared error", accuracy: "accuracy", auc: "area under the ROC curve" };
-const state = { model: "", heads: [], posts: [] };
+const PROBABILITY = "probability of ";
+const state = { model: "", heads: [], metrics: {}, posts: [] };
 const $ = (id) => document.getElementById(id);
 
 function element(tag, attributes = {}, ...children) {
@@ -47,7 +48,7 @@ function sureness(answer) {
   return answer.confidence === undefined ? "" : `Confidence ${percent(answer.confidence)}, calibrated.`;
 }
 
-function drawRegression(head, answer) {
+function drawNumber(head, answer) {
   const interval = answer.interval;
   const low = head.minimum ?? Math.min(0, interval ? interval.lower : answer.value);
   const high = Math.min(head.maximum ?? Infinity, Math.max(100, interval ? interval.upper : answer.value));
@@ -70,60 +71,76 @@ function drawRegression(head, answer) {
   return { headline, said, svg: picture(400, 98, `${head.name}: ${headline}. ${said}`, ...shapes) };
 }
 
-function drawClasses(head, answer) {
-  const shares = answer.probabilities;
+function drawBars(head, answer, names, shares, unit) {
   const most = Math.max(...shares);
+  const top = shares.indexOf(most);
   const row = 24;
   const shapes = [];
-  shares.forEach((share, group) => {
-    const y = group * row;
+  shares.forEach((share, place) => {
+    const y = place * row;
     const width = Math.max(1, (170 * share) / most);
-    shapes.push(shape("text", { x: 150, y: y + 16, "text-anchor": "end", class: group === answer.group ? "" : "soft" }, groupName(head, group)));
-    shapes.push(shape("rect", { x: 158, y: y + 3, width, height: row - 7, rx: 3, class: group === answer.group ? "top" : "bar" }));
+    shapes.push(shape("text", { x: 150, y: y + 16, "text-anchor": "end", class: place === top ? "" : "soft" }, names[place]));
+    shapes.push(shape("rect", { x: 158, y: y + 3, width, height: row - 7, rx: 3, class: place === top ? "top" : "bar" }));
     shapes.push(shape("text", { x: 164 + width, y: y + 16 }, percent(share)));
   });
-  shapes.push(shape("text", { x: 150, y: shares.length * row + 18, "text-anchor": "end", class: "soft" }, head.boundaries ? head.unit || "" : ""));
+  shapes.push(shape("text", { x: 150, y: shares.length * row + 18, "text-anchor": "end", class: "soft" }, unit));
   shapes.push(shape("text", { x: 158, y: shares.length * row + 18, class: "soft" }, "probability"));
-  const headline = groupName(head, answer.group);
-  const unit = head.boundaries ? head.unit || "" : "";
-  const headlineUnit = unit ? `${headline} ${unit}` : headline;
-  const said = `Most probable: ${headlineUnit}, ${percent(shares[answer.group])}. ${sureness(answer)}`;
-  return { headline: headlineUnit, said, svg: picture(400, shares.length * row + 26, `${head.name}. ${said}`, ...shapes), table: classesTable(head, answer) };
+  const headline = unit ? `${names[top]} ${unit}` : names[top];
+  const said = `Most probable: ${headline}, ${percent(most)}. ${sureness(answer)}`;
+  return { headline, said, svg: picture(400, shares.length * row + 26, `${head.name}. ${said}`, ...shapes), table: tableOf(head, names, shares) };
 }
 
-function classesTable(head, answer) {
+function tableOf(head, names, shares) {
   const body = element("tbody");
-  answer.probabilities.forEach((share, group) => {
-    body.append(element("tr", {}, element("th", { scope: "row" }, groupName(head, group)), element("td", { class: "number" }, `${number(100 * share)} %`)));
+  shares.forEach((share, place) => {
+    body.append(element("tr", {}, element("th", { scope: "row" }, names[place]), element("td", { class: "number" }, `${number(100 * share)} %`)));
   });
-  const table = element("table", {}, element("caption", {}, `${head.name}, ${head.unit || "groups"}`), body);
+  const table = element("table", {}, element("caption", {}, head.unit ? `${head.name}, ${head.unit}` : head.name), body);
   return element("details", {}, element("summary", {}, "As a table"), table);
 }
 
-function drawBinary(head, answer) {
-  const share = answer.probabilities[head.positive];
+function drawGroups(head, answer) {
+  const names = answer.probabilities.map((_, group) => groupName(head, group));
+  return drawBars(head, answer, names, answer.probabilities, (answer.boundaries && head.unit) || "");
+}
+
+function drawTwo(head, answer, [first, second]) {
+  const share = answer.probabilities[first];
   const width = 360 * share;
-  const likelier = share >= 0.5 ? head.positive : head.negative;
-  const said = `${head.positive} ${percent(share)}, ${head.negative} ${percent(1 - share)}. ${sureness(answer)}`;
+  const likelier = share >= 0.5 ? first : second;
+  const said = `${first} ${percent(share)}, ${second} ${percent(1 - share)}. ${sureness(answer)}`;
   const svg = picture(400, 84, `${head.name}: ${said}`,
     shape("rect", { x: 20, y: 22, width, height: 26, class: "top" }),
     shape("rect", { x: 20 + width, y: 22, width: 360 - width, height: 26, class: "other" }),
     shape("line", { x1: 200, y1: 16, x2: 200, y2: 54, class: "axis" }),
     shape("text", { x: 200, y: 72, "text-anchor": "middle", class: "soft" }, "even"),
-    shape("text", { x: 20, y: 72 }, `${head.positive} ${percent(share)}`),
-    shape("text", { x: 380, y: 72, "text-anchor": "end" }, `${head.negative} ${percent(1 - share)}`));
+    shape("text", { x: 20, y: 72 }, `${first} ${percent(share)}`),
+    shape("text", { x: 380, y: 72, "text-anchor": "end" }, `${second} ${percent(1 - share)}`));
   return { headline: `${likelier}, ${percent(Math.max(share, 1 - share))}`, said, svg };
 }
 
-const DRAW = { regression: drawRegression, classes: drawClasses, binary: drawBinary };
+function tell(answer) {
+  const { confidence, abstain, ...rest } = answer;
+  const headline = Object.entries(rest).map(([key, value]) => `${key}: ${JSON.stringify(value)}`).join(", ");
+  return { headline, said: sureness(answer) };
+}
+
+function draw(head, answer) {
+  if (typeof answer.value === "number") return drawNumber(head, answer);
+  const shares = answer.probabilities ?? {};
+  if (Array.isArray(shares)) return drawGroups(head, answer);
+  const values = Object.keys(shares);
+  if (values.length === 2) return drawTwo(head, answer, values);
+  return values.length ? drawBars(head, answer, values, Object.values(shares), "") : tell(answer);
+}
 
 function showAnswers(answers) {
   const cards = state.heads.map((head) => {
     const answer = answers[head.name];
-    const drawn = DRAW[head.kind](head, answer);
+    const drawn = draw(head, answer);
     const title = element("h3", {}, head.name);
     const said = element("p", { class: answer.abstain ? "answer abstain" : "answer" }, answer.abstain ? "no answer" : drawn.headline);
-    const figure = element("figure", {}, drawn.svg, element("figcaption", {}, drawn.said));
+    const figure = element("figure", {}, drawn.svg ?? "", element("figcaption", {}, drawn.said));
     const card = element("article", { class: "card", "data-head": head.name }, title, said, figure);
     if (drawn.table) card.append(drawn.table);
     return card;
@@ -142,10 +159,10 @@ function effectBar(effect, most) {
     shape("rect", { x: effect >= 0 ? 100 : 100 - width, y: 3, width, height: 10, class: effect >= 0 ? "top" : "other" }));
 }
 
-function effectOf(head, target) {
-  if (head.kind === "regression") return `Effect on ${head.name}${head.unit ? `, in ${head.unit}` : ""}`;
-  const group = head.kind === "classes" ? groupName(head, Number(target.match(/\d+$/)[0])) : head.positive;
-  return `Effect on the probability of ${group}, in percentage points`;
+function effectOf(head, of) {
+  if (!of.startsWith(PROBABILITY)) return `Effect on ${head.name}${of === "value" ? "" : `, in ${of}`}`;
+  const group = head.boundaries && of.match(/\d+$/);
+  return `Effect on the probability of ${group ? groupName(head, Number(group[0])) : of.slice(PROBABILITY.length)}, in percentage points`;
 }
 
 function showWords(explanation) {
@@ -155,7 +172,7 @@ function showWords(explanation) {
     const most = Math.max(...words.map((word) => Math.abs(word.effect)), 0);
     const body = element("tbody");
     for (const word of words) {
-      const shown = signed(head.kind === "regression" ? word.effect : 100 * word.effect);
+      const shown = signed(told.of.startsWith(PROBABILITY) ? 100 * word.effect : word.effect);
       body.append(element("tr", {}, element("td", { class: "word" }, word.count > 1 ? `${word.word} ×${word.count}` : word.word),
         element("td", { class: "effect" }, effectBar(word.effect, most)),
         element("td", { class: "number" }, shown)));
@@ -170,9 +187,9 @@ function showWords(explanation) {
   $("words").focus();
 }
 
-function metricName(head, metric) {
-  const inUnits = (metric === "mae" || metric === "rmse") && head.unit;
-  return (METRICS[metric] ?? metric) + (inUnits ? `, ${head.unit}` : "");
+function metricName(head, key) {
+  const metric = state.metrics[head.kind]?.[key] ?? { title: key };
+  return metric.title + (metric.has_unit && head.unit ? `, ${head.unit}` : "");
 }
 
 function showQuality(heads) {
@@ -247,6 +264,7 @@ async function begin() {
     state.model = (await ask("v2/models")).models[0];
     const told = await ask(address("/metadata"));
     state.heads = told.metadata.heads;
+    state.metrics = await ask("metrics.json");
     $("version").textContent = `· model version ${told.model_spec.version}`;
     showQuality(state.heads);
   } catch (error) {
