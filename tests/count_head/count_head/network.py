@@ -1,0 +1,48 @@
+"""How a count is learned: the Poisson deviance of the exponential of what the network adds up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from components.features.labels import dense, known
+from components.training.heads import HeadNetwork
+from count_head.head import SMALLEST
+
+
+class PoissonDeviance(keras.losses.Loss):
+    """2 (y log(y / p) - (y - p)) of labels y and answers p, `[batch, 1]` -> `[batch]`."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        answers = ops.maximum(y_pred, SMALLEST)
+        labels = ops.cast(y_true, answers.dtype)
+        logs = ops.log(ops.where(labels > 0, labels, 1.0)) - ops.log(answers)
+        return 2 * ops.mean(labels * logs - (labels - answers), axis=-1)
+
+
+class CountNetwork(HeadNetwork):
+    """A count under the Poisson deviance, with a log link."""
+
+    activation = "exponential"
+
+    def features(self, labels: tf.SparseTensor) -> dict[str, tf.Tensor]:
+        return {
+            self.head.name: tf.cast(dense(labels, 0), tf.float32),
+            self.head.known_name: known(labels),
+        }
+
+    def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
+        """A number has no smoothing."""
+        return PoissonDeviance()
+
+    def start(self, constant: Sequence[float]) -> list[float]:
+        return [math.log(max(mean, SMALLEST)) for mean in constant]
+
+    def penalty_scale(self, constant: Sequence[float] | None) -> float:
+        """2 exp(output) is the second derivative of the loss."""
+        return 2.0 * (constant[0] if constant else 1.0)
