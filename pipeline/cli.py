@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from components.heads.kinds import KindError
 from pipeline.cloud.commands import submit
 from pipeline.deploy.commands import compile_for, examine_for, rehearse_for
 from pipeline.full_disk import FullDiskError, describe_unforeseen, is_full
@@ -38,10 +39,13 @@ from pipeline.schedule.commands import schedule
 
 
 class _Commands(click.Group):
-    """Tells, of errors that no command foresees, those of the machine."""
+    """Tells, of errors that no command foresees, those of the machine and of its packages."""
 
     def invoke(self, context: click.Context) -> Any:
-        """Raises ClickException where a file cannot grow, or another process went away."""
+        """Raises ClickException.
+
+        Where a file cannot grow, another process went away, or a kind of head cannot be loaded.
+        """
         try:
             return super().invoke(context)
         except BrokenPipeError as error:
@@ -50,6 +54,8 @@ class _Commands(click.Group):
                 "Another process, or a server, must read what it is sent to the end; one closed "
                 "the connection before. See whether it still runs, and call the same command again."
             ) from error
+        except KindError as error:
+            raise click.ClickException(str(error)) from error
         except Exception as error:
             if isinstance(error, OutputError) or not is_full(error):
                 raise

@@ -13,53 +13,75 @@ processes, Beam's workers and the server find wherever the package is installed:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
 T = TypeVar("T")
 
+_OWN_PACKAGE = "authorprofile"
+
 
 class KindError(ImportError):
-    """A kind of head cannot be loaded; the message says which, and what to do."""
+    """A kind of head has no class that can be used; the message says why, and what to do."""
+
+
+class UnknownKindError(KindError, KeyError):
+    """No package that is installed has a class for the kind."""
 
 
 class Kinds(Mapping[str, type[T]]):
-    """Classes by kind.
+    """Classes by kind; another package's is loaded when it is first asked for.
 
     Args:
         group: of the entry points.
         base: that each class must derive from.
         own: classes of this package by kind.
+
+    Raises:
+        KindError: two packages add a kind of the same name.
     """
 
     def __init__(self, group: str, base: type[T], **own: type[T]) -> None:
         self._group, self._base = group, base
         self._classes = dict(own)
-        self._points = {point.name: point for point in entry_points(group=group)}
-        if twice := sorted(self._points.keys() & own.keys()):
-            raise KindError(
-                f"a kind of head has one class; {', '.join(twice)} of entry points {group} is "
-                "taken already. Rename the kind in the package that adds it"
-            )
+        self._points: dict[str, EntryPoint] = {}
+        adding = dict.fromkeys(own, _OWN_PACKAGE)
+        for point in entry_points(group=group):
+            if point.name in adding:
+                raise KindError(
+                    f"A kind of head must come from one package; {point.name} comes from "
+                    f"{adding[point.name]} and {_package(point)} (entry points {group}). Rename "
+                    "it in one of them, or uninstall that package."
+                )
+            self._points[point.name], adding[point.name] = point, _package(point)
 
     def __getitem__(self, kind: str) -> type[T]:
+        """The class. Raises KindError, UnknownKindError among them."""
         if kind not in self._classes:
             self._classes[kind] = self._load(kind)
         return self._classes[kind]
 
     def _load(self, kind: str) -> type[T]:
+        if kind not in self._points:
+            raise UnknownKindError(
+                f"A kind of head must have a class among entry points {self._group}; {kind!r} has "
+                f"none, {', '.join(self)} have. Install the package that adds it."
+            )
+        point = self._points[kind]
+        declared = f"the entry point {kind} = {point.value} of {self._group}"
+        remedy = f"Repair or uninstall the package {_package(point)}."
         try:
-            found = self._points[kind].load()
-        except (ImportError, AttributeError) as error:
+            found = point.load()
+        except Exception as error:
             raise KindError(
-                f"the kind of head {kind!r} must be loadable; entry point {kind} of "
-                f"{self._group} fails with {type(error).__name__}: {error}. Mend or remove the "
-                "package that adds it"
+                f"A kind of head must be loadable; {declared} raised {type(error).__name__}: "
+                f"{error}. {remedy}"
             ) from error
         if not (isinstance(found, type) and issubclass(found, self._base)):
+            base = f"{self._base.__module__}.{self._base.__qualname__}"
             raise KindError(
-                f"entry point {kind} of {self._group} must name a class derived from "
-                f"{self._base.__module__}.{self._base.__qualname__}; it names {found!r}"
+                f"A kind of head must be a class that derives from {base}; {declared} is "
+                f"{found!r}. {remedy}"
             )
         return found
 
@@ -68,3 +90,7 @@ class Kinds(Mapping[str, type[T]]):
 
     def __len__(self) -> int:
         return len({*self._classes, *self._points})
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "unknown"
