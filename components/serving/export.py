@@ -71,12 +71,12 @@ class ServedModel(tf.Module):
         outputs = self.network(
             tf.cast(tf.sparse.to_dense(features["tokens"]), tf.int32), training=False
         )
-        return {
-            head.name: network_of(head).answer(
-                outputs[head.name], features, self.certainty.get(head.name, {})
-            )
-            for head in self.heads
-        }
+        answers = {}
+        for head in self.heads:
+            network, certainty = network_of(head), self.certainty.get(head.name, {})
+            natural = network.natural(outputs[head.name], features)
+            answers[head.name] = network.calibrated(natural, certainty)
+        return answers
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -38,8 +38,7 @@ class HeadNetwork(ABC):
     activation: ClassVar[str] = "linear"
     """Of the last layer, as Keras names it."""
     facts: ClassVar[tuple[str, ...]] = ()
-    """What the training split says of labels that outputs are scaled by: one number each, which
-    `features` gives as `<head>.<fact>`."""
+    """What `unit` needs, one number each: `features` gives them as `<head>.<fact>`."""
     variance_share: ClassVar[float] = 1.0
     """What stands before exp(-s) loss where the loss's own variance exp(s) is learned."""
 
@@ -90,57 +89,27 @@ class HeadNetwork(ABC):
             constant: mean target, `[width]`; None where nothing is known.
         """
 
-    def moved(
-        self, earlier: Mapping[str, float], facts: Mapping[str, float]
-    ) -> tuple[float, float] | None:
-        """How an earlier last layer goes on answering the same under new `facts`.
-
-        Returns:
-            What its weights are multiplied by and what its biases then are raised by; None where
-            they stay.
-        """
-        del earlier, facts
-        return None
+    def unit(self, facts: Mapping[str, Any]) -> tuple[Any, Any]:
+        """(scale, offset) of targets and outputs: scale * output + offset is the answer."""
+        del facts
+        return 1.0, 0.0
 
     # In the served model
 
-    def scale(self, facts: Mapping[str, float]) -> float:
-        """What 1 of an output is in the unit of the answer."""
-        del facts
-        return 1.0
-
     def natural(self, values: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """A target or an output of the network in the units of the answer, float32.
+        """A target or an output in the units of the answer; `features` are transformed ones."""
+        scale, offset = self.unit(features)
+        return tf.cast(values, tf.float32) * scale + offset
 
-        Args:
-            values: `[batch, width]`.
-            features: transformed, such as `<head>.mean`.
-        """
-        del features
-        return tf.cast(values, tf.float32)
-
-    def answer(
-        self,
-        output: tf.Tensor,
-        features: Mapping[str, tf.Tensor],
-        certainty: Mapping[str, Any],
-    ) -> tf.Tensor:
-        """The served answer: `natural`, calibrated.
-
-        Args:
-            output: of the network.
-            features: transformed.
-            certainty: of `Calibration.description`; may be empty.
-        """
+    def calibrated(self, answers: tf.Tensor, certainty: Mapping[str, Any]) -> tf.Tensor:
+        """Natural answers as they are served; `certainty` is of `Calibration.description`."""
         del certainty
-        return self.natural(output, features)
+        return answers
 
     def slices(self, labels: tf.Tensor, bounds: list[float]) -> tf.Tensor:
         """Names of the slices that authors are judged in where `head.sliced`, `[batch, 1]`.
 
-        Args:
-            labels: in natural units.
-            bounds: of the bands that numbers are sliced by.
+        Those of natural labels: the bands between `bounds`.
         """
         names = band_names(bounds)
         return tf.gather(names, tf.searchsorted(bounds, labels[:, 0], side="right"))[:, tf.newaxis]
@@ -181,34 +150,15 @@ class RegressionNetwork(HeadNetwork):
         """1 of `ridge` makes ridge regression of that strength."""
         return 2.0
 
-    def moved(
-        self, earlier: Mapping[str, float], facts: Mapping[str, float]
-    ) -> tuple[float, float] | None:
-        """Y * d + m stays: times d_old / d_new, and (m_old - m_new) / d_new more."""
-        mean, deviation = map(self.head.internal, self.facts)
-        if mean not in earlier or mean not in facts:
-            return None
-        ratio = earlier[deviation] / facts[deviation]
-        return ratio, (earlier[mean] - facts[mean]) / facts[deviation]
-
-    def scale(self, facts: Mapping[str, float]) -> float:
-        return facts[self.head.internal("deviation")]
-
-    def natural(self, values: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        mean, deviation = (features[self.head.internal(fact)] for fact in self.facts)
-        return tf.cast(values, tf.float32) * deviation + mean
+    def unit(self, facts: Mapping[str, Any]) -> tuple[Any, Any]:
+        return facts[self.head.internal("deviation")], facts[self.head.internal("mean")]
 
 
 class ProbabilityNetwork(HeadNetwork):
     """Probabilities under cross-entropy, calibrated by a temperature."""
 
-    def answer(
-        self,
-        output: tf.Tensor,
-        features: Mapping[str, tf.Tensor],
-        certainty: Mapping[str, Any],
-    ) -> tf.Tensor:
-        return divide_logits(self.natural(output, features), certainty.get("temperature", 1.0))
+    def calibrated(self, answers: tf.Tensor, certainty: Mapping[str, Any]) -> tf.Tensor:
+        return divide_logits(answers, certainty.get("temperature", 1.0))
 
 
 class ClassesNetwork(ProbabilityNetwork):

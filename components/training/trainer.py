@@ -147,7 +147,7 @@ def calibrated_model(
     """
     heads, bands = settings.heads, settings.judging.age_bands
     facts = label_facts(ServedModel(learned.selected, transform, heads, bands).label_facts(), heads)
-    scales = {head.name: network_of(head).scale(facts) for head in heads}
+    scales = {head.name: network_of(head).unit(facts)[0] for head in heads}
     fitted = calibrate(
         learned.selected,
         data,

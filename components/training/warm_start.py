@@ -306,10 +306,12 @@ def _natural(
     """The earlier arrays by shared names, last layers so that answers stay under the new facts."""
     arrays = {_shared_name(name, heads): array for name, array in earlier.arrays.items()}
     for head in heads:
-        moved = network_of(head).moved(earlier.facts, facts)
-        if moved is None or steps_name(head.name) in earlier.facts:
+        network = network_of(head)
+        names = {head.internal(fact) for fact in network.facts}
+        if steps_name(head.name) in earlier.facts or not names <= earlier.facts.keys():
             continue
-        ratio, rise = moved
+        (earlier_scale, earlier_offset), (scale, offset) = map(network.unit, (earlier.facts, facts))
+        ratio, rise = earlier_scale / scale, (earlier_offset - offset) / scale
         for part in (f"{ANSWER}/kernel", f"{ANSWER}/bias", "words/table", "words/bias"):
             name = head.internal(part)
             if name in arrays:
