@@ -17,8 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from components.features.settings import TextSettings, ValidationSettings
 from components.field_errors import describe_errors, keys_of_kind
-from components.heads.base import Head
-from components.heads.declared import DEFAULT_HEADS, DeclaredHead, parse_heads
+from components.heads.declared import DEFAULT_HEADS, DeclaredHead, Heads, parse_heads
 from components.heads.names import check_names
 from components.ingest.settings import IngestSettings
 from components.judging.settings import JudgingSettings
@@ -229,7 +228,7 @@ class Config(BaseModel):
         return set_by_hand(self.network, self.training)
 
     @property
-    def head_list(self) -> tuple[Head, ...]:
+    def head_list(self) -> Heads:
         """The heads in their order."""
         return tuple(self.heads.values())
 

@@ -29,7 +29,7 @@ class RangeCount(BaseModel):
 class HeadCounts(BaseModel):
     """Known labels of one head in one split.
 
-    `values` counts those of binary and group heads. `out_of_range` has the keys "below" and
+    `values` counts those that `Head.counted_as` names. `out_of_range` has the keys "below" and
     "above"; `codes` counts those of `UNKNOWN_CODES` among them.
     """
 
