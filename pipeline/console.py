@@ -19,6 +19,8 @@ from rich import filesize
 from rich.table import Table
 from rich.text import Text
 
+from components.heads.declared import HEADS
+from components.heads.metrics import SKILL, format_estimate, format_number
 from pipeline.terminal import Terminal, plain_table
 
 TITLES = {
@@ -41,15 +43,6 @@ TITLES = {
     "DataProfile": "data counts",
     "AnswersProfile": "answers",
     "RunReport": "report",
-}
-METRICS = {
-    "regression": (("mae", "MAE"), ("rmse", "RMSE")),
-    "classes": (
-        ("accuracy", "accuracy"),
-        ("within_one_group", "within one group"),
-        ("cross_entropy", "cross-entropy"),
-    ),
-    "binary": (("auc", "AUC"), ("accuracy", "accuracy")),
 }
 
 
@@ -225,14 +218,16 @@ def result_table(verdict: dict[str, Any], reachable: dict[str, Any]) -> Table:
     for head in verdict["heads"]:
         known = reachable.get(head["name"], {})
         rows = [
-            (title, head["metrics"].get(key), head["constant"].get(key), known.get(key))
-            for key, title in METRICS[head["kind"]]
+            (m.short, head["metrics"].get(m.key), head["constant"].get(m.key), known.get(m.key))
+            for m in HEADS[head["kind"]].metrics
+            if m.on_console
         ]
-        rows.append(("skill", head["skill"], 0.0, known.get("skill")))
+        rows.append((SKILL, head["skill"], 0.0, known.get(SKILL)))
         for number, (title, score, constant, best) in enumerate(rows):
-            cells = [head["name"] if not number else "", title, interval(score), figure(constant)]
+            cells = [head["name"] if not number else "", title, format_estimate(score)]
+            cells.append(format_number(constant, unknown=""))
             if reachable:
-                cells.append(figure(best))
+                cells.append(format_number(best, unknown=""))
             last = number == len(rows) - 1
             table.add_row(*cells, _verdict_cell(head) if last else "", end_section=last)
     return table
@@ -242,23 +237,6 @@ def _verdict_cell(head: dict[str, Any]) -> Text:
     if not head["blessed"]:
         return Text("not blessed", style="red")
     return Text("accepted" if head["accepted"] else "blessed", style="green")
-
-
-def interval(estimate: dict[str, Any] | None) -> str:
-    """A score with its interval, such as `4.10 [3.80, 4.50]`."""
-    if not estimate or estimate["value"] is None:
-        return "unknown"
-    ends = (estimate.get("lower"), estimate.get("upper"))
-    if None in ends:
-        return figure(estimate["value"])
-    return f"{figure(estimate['value'])} [{figure(ends[0])}, {figure(ends[1])}]"
-
-
-def figure(value: float | None) -> str:
-    """A number with as many digits as help."""
-    if value is None:
-        return ""
-    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3f}"
 
 
 def read_reachable(path: str) -> dict[str, Any]:

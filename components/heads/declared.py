@@ -13,7 +13,7 @@ from components.heads.base import Head
 from components.heads.binary import BinaryHead
 from components.heads.classes import ClassesHead
 from components.heads.kinds import Kinds
-from components.heads.metrics import SKILL, Metric
+from components.heads.metrics import Metric
 from components.heads.names import SEPARATOR
 from components.heads.regression import RegressionHead
 
@@ -78,6 +78,11 @@ def known_kind(kind: str) -> str:
     return kind
 
 
-def metrics_of(kind: str) -> dict[str, Metric]:
-    """What a kind of head is scored by, by key: what people know best first, skill last."""
-    return {metric.key: metric for metric in (*HEADS[kind].metrics, Metric(SKILL, SKILL, SKILL))}
+def metric_of(kind: str, key: str) -> Metric:
+    """A metric of a kind of head; one that is none of the kind's own, as skill, has its key alone.
+
+    >>> metric_of("regression", "mae").short, metric_of("regression", "skill").short
+    ('MAE', 'skill')
+    """
+    own = {metric.key: metric for metric in HEADS[kind].metrics}
+    return own.get(key, Metric(key, key, key))

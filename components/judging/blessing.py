@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from components.heads.declared import known_kind, metrics_of
+from components.heads.declared import HEADS, known_kind
 from components.heads.metrics import format_estimate, format_number
 from components.judging.bootstrap import MINIMUM_LABELS
 from components.judging.settings import JudgingSettings
@@ -180,8 +180,8 @@ def describe(verdict: HeadVerdict) -> str:
     """One line for the console, such as
     `age: MAE 4.10 years [3.80, 4.50], constant 8.20, skill 0.610 [0.520, 0.690]: blessed`.
     """
-    leading = next(iter(metrics_of(verdict.kind).values()))
-    unit = f" {verdict.unit}" if leading.has_unit else ""
+    leading = HEADS[verdict.kind].metrics[0]
+    unit = verdict.unit if leading.has_unit else ""
     told = verdict.model_dump()
     score = format_estimate(told["metrics"].get(leading.key), unit)
     constant = format_number(verdict.constant.get(leading.key))

@@ -7,8 +7,10 @@ headings follow Mitchell et al., Model Cards for Model Reporting, 2019. Called b
 
 from __future__ import annotations
 
+from components.heads.declared import metric_of
+from components.heads.metrics import format_estimate, format_number
 from components.report.heads import report_of
-from components.report.markup import METRIC_TITLES, Html, element, estimate, joined, moment, number
+from components.report.markup import Html, element, joined, moment
 from components.report.record import Json, RunRecord
 
 NOT_STATED = "not stated (section card of the configuration)."
@@ -64,13 +66,13 @@ def _model(record: RunRecord) -> list[str]:
 
 def _measured(head: Json, verdict: Json) -> str:
     scores = ", ".join(
-        f"{METRIC_TITLES.get(key, key)} {estimate(score)} "
-        f"(constant {number(head['constant'].get(key))})"
+        f"{metric_of(head['kind'], key).title} {format_estimate(score)} "
+        f"(constant {format_number(head['constant'].get(key))})"
         for key, score in head["metrics"].items()
     )
     return (
-        f"{head['name']}: {scores}; skill {estimate(head['skill'])}. On {head['labels']:,} labels "
-        f"of {verdict['split']}, intervals at {verdict['confidence']:.0%}."
+        f"{head['name']}: {scores}; skill {format_estimate(head['skill'])}. On {head['labels']:,} "
+        f"labels of {verdict['split']}, intervals at {verdict['confidence']:.0%}."
     )
 
 

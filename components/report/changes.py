@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from components.heads.metrics import format_estimate
 from components.report.markup import (
     Html,
     element,
-    estimate,
     joined,
     missing,
     moment,
@@ -52,8 +52,8 @@ def _skills(now: Json, then: Json) -> Iterator[list[str]]:
         old = earlier.get(head["name"])
         yield [
             f"skill of {head['name']}",
-            estimate(old["skill"]) if old else "not a head",
-            estimate(head["skill"]),
+            format_estimate(old["skill"]) if old else "not a head",
+            format_estimate(head["skill"]),
         ]
     yield ["blessed", _blessed(then), _blessed(now)]
 

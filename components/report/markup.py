@@ -1,4 +1,4 @@
-"""Pieces of HTML: escaped text, tables, figures with their data beside them, numbers for people.
+"""Pieces of HTML: escaped text, tables, figures with their data beside them, times for people.
 
 Called by the `sections` modules. Everything that is no `Html` is escaped, whatever it holds.
 """
@@ -13,15 +13,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import plotly.graph_objects as go
-
-METRIC_TITLES = {
-    "mae": "mean absolute error",
-    "rmse": "root mean squared error",
-    "accuracy": "accuracy",
-    "within_one_group": "within one group",
-    "cross_entropy": "cross-entropy, nats",
-    "auc": "AUC",
-}
 
 
 class Html(str):
@@ -119,24 +110,6 @@ def script_json(identifier: str, content: Any) -> Html:
         type="application/json",
         id=identifier,
     )
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A number with as many digits as help; `unknown` for None."""
-    if value is None:
-        return "unknown"
-    if float(value).is_integer() and abs(value) >= 10:
-        return f"{value:,.0f}"
-    return f"{value:,.2f}" if abs(value) >= 1 else f"{value:.{digits}f}"
-
-
-def estimate(content: dict[str, Any] | None) -> str:
-    """A score with its interval, such as `4.10 [3.80, 4.50]`."""
-    if not content or content.get("value") is None:
-        return "unknown"
-    lower, upper = content.get("lower"), content.get("upper")
-    ends = "" if None in (lower, upper) else f" [{number(lower)}, {number(upper)}]"
-    return number(content["value"]) + ends
 
 
 def moment(text: str) -> str:

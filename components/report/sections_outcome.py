@@ -5,16 +5,16 @@ Enters: a `RunRecord`. Leaves: HTML. Called by `page`. What cannot be shown is s
 
 from __future__ import annotations
 
+from components.heads.declared import metric_of
+from components.heads.metrics import SKILL, format_estimate, format_number
 from components.report.changes import changes
+from components.report.drawing import with_unit
 from components.report.figures_outcome import intervals_figure
 from components.report.markup import (
-    METRIC_TITLES,
     Html,
     element,
-    estimate,
     joined,
     missing,
-    number,
     paragraph,
     plot,
     subsection,
@@ -128,20 +128,20 @@ def _scores(record: RunRecord) -> Html:
     in_service = _in_service(record)
     for head in record.verdict["heads"]:
         best = record.reachable.get(head["name"], {})
-        scores = {**head["metrics"], "skill": head["skill"]}
+        scores = {**head["metrics"], SKILL: head["skill"]}
         for place, (key, score) in enumerate(scores.items()):
-            unit = f", {head['unit']}" if key in ("mae", "rmse") and head["unit"] else ""
-            constant = 0.0 if key == "skill" else head["constant"].get(key)
+            metric = metric_of(head["kind"], key)
+            constant = 0.0 if key == SKILL else head["constant"].get(key)
             served = _scores_in_service(head).get(key)
             row = [
                 "" if place else head["name"],
-                METRIC_TITLES.get(key, key) + unit,
-                estimate(score),
-                number(constant),
+                with_unit(metric.title, head["unit"] if metric.has_unit else ""),
+                format_estimate(score),
+                format_number(constant),
             ]
-            row += [estimate(served) if served else ""] if in_service else []
-            row += [number(best[key]) if key in best else ""] if record.reachable else []
-            rows.append([*row, _stamp(head) if key == "skill" else ""])
+            row += [format_estimate(served) if served else ""] if in_service else []
+            row += [format_number(best[key]) if key in best else ""] if record.reachable else []
+            rows.append([*row, _stamp(head) if key == SKILL else ""])
     headings = ["head", "metric", "score", "constant"]
     headings += ["in service"] if in_service else []
     headings += ["best reachable"] if record.reachable else []
@@ -151,7 +151,7 @@ def _scores(record: RunRecord) -> Html:
 def _scores_in_service(head: Json) -> Json:
     """Of the model in service, on the same authors; empty where it was not compared."""
     compared = head["comparison"]
-    return {**compared.get("baseline_metrics", {}), "skill": compared["baseline_skill"]}
+    return {**compared.get("baseline_metrics", {}), SKILL: compared["baseline_skill"]}
 
 
 def _stamp(head: Json) -> Html:
@@ -185,13 +185,13 @@ def worth(record: RunRecord) -> Html:
                 element("pre", element("code", repeat_command(record, "--compare")), tabindex="0"),
             ]
         )
-    rows = [
-        [row["name"], row["seeds"], *(estimate(_mean(row["heads"].get(n))) for n in record.names)]
+    groups = [
+        (row["name"], [(n, _mean(row["heads"].get(n))) for n in record.names])
         for row in record.comparison
     ]
-    groups = [
-        (row["name"], [(n, _mean(row["heads"].get(n)) or {}) for n in record.names])
-        for row in record.comparison
+    rows = [
+        [name, row["seeds"], *(format_estimate(skill) for _, skill in skills)]
+        for row, (name, skills) in zip(record.comparison, groups, strict=True)
     ]
     return joined(
         [
@@ -209,7 +209,7 @@ def worth(record: RunRecord) -> Html:
     )
 
 
-def _mean(content: Json | None) -> Json | None:
+def _mean(content: Json | None) -> Json:
     if not content:
-        return None
+        return {}
     return {"value": content["mean"], "lower": content["lower"], "upper": content["upper"]}

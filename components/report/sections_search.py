@@ -8,13 +8,13 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from components.heads.metrics import format_number
 from components.report.figures_search import parallel_figure, title_of, tradeoff_figure, with_skills
 from components.report.markup import (
     Html,
     element,
     joined,
     missing,
-    number,
     paragraph,
     plot,
     script_json,
@@ -81,7 +81,7 @@ def _picker(record: RunRecord) -> Html:
     options = [
         element(
             "option",
-            f"trial {trial['trial']}, mean skill {number(trial['score'])}",
+            f"trial {trial['trial']}, mean skill {format_number(trial['score'])}",
             value=str(trial["trial"]),
         )
         for trial in record.trials
@@ -137,8 +137,8 @@ def _trials_table(trials: list[Json], names: list[str]) -> Html:
         [
             trial["trial"],
             *(setting_text(trial["hyperparameters"].get(key)) for key in chosen),
-            *(number(trial["skills"].get(name)) for name in names),
-            number(trial["score"]),
+            *(format_number(trial["skills"].get(name)) for name in names),
+            format_number(trial["score"]),
         ]
         for trial in trials
     ]
@@ -148,4 +148,4 @@ def _trials_table(trials: list[Json], names: list[str]) -> Html:
 
 def setting_text(value: Any) -> str:
     """A setting's value for people."""
-    return number(value, 4) if isinstance(value, int | float) else str(value or "")
+    return format_number(value, digits=4) if isinstance(value, int | float) else str(value or "")

@@ -34,6 +34,7 @@ from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import io_utils, proto_utils
 
 from components.digests import Manifest, digest_of_content, read_manifest
+from components.heads.declared import HEADS
 from components.serving import bucket
 from components.serving.assets import QUALITY_FILE
 from components.serving.checked import read_checked, require_checked
@@ -48,8 +49,6 @@ from components.serving.versions import (
 )
 
 VERDICT_FILE = "verdict.json"
-# What people know best of each kind of head; the first of the others where it has no interval.
-LEADING_METRICS = {"regression": "mae", "classes": "accuracy", "binary": "auc"}
 _LOG = logging.getLogger("authorprofile.serving")
 _CHUNK_BYTES = 1 << 20
 
@@ -186,11 +185,12 @@ def with_manifest(manifest: Manifest, beside: Mapping[str, bytes]) -> dict[str, 
 def measured_quality(verdict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """How good each head measured: one metric with its interval, from the Evaluator's verdict.
 
-    A head of which no metric could be told with an interval is left out.
+    It is the one that people know best, or the first of the others that has an interval. A head
+    of which no metric could be told with an interval is left out.
     """
     quality = {}
     for head in verdict["heads"]:
-        leading = LEADING_METRICS[head["kind"]]
+        leading = HEADS[head["kind"]].metrics[0].key
         names = [leading, *sorted(set(head["metrics"]) - {leading})]
         told = (name for name in names if head["metrics"].get(name, {}).get("lower") is not None)
         name = next(told, None)

@@ -136,23 +136,19 @@ def pushed_at(version: int) -> str:
 
 
 def describe_quality(version: Path) -> str:
-    """Each head's metric with its interval, such as `age mae 4.1 [3.8, 4.5]`.
+    """Each head's metric with its interval, such as `age mae 4.10 [3.80, 4.50]`.
 
     Raises:
         ValueError: the version does not describe its heads.
     """
+    from components.heads.metrics import format_estimate
     from components.serving.assets import read_served_heads
 
     told = []
     for head in read_served_heads(version).heads:
         quality = head.quality
-        figures = (
-            f"{quality['metric']} {quality['value']:.3g} "
-            f"[{quality['lower']:.3g}, {quality['upper']:.3g}]"
-            if quality
-            else "not measured"
-        )
-        told.append(f"{head.name} {figures}")
+        measured = f"{quality['metric']} {format_estimate(quality)}" if quality else "not measured"
+        told.append(f"{head.name} {measured}")
     return "\n".join(told)
 
 

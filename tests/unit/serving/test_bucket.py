@@ -112,7 +112,7 @@ def test_the_commands_take_a_buckets_address(bucket):
     assert f"the model of version {SECOND}" in done.output
     lines = run("list", "--model", bucket).output.splitlines()
     (first,) = [line for line in lines if str(MEASURED) in line]
-    assert "2020-09-13 12:26" in first and "age mae 4.25 [3, 9]" in first
+    assert "2020-09-13 12:26" in first and "age mae 4.25 [3.00, 9.00]" in first
     (served,) = [line for line in lines if "in service" in line]
     assert f"rollback to {SECOND}" in served
     assert [line for line in lines if "1700000009" in line and "not whole" in line]

@@ -138,7 +138,7 @@ def test_the_list_shows_time_quality_and_what_serves(folder):
     lines = run("list", "--model", folder).output.splitlines()
     (first,) = [line for line in lines if "1700000001" in line]
     assert "2023-11-14 22:13" in first
-    assert "age mae 4.25 [3, 9]" in first
+    assert "age mae 4.25 [3.00, 9.00]" in first
     assert "in service" not in first
     (served,) = [line for line in lines if "in service" in line]
     assert "rollback to 1700000002" in served
