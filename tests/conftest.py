@@ -15,17 +15,17 @@ import pytest
 from hypothesis import settings
 
 COUNT_HEAD = str(Path(__file__).parent / "count_head")
+# Before the conftest of any folder is read, which may import the heads: a further kind of head is
+# installed, here and in every child.
+sys.path.insert(0, COUNT_HEAD)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [COUNT_HEAD, os.environ.get("PYTHONPATH")]))
 
 
 def pytest_configure() -> None:
-    """Here and in every child: interrupts are heard, and a further kind of head is installed.
+    """Here and in every child: interrupts are heard.
 
     A shell starts background jobs with interrupts ignored, which every child would inherit.
     """
-    sys.path.insert(0, COUNT_HEAD)
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        filter(None, [COUNT_HEAD, os.environ.get("PYTHONPATH")])
-    )
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # Properties are tried on the same examples everywhere, however slow the machine.
