@@ -93,9 +93,9 @@ def test_a_statement_that_follows_from_a_librarys_error_is_told_before_it():
 
 
 def test_a_workers_traceback_counts_by_its_last_frame():
-    line = line_of(causes._OURS[0] / "heads.py", "raise")
+    line = line_of(causes._OURS[0] / "heads/names.py", "raise")
     for file, quoted in (
-        (causes._OURS[0] / "heads.py", "The rule."),
+        (causes._OURS[0] / "heads/names.py", "The rule."),
         ("/library/heads.py", f"RuntimeError at /library/heads.py:{line} (text withheld"),
     ):
         error = RuntimeError(WORKER.format(file=file, line=line))
