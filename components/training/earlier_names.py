@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.heads.base import Head
+from components.training.heads import network_of
 from components.training.linear import ANSWER
 
 Arrays = Mapping[str, np.ndarray]
@@ -24,8 +25,7 @@ class EarlierNetwork:
     Attributes:
         arrays: weights by `<layer>/<weight>`.
         tokens: of the vocabulary; the first has id 2.
-        facts: `<head>.mean` and `<head>.deviation` of the training split, and of a number in steps
-            how many, `<head>.steps`.
+        facts: of `warm_start.label_facts`, and of a head in steps how many, `<head>.steps`.
     """
 
     arrays: Arrays
@@ -41,7 +41,7 @@ def with_separators(network: EarlierNetwork, heads: Sequence[Head]) -> EarlierNe
     facts = {
         f"{head.name}_{fact}": head.internal(fact)
         for head in heads
-        for fact in ("mean", "deviation", "steps")
+        for fact in (*network_of(head).facts, "steps")
     }
     arrays = {}
     for name, array in network.arrays.items():
