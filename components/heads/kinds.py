@@ -18,6 +18,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+GROUPS = ("authorprofile.heads", "authorprofile.networks", "authorprofile.reports")
 _OWN_PACKAGE = "authorprofile"
 
 
@@ -38,7 +39,7 @@ class Kinds(Mapping[str, type[T]]):
         own: classes of this package by kind.
 
     Raises:
-        KindError: two packages add a kind of the same name.
+        KindError: two packages add a kind of the same name, or one adds it to some of `GROUPS`.
     """
 
     def __init__(self, group: str, base: type[T], **own: type[T]) -> None:
@@ -54,6 +55,12 @@ class Kinds(Mapping[str, type[T]]):
                     "it in one of them, or uninstall that package."
                 )
             self._points[point.name], adding[point.name] = point, _package(point)
+            for other in GROUPS if group in GROUPS else ():
+                if point.name not in entry_points(group=other).names:
+                    raise KindError(
+                        f"A kind of head must have entry points {', '.join(GROUPS)}; {point.name} "
+                        f"has none in {other}. {_remedy(point)}"
+                    )
 
     def __getitem__(self, kind: str) -> type[T]:
         """The class. Raises KindError, UnknownKindError among them."""
@@ -69,19 +76,18 @@ class Kinds(Mapping[str, type[T]]):
             )
         point = self._points[kind]
         declared = f"the entry point {kind} = {point.value} of {self._group}"
-        remedy = f"Repair or uninstall the package {_package(point)}."
         try:
             found = point.load()
         except Exception as error:
             raise KindError(
                 f"A kind of head must be loadable; {declared} raised {type(error).__name__}: "
-                f"{error}. {remedy}"
+                f"{error}. {_remedy(point)}"
             ) from error
         if not (isinstance(found, type) and issubclass(found, self._base)):
             base = f"{self._base.__module__}.{self._base.__qualname__}"
             raise KindError(
                 f"A kind of head must be a class that derives from {base}; {declared} is "
-                f"{found!r}. {remedy}"
+                f"{found!r}. {_remedy(point)}"
             )
         return found
 
@@ -94,3 +100,7 @@ class Kinds(Mapping[str, type[T]]):
 
 def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist else "unknown"
+
+
+def _remedy(point: EntryPoint) -> str:
+    return f"Repair or uninstall the package {_package(point)}."

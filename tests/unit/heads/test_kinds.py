@@ -13,7 +13,7 @@ import pytest
 from components.heads.base import Head
 from components.heads.binary import BinaryHead
 from components.heads.declared import HEADS
-from components.heads.kinds import KindError, Kinds, UnknownKindError
+from components.heads.kinds import GROUPS, KindError, Kinds, UnknownKindError
 from pipeline.config import ConfigError, load_config, settings_as_yaml
 
 COMMAND = str(Path(sys.executable).parent / "authorprofile")
@@ -28,14 +28,17 @@ class {name}(BinaryHead):
 Install = Callable[..., None]
 
 
-def write_package(folder: Path, package: str, code: str, group: str, **points: str) -> None:
+def write_package(
+    folder: Path, package: str, code: str, groups: tuple[str, ...], **points: str
+) -> None:
     """A package as pip leaves it: one module, and the folder that names its entry points."""
     (folder / f"{package}.py").write_text(code)
     described = folder / f"{package}-1.0.dist-info"
     described.mkdir()
     (described / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-    lines = [f"[{group}]", *(f"{kind} = {value}" for kind, value in points.items())]
-    (described / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    lines = "".join(f"{kind} = {value}\n" for kind, value in points.items())
+    listed = "".join(f"[{group}]\n{lines}" for group in groups)
+    (described / "entry_points.txt").write_text(listed)
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def write(package: str, code: str, **points: str) -> None:
-        write_package(tmp_path, package, code, GROUP, **points)
+        write_package(tmp_path, package, code, (GROUP,), **points)
         monkeypatch.delitem(sys.modules, package, raising=False)
 
     return write
@@ -164,7 +167,7 @@ def run_command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("words", [["settings"], ["audit", "--posts", "p.jsonl"]])
 def test_the_command_tells_a_broken_package_in_one_line(words: list[str], tmp_path: Path) -> None:
-    write_package(tmp_path, "broken", "import gone", "authorprofile.heads", rank="broken:Rank")
+    write_package(tmp_path, "broken", "import gone", GROUPS, rank="broken:Rank")
     done = run_command(tmp_path, *words)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
@@ -176,7 +179,7 @@ def test_the_command_tells_a_broken_package_in_one_line(words: list[str], tmp_pa
 
 def test_the_command_tells_packages_that_add_the_same_kind(tmp_path: Path) -> None:
     code = SOUND.format(name="Count")
-    write_package(tmp_path, "other_count", code, "authorprofile.heads", count="other_count:Count")
+    write_package(tmp_path, "other_count", code, GROUPS, count="other_count:Count")
     done = run_command(tmp_path, "settings")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
@@ -186,8 +189,19 @@ def test_the_command_tells_packages_that_add_the_same_kind(tmp_path: Path) -> No
     )
 
 
+def test_the_command_tells_a_kind_that_lacks_a_class_before_anything_starts(tmp_path: Path) -> None:
+    write_package(tmp_path, "half", SOUND.format(name="Rank"), GROUPS[:2], rank="half:Rank")
+    done = run_command(tmp_path, "settings")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Error: A kind of head must have entry points authorprofile.heads, "
+        "authorprofile.networks, authorprofile.reports; rank has none in authorprofile.reports. "
+        "Repair or uninstall the package half.\n"
+    )
+
+
 def test_help_needs_no_package_of_others(tmp_path: Path) -> None:
-    write_package(tmp_path, "broken", "import gone", "authorprofile.heads", rank="broken:Rank")
+    write_package(tmp_path, "broken", "import gone", GROUPS, rank="broken:Rank")
     done = run_command(tmp_path, "--help")
     assert (done.returncode, done.stderr) == (0, "")
 
