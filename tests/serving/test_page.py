@@ -20,6 +20,7 @@ playwright = pytest.importorskip(
 pytestmark = pytest.mark.skipif(
     not CHROMIUM, reason="the page's tests need a Chromium: apt-get install chromium"
 )
+UNCALIBRATED = {"age": {"value": 23.0}, "income": {"value": 1.0}}
 PHONE = {"viewport": {"width": 360, "height": 740}}
 
 
@@ -117,6 +118,19 @@ def test_an_answer_is_drawn_by_what_it_holds(open_page: Any) -> None:
         "Confidence 25 %, calibrated.",
     ]
     assert page.locator("[data-head=age] svg text").all_text_contents()[::2] == [*shares, ""]
+
+
+def test_two_values_that_are_digits_are_drawn_as_declared(open_page: Any) -> None:
+    page = open_page()
+    page.evaluate("Object.assign(state.heads[2], {positive: '2', negative: '1'})")
+    answers = {**UNCALIBRATED, "gender": {"probabilities": {"2": 0.75, "1": 0.25}}}
+    page.route("**/*:predict", lambda route: route.fulfill(json={"predictions": [answers]}))
+    page.get_by_label("Posts of one author").fill("I went home.")
+    page.keyboard.press("Control+Enter")
+    said = page.locator("[data-head=gender] figcaption")
+    said.wait_for()
+    assert said.inner_text() == "2 75 %, 1 25 %."
+    assert page.locator("[data-head=gender] .answer").inner_text() == "2, 75 %"
 
 
 def test_the_keyboard_alone_is_enough_and_focus_goes_to_what_is_new(open_page: Any) -> None:

@@ -129,9 +129,11 @@ function draw(head, answer) {
   if (typeof answer.value === "number") return drawNumber(head, answer);
   const shares = answer.probabilities ?? {};
   if (Array.isArray(shares)) return drawGroups(head, answer);
-  const values = Object.keys(shares);
+  // As they are declared: a script's object puts keys that look like numbers first.
+  const declared = Object.values(head);
+  const values = Object.keys(shares).sort((one, other) => declared.indexOf(one) - declared.indexOf(other));
   if (values.length === 2) return drawTwo(head, answer, values);
-  return values.length ? drawBars(head, answer, values, Object.values(shares), "") : tell(answer);
+  return values.length ? drawBars(head, answer, values, values.map((value) => shares[value]), "") : tell(answer);
 }
 
 function showAnswers(answers) {
