@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.corpus import Corpus, Fold, targets_of
-from components.heads.calibration import Calibration, divide_logits
+from components.heads.calibration import Calibration, all_groups, divide_logits
+from components.heads.declared import Heads
 from components.report.answers import Answers
 from components.report.drawing import share_interval
 from components.report.figures_calibration import expected_calibration_error
@@ -25,7 +26,7 @@ Counts = dict[str, dict[str, Any]]
 
 def certainty_counts(
     corpus: Corpus,
-    heads: tuple[Any, ...],
+    heads: Heads,
     fold: Fold,
     answers: Mapping[str, np.ndarray],
     calibrations: Mapping[str, Calibration],
@@ -35,7 +36,7 @@ def certainty_counts(
     Rows of a number: authors, those inside, the sum of half widths. Of a classifier: by stated
     probability, authors, its sum, times true.
     """
-    targets, known = targets_of(corpus, heads, fold.test, fold.scales, fold.boundaries)
+    targets, known = targets_of(corpus, heads, fold.test, fold.facts)
     counts: Counts = {}
     for head in heads:
         rows, fitted = known[head.name] > 0, calibrations[head.name]
@@ -45,7 +46,8 @@ def certainty_counts(
             reliability = REPORTS[head.kind](head).sums(label, stated)["reliability"]
             counts[head.name] = {"stated": fitted.temperature, "rows": reliability.tolist()}
         elif fitted.half_width is not None:
-            errors = np.abs(answer - label)[:, 0] * fold.scales[head.name][1]
+            served, true = (head.natural(v, fold.facts[head.name]) for v in (answer, label))
+            errors = np.abs(served - true)[:, 0]
             inside = int((errors <= fitted.half_width).sum())
             row = [len(errors), inside, len(errors) * fitted.half_width]
             counts[head.name] = {"stated": fitted.coverage, "rows": [row]}
@@ -54,10 +56,8 @@ def certainty_counts(
 
 def at_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Probabilities as they are served; one column holds that of one of two values."""
-    if probabilities.shape[1] > 1:
-        return divide_logits(probabilities, temperature)
-    both = np.concatenate([1 - probabilities, probabilities], axis=1)
-    return divide_logits(both, temperature)[:, 1:]
+    groups = divide_logits(all_groups(probabilities), temperature)
+    return groups[:, -probabilities.shape[1] :]
 
 
 def certainty_table(results: Mapping[str, Sequence[Mapping[str, Any]]], level: float) -> list[str]:

@@ -27,6 +27,8 @@ from components.disk_shuffle import disk_for
 from components.features.settings import TextSettings
 from components.features.tokens import POST, join_posts, tokenize
 from components.features.transform import FEWEST_USES, RESERVED_IDS
+from components.heads.base import Head
+from components.heads.declared import Heads
 from components.ingest.examples import WriteExamples
 from components.ingest.join import IngestSources
 from components.ingest.records import SPLITS
@@ -40,6 +42,10 @@ from components.training.windows import NO_SEPARATOR
 
 EVAL_SHARE = 8
 AUTHORS_A_BATCH = 256
+TYPES = {"number": tf.float32, "whole number": tf.int64, "text": tf.string}
+
+Facts = dict[str, dict[str, np.ndarray]]
+"""By head, by name of what is known of its labels."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +71,18 @@ class Fold:
         data: `train` and `eval`, as Tuner and Trainer see them.
         train, test: author numbers of the corpus.
         test_ids: token ids of the `test` authors.
-        scales: mean and deviation of each regression head on `train`.
-        boundaries: upper bounds of the groups of each classes head, cut on `train`.
+        facts: of each head, what `train` says of its labels, as `Head.targets` takes it.
     """
 
     data: TrainingData
     train: np.ndarray
     test: np.ndarray
     test_ids: list[np.ndarray]
-    scales: dict[str, tuple[float, float]]
-    boundaries: dict[str, np.ndarray]
+    facts: Facts
 
 
 def read_corpus(
-    posts: Sequence[str], labels: Sequence[str], heads: tuple[Any, ...], max_tokens: int, work: Path
+    posts: Sequence[str], labels: Sequence[str], heads: Heads, max_tokens: int, work: Path
 ) -> Corpus:
     """Reads, joins and tokenises; `work` gets the examples and the audit of the join."""
     sources = find_sources(posts, labels)
@@ -93,7 +97,7 @@ def read_corpus(
         "posts": tf.io.RaggedFeature(tf.string),
     }
     for head in heads:
-        spec[head.name] = tf.io.RaggedFeature(_label_type(head))
+        spec[head.name] = tf.io.RaggedFeature(TYPES[head.stored_as])
     files = sorted(str(path) for path in (work / "examples").glob("*/data_tfrecord-*"))
     records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(AUTHORS_A_BATCH)
     rows: list[tuple[str, list[bytes], list[Any]]] = []
@@ -102,7 +106,7 @@ def read_corpus(
         found = tokenize(join_posts(parsed["posts"]), max_tokens).to_list()
         values = [parsed[head.name].to_list() for head in heads]
         for number, author in enumerate(parsed["author_id"].numpy()):
-            known = [column[number][0] if column[number] else None for column in values]
+            known = [_label(column[number]) for column in values]
             rows.append((author.decode("utf-8"), found[number], known))
     rows.sort(key=lambda row: row[0])
     return Corpus(
@@ -112,10 +116,10 @@ def read_corpus(
     )
 
 
-def _label_type(head: Any) -> tf.DType:
-    if head.kind == "binary":
-        return tf.string
-    return tf.float32 if head.kind == "regression" or head.given_as == "amount" else tf.int64
+def _label(stored: list[Any]) -> Any:
+    if not stored:
+        return None
+    return stored[0].decode("utf-8") if isinstance(stored[0], bytes) else stored[0]
 
 
 def place_of(author: str, purpose: str, places: int) -> int:
@@ -151,7 +155,7 @@ def beyond(corpus: Corpus, kept: int, fold: int, folds: int) -> np.ndarray:
 
 def make_fold(
     corpus: Corpus,
-    heads: tuple[Any, ...],
+    heads: Heads,
     text: TextSettings,
     batch_size: int,
     fold: int,
@@ -171,22 +175,15 @@ def make_fold(
     pairs = count_pairs((corpus.tokens[number] for number in train), text.pairs)
     by_text = {word.decode("utf-8"): i for word, i in ids.items()}
     keys = pair_keys((pair.decode("utf-8") for pair in pairs), by_text)
-    scales, boundaries = {}, {}
-    for head in heads:
-        values = np.array(
-            [v for v in (corpus.labels[head.name][i] for i in train) if v is not None]
-        )
-        if head.kind == "regression":
-            scales[head.name] = (float(values.mean()), max(float(values.std()), 1e-6))
-        elif head.kind == "classes" and head.given_as == "amount":
-            shares = np.arange(1, head.classes) / head.classes
-            boundaries[head.name] = np.quantile(values, shares, method="inverted_cdf")
+    facts = {
+        head.name: facts_of(head, [corpus.labels[head.name][i] for i in train]) for head in heads
+    }
 
     def encode(numbers: np.ndarray) -> list[np.ndarray]:
         return [np.array([ids.get(w, 1) for w in corpus.tokens[i]], "int32") for i in numbers]
 
     def open_rows(numbers: np.ndarray) -> tf.data.Dataset:
-        targets, known = targets_of(corpus, heads, numbers, scales, boundaries)
+        targets, known = targets_of(corpus, heads, numbers, facts)
         encoded = encode(numbers)
         tokens = tf.RaggedTensor.from_row_lengths(
             np.concatenate(encoded), [len(author) for author in encoded]
@@ -212,7 +209,7 @@ def make_fold(
         separator,
         keys,
     )
-    return Fold(data, train, test, encode(test), scales, boundaries)
+    return Fold(data, train, test, encode(test), facts)
 
 
 def count_pairs(authors: Iterable[list[bytes]], most: int) -> list[bytes]:
@@ -225,31 +222,29 @@ def count_pairs(authors: Iterable[list[bytes]], most: int) -> list[bytes]:
     return heapq.nlargest(most, used, key=lambda pair: (counts[pair], pair))
 
 
+def facts_of(head: Head, labels: Sequence[Any]) -> dict[str, np.ndarray]:
+    """What the Transform counts of the labels of `train`, None among them where unknown."""
+    if head.stored_as == "text":
+        return {}
+    known = np.array([label for label in labels if label is not None])
+    facts = {"mean": known.mean(), "deviation": np.maximum(known.std(), 1e-6)}
+    if groups := head.cut_into:
+        shares = np.arange(1, groups) / groups
+        facts["boundaries"] = np.quantile(known, shares, method="inverted_cdf")
+    return facts
+
+
 def targets_of(
-    corpus: Corpus,
-    heads: tuple[Any, ...],
-    numbers: np.ndarray,
-    scales: dict[str, tuple[float, float]],
-    boundaries: dict[str, np.ndarray],
+    corpus: Corpus, heads: Heads, numbers: np.ndarray, facts: Facts
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Targets {head: float32 `[authors, units]`} and masks {head: float32 `[authors]`}."""
     targets, known = {}, {}
     for head in heads:
-        values = [corpus.labels[head.name][i] for i in numbers]
-        if head.kind == "binary":
-            positive, negative = head.positive.encode(), head.negative.encode()
-            mask = np.array([value in (positive, negative) for value in values])
-            target = np.array([value == positive for value in values])[:, None]
-        else:
-            mask = np.array([value is not None for value in values])
-            amounts = np.array([0.0 if value is None else value for value in values])
-            if head.kind == "regression":
-                mean, deviation = scales[head.name]
-                target = ((amounts - mean) / deviation)[:, None]
-            else:
-                bounds = boundaries.get(head.name)
-                groups = amounts if bounds is None else np.searchsorted(bounds, amounts, "right")
-                target = np.eye(head.classes)[groups.astype(int)]
-        known[head.name] = mask.astype("float32")
-        targets[head.name] = (target * mask[:, None]).astype("float32")
+        labels = [corpus.labels[head.name][i] for i in numbers]
+        mask = np.array([label is not None for label in labels])
+        target = np.zeros((len(labels), head.width), "float32")
+        if mask.any():
+            told = [label for label in labels if label is not None]
+            target[mask] = head.targets(told, facts[head.name])
+        known[head.name], targets[head.name] = mask.astype("float32"), target
     return targets, known

@@ -1,38 +1,38 @@
 """Answers of `test` authors to the terms that scores are made of, and the constant's answers.
 
 Enters: a fold's answers, standardised as the network gives them. Leaves: each author's terms (the
-sums that the pipeline's Evaluator adds up, `Head.terms`), which are kept in the
-results; `components.comparison.judging` makes scores of them. Called by `measure` and `table`.
+sums that the pipeline's Evaluator adds up, `Head.terms`), which are kept in the results;
+`components.comparison.judging` makes scores of them. Called by `measure` and `table`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from benchmarks.quality.corpus import Corpus, Fold, targets_of
-
-MAIN_SCORES = {"regression": "mae", "classes": "accuracy", "binary": "accuracy"}
+from components.heads.base import Head
+from components.heads.declared import Heads
+from components.heads.metrics import Metric
 
 Terms = dict[str, dict[str, list[float]]]
 """{head: {author_id: terms}}."""
 
 
 def author_terms(
-    corpus: Corpus, heads: tuple[Any, ...], fold: Fold, answers: Mapping[str, np.ndarray]
+    corpus: Corpus, heads: Heads, fold: Fold, answers: Mapping[str, np.ndarray]
 ) -> Terms:
     """Terms of each `test` author whose label is known, in the head's own unit."""
-    targets, known = targets_of(corpus, heads, fold.test, fold.scales, fold.boundaries)
+    targets, known = targets_of(corpus, heads, fold.test, fold.facts)
     terms: Terms = {}
     for head in heads:
         if head.name not in answers:
             continue
-        scale = fold.scales.get(head.name)
-        label, given = targets[head.name].astype(float), np.asarray(answers[head.name], float)
-        if scale:
-            label, given = (scale[0] + scale[1] * values for values in (label, given))
+        label, given = (
+            head.natural(np.asarray(values[head.name], float), fold.facts[head.name])
+            for values in (targets, answers)
+        )
         terms[head.name] = {
             corpus.authors[number]: [float(f"{v:.6g}") for v in head.terms(y, p)]
             for number, y, p, mask in zip(fold.test, label, given, known[head.name], strict=True)
@@ -41,12 +41,24 @@ def author_terms(
     return terms
 
 
-def constant_answers(corpus: Corpus, heads: tuple[Any, ...], fold: Fold) -> dict[str, np.ndarray]:
+def constant_answers(corpus: Corpus, heads: Heads, fold: Fold) -> dict[str, np.ndarray]:
     """What `train` alone would answer for everybody: median, shares of the values."""
-    targets, known = targets_of(corpus, heads, fold.train, fold.scales, fold.boundaries)
+    targets, known = targets_of(corpus, heads, fold.train, fold.facts)
     answers = {}
     for head in heads:
         values = targets[head.name][known[head.name] > 0]
-        middle = np.median if head.kind == "regression" else np.mean
+        middle = np.median if is_number(head) else np.mean
         answers[head.name] = np.tile(middle(values, axis=0), (len(fold.test), 1))
     return answers
+
+
+def is_number(head: Head) -> bool:
+    """Whether it answers a number: its labels are not cut into groups nor one of some values."""
+    return not (head.cut_into or head.label_groups or head.label_values)
+
+
+def main_metric(head: Head) -> Metric:
+    """The first of its metrics that terms make, which need no order of the authors."""
+    nothing = np.zeros(head.term_count)
+    made = head.scores(nothing, nothing)
+    return next(metric for metric in head.metrics if metric.key in made)

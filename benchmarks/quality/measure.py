@@ -58,6 +58,7 @@ from benchmarks.quality.networks import (
 )
 from benchmarks.quality.shallow import SHALLOW, shallow_answers
 from components.comparison.networks import HAND_SET
+from components.heads.declared import Heads
 from components.training.hooks import HookSettings
 
 LOGGER = logging.getLogger("authorprofile.quality")
@@ -83,7 +84,7 @@ class Measurement:
     out: Path
 
 
-def check_row(row: str, heads: tuple[Any, ...]) -> None:
+def check_row(row: str, heads: Heads) -> None:
     """Raises ValueError unless it is a row of the table above."""
     names = [head.name for head in heads]
     rows = [*ROWS, *KINDS, *(f"{kind}:{name}" for kind in ("hidden", "absent") for name in names)]

@@ -21,9 +21,11 @@ import numpy as np
 from benchmarks.quality.corpus import Fold
 from components.comparison.networks import with_learned_weights
 from components.heads.calibration import Calibration
+from components.heads.declared import Heads
 from components.training.calibration import calibrate
 from components.training.dataset import bucket_bounds
 from components.training.fitting import TrainingData
+from components.training.heads import network_of
 from components.training.hooks import HookSettings
 from components.training.learning import learn
 from components.training.tuner import (
@@ -104,7 +106,12 @@ def _learn(
         answer(model, settings.heads, fold.test_ids, fold.data.max_tokens)
         for model in (learned.final, learned.selected)
     )
-    scales = {head.name: fold.scales.get(head.name, (0.0, 1.0))[1] for head in settings.heads}
+    scales = {
+        head.name: network_of(head).unit(
+            {head.internal(name): fact for name, fact in fold.facts[head.name].items()}
+        )[0]
+        for head in settings.heads
+    }
     coverage = settings.training.interval_coverage
     calibrations = calibrate(
         learned.selected, fold.data, scales, coverage, refitted=learned.refitted
@@ -114,9 +121,7 @@ def _learn(
     return Outcome(final, seconds, {}, skills, parameters, learned.shares, calibrations, selected)
 
 
-def answer(
-    model: keras.Model, heads: tuple[Any, ...], ids: list[np.ndarray], max_tokens: int
-) -> Answers:
+def answer(model: keras.Model, heads: Heads, ids: list[np.ndarray], max_tokens: int) -> Answers:
     """Answers of authors in their order, in batches of like length."""
     answers = {head.name: np.zeros((len(ids), head.width)) for head in heads}
     order = np.argsort([len(author) for author in ids], kind="stable")

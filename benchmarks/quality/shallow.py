@@ -33,6 +33,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
 
 from benchmarks.quality.corpus import Corpus, Fold, targets_of
+from benchmarks.quality.judge import is_number
+from components.heads.calibration import all_groups
+from components.heads.declared import Heads
 
 FEWEST_AUTHORS = 2
 LATENT_DIMENSIONS = 300
@@ -110,29 +113,27 @@ SHALLOW: dict[str, Shallow] = {
 }
 
 
-def shallow_answers(
-    corpus: Corpus, heads: tuple[Any, ...], fold: Fold, name: str
-) -> dict[str, np.ndarray]:
+def shallow_answers(corpus: Corpus, heads: Heads, fold: Fold, name: str) -> dict[str, np.ndarray]:
     """Fits on `train` and `eval`; answers as the network does, standardised or as shares."""
     shallow = SHALLOW[name]
     learned = np.setdiff1d(np.arange(len(corpus.authors)), fold.test)
     train, test = weigh(
         shallow, *([corpus.tokens[i] for i in rows] for rows in (learned, fold.test))
     )
-    targets, known = targets_of(corpus, heads, learned, fold.scales, fold.boundaries)
+    targets, known = targets_of(corpus, heads, learned, fold.facts)
     answers = {}
     for head in heads:
         rows = known[head.name] > 0
         target = targets[head.name][rows]
-        if head.kind == "regression":
+        if is_number(head):
             model = shallow.regressor().fit(train[rows], target[:, 0])
             answers[head.name] = model.predict(test).reshape(-1, 1)
             continue
-        classes = target[:, 0].astype(int) if head.kind == "binary" else target.argmax(axis=1)
-        model = shallow.classifier().fit(train[rows], classes)
-        shares = np.zeros((len(fold.test), max(head.width, 2)))
+        groups = all_groups(target)
+        model = shallow.classifier().fit(train[rows], groups.argmax(axis=1))
+        shares = np.zeros((len(fold.test), groups.shape[1]))
         shares[:, model.classes_] = model.predict_proba(test)
-        answers[head.name] = shares if head.kind == "classes" else shares[:, 1:]
+        answers[head.name] = shares[:, -head.width :]
     return answers
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.quality.certainty import certainty_table
-from benchmarks.quality.judge import MAIN_SCORES
+from benchmarks.quality.judge import main_metric
 from components.comparison.judging import Terms, difference_over_runs, score_over_runs
+from components.heads.base import Head
+from components.heads.declared import Heads
 
 CONFIDENCE = 0.95
 CHOSEN = "tuner"
@@ -22,7 +24,7 @@ CHOSEN = "tuner"
 Results = Sequence[dict[str, Any]]
 
 
-def make_table(folder: Path, heads: tuple[Any, ...]) -> str:
+def make_table(folder: Path, heads: Heads) -> str:
     """Markdown; rows in the order of their names."""
     by_row: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(folder.glob("*-fold*-seed*.json")):
@@ -44,31 +46,31 @@ def make_table(folder: Path, heads: tuple[Any, ...]) -> str:
     return "\n".join(lines + certainty)
 
 
-def describe(head: Any) -> str:
+def describe(head: Head) -> str:
     """Title of a head's main score: `age, mae in years`."""
-    unit = f" in {head.unit}" if head.kind == "regression" else ""
-    return f"{head.name}, {MAIN_SCORES[head.kind]}{unit}"
+    metric = main_metric(head)
+    return f"{head.name}, {metric.key}" + (f" in {head.metric_unit}" if metric.has_unit else "")
 
 
-def _line(row: str, results: Results, heads: tuple[Any, ...]) -> str:
+def _line(row: str, results: Results, heads: Heads) -> str:
     cells = []
     for head in heads:
         found = score_over_runs(head, _terms(results, head), CONFIDENCE)
-        form = "{:.2f}" if head.kind == "regression" else "{:.1%}"
-        cells.append(_cell(found[MAIN_SCORES[head.kind]], form))
+        metric = main_metric(head)
+        cells.append(_cell(found[metric.key], "{:.2f}" if metric.has_unit else "{:.1%}"))
         cells.append(_cell(found["skill"], "{:.3f}"))
     folds, seeds = len(_folds(results)), len({result["seed"] for result in results})
     seconds = sum(result["seconds"] for result in results) / len(results)
     return f"| {row} | {folds} x {seeds} | {' | '.join(cells)} | {seconds:.0f} |"
 
 
-def _difference(row: str, results: Results, chosen: Results, heads: tuple[Any, ...]) -> str:
+def _difference(row: str, results: Results, chosen: Results, heads: Heads) -> str:
     cells = []
     for head in heads:
         both = _terms(results, head), _terms(chosen, head)
         found = difference_over_runs(head, *both, CONFIDENCE)
-        form = "{:+.2f}" if head.kind == "regression" else "{:+.1%}"
-        cells.append(_cell(found[MAIN_SCORES[head.kind]], form))
+        metric = main_metric(head)
+        cells.append(_cell(found[metric.key], "{:+.2f}" if metric.has_unit else "{:+.1%}"))
         cells.append(_cell(found["skill"], "{:+.3f}"))
     return f"| {row} | {' | '.join(cells)} |"
 
@@ -77,7 +79,7 @@ def _folds(results: Results) -> set[int]:
     return {result["fold"] for result in results}
 
 
-def _terms(results: Results, head: Any) -> list[Terms]:
+def _terms(results: Results, head: Head) -> list[Terms]:
     return [result["terms"][head.name] for result in results]
 
 

@@ -156,7 +156,7 @@ def test_what_is_tried_learns_numbers_classes_and_binary_labels(name):
     labels = {
         "age": [20.0 + 10 * kind for kind in kinds],
         "income": [int(kind) for kind in kinds],
-        "gender": [b"female" if kind else b"male" for kind in kinds],
+        "gender": ["female" if kind else "male" for kind in kinds],
     }
     whole = Corpus([f"a{number}" for number in range(300)], words, labels)
     fold = make_fold(whole, heads, TextSettings(), 8, 0, 5)
@@ -223,7 +223,7 @@ def test_certainty_is_counted_before_and_after_the_fit_on_both_splits(measured):
 def test_certainty_counts_who_is_inside_and_what_came_true():
     whole = corpus()
     fold = make_fold(whole, HEADS, TextSettings(), 8, 0, 5)
-    mean, deviation = fold.scales["age"]
+    mean, deviation = (fold.facts["age"][name] for name in ("mean", "deviation"))
     ages = np.array([whole.labels["age"][i] for i in fold.test])
     # Off by 0, 1, 2 ... years, and two thirds sure that everybody is female.
     answers = {
@@ -236,7 +236,7 @@ def test_certainty_counts_who_is_inside_and_what_came_true():
     known = [whole.labels["gender"][i] for i in fold.test if i % 3 < 2]
     (row,) = (row for row in counts["gender"]["rows"] if row[0])
     # Twice the logit makes two to one four to one.
-    assert row == pytest.approx([len(known), 0.8 * len(known), known.count(b"female")])
+    assert row == pytest.approx([len(known), 0.8 * len(known), known.count("female")])
     without = dict.fromkeys(answers, Calibration(3, coverage=0.8))
     assert certainty_counts(whole, HEADS, fold, answers, without) == {}
 
@@ -274,7 +274,7 @@ def test_results_of_another_configuration_are_not_mixed_in(measured):
 
 def corpus(authors=40):
     names = [f"a{number}" for number in range(authors)]
-    genders = [[b"female", b"male", None][number % 3] for number in range(authors)]
+    genders = [["female", "male", None][number % 3] for number in range(authors)]
     words = [[b"x", b"y"]] * authors
     return Corpus(names, words, {"age": [20.0 + n for n in range(authors)], "gender": genders})
 
@@ -283,11 +283,11 @@ def test_the_constant_is_the_median_and_the_shares_of_the_training_authors():
     whole = corpus()
     fold = make_fold(whole, HEADS, TextSettings(), 8, 0, 5)
     answers = constant_answers(whole, HEADS, fold)
-    mean, deviation = fold.scales["age"]
+    mean, deviation = (fold.facts["age"][name] for name in ("mean", "deviation"))
     ages = [whole.labels["age"][i] for i in fold.train]
     assert answers["age"][0, 0] * deviation + mean == pytest.approx(np.median(ages))
     known = [whole.labels["gender"][i] for i in fold.train if i % 3 < 2]
-    assert answers["gender"][0, 0] == pytest.approx(known.count(b"female") / len(known))
+    assert answers["gender"][0, 0] == pytest.approx(known.count("female") / len(known))
 
 
 def test_hidden_labels_and_absent_authors():
