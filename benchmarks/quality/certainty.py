@@ -15,7 +15,6 @@ import numpy as np
 from benchmarks.quality.corpus import Corpus, Fold, targets_of
 from components.heads.calibration import Calibration, all_groups, divide_logits
 from components.heads.declared import Heads
-from components.report.answers import Answers
 from components.report.drawing import share_interval
 from components.report.figures_calibration import expected_calibration_error
 from components.report.heads import REPORTS
@@ -42,7 +41,7 @@ def certainty_counts(
         rows, fitted = known[head.name] > 0, calibrations[head.name]
         label, answer = targets[head.name][rows].astype(float), answers[head.name][rows]
         if fitted.temperature is not None:
-            stated = Answers(at_temperature(answer, fitted.temperature))
+            stated = at_temperature(answer, fitted.temperature)
             reliability = REPORTS[head.kind](head).sums(label, stated)["reliability"]
             counts[head.name] = {"stated": fitted.temperature, "rows": reliability.tolist()}
         elif fitted.half_width is not None:

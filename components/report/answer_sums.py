@@ -1,6 +1,6 @@
 """All heads' counts of some authors together, and what becomes of them in `answers.json`.
 
-Enters: labels, masks and answers by head. Leaves: `{"<head>/<array>": values}`, which adds up by
+Enters: labels, masks, predictions by head. Leaves: `{"<head>/<array>": values}`, which adds up by
 plain addition: the arrays of `heads`, and of every head
 
 | array | what it counts |
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.report.answers import CONFIDENCE_EDGES, Answers, Sums, add_in
+from components.report.answers import CONFIDENCE_EDGES, Sums, add_in
 from components.report.heads import HeadReport
 from components.report.scales import Array, places
 
@@ -28,7 +28,7 @@ def count_answers(
     reports: Mapping[str, HeadReport],
     labels: Mapping[str, Array],
     known: Mapping[str, NDArray[np.bool_]],
-    answers: Mapping[str, Answers],
+    predictions: Mapping[str, Array],
 ) -> Sums:
     """All arrays of some authors.
 
@@ -36,7 +36,7 @@ def count_answers(
         reports: by head.
         labels: by head, `[authors, units]`; finite placeholders where unknown.
         known: by head, `[authors]`.
-        answers: by head.
+        predictions: by head, the same shape.
 
     Returns:
         The arrays under `<head>/<array>`, and `authors` `[1]`.
@@ -45,11 +45,11 @@ def count_answers(
     sums: Sums = {"authors": np.array([float(authors)])}
     for name, head in reports.items():
         rows = known[name]
-        label, answer = labels[name][rows], answers[name].of(rows)
-        error, signed = head.errors(label, answer)
-        for array, values in head.sums(label, answer).items():
+        label, prediction = labels[name][rows], predictions[name][rows]
+        error, signed = head.errors(label, prediction)
+        for array, values in head.sums(label, prediction).items():
             sums[f"{name}/{array}"] = values
-        confidence = head.confidence(answer)
+        confidence = head.confidence(prediction)
         if confidence is not None:
             sums[f"{name}/confidence"] = _by_confidence(confidence, error)
         for other, by in reports.items():

@@ -1,13 +1,11 @@
-"""A head's answers for some authors, and what adds them up to arrays of fixed size.
+"""What adds up a head's answers for some authors to arrays of fixed size, never an author.
 
-Enters: a head's labels and answers, as arrays. Leaves: `{name: array}`, never an author. Which
-arrays a kind of head has, `heads` says. Knows nothing of TFX, Beam and TensorFlow.
+Which arrays a kind of head has, `heads` says. Knows nothing of TFX, Beam and TensorFlow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,31 +19,6 @@ Sums = dict[str, NDArray[np.float64]]
 PROBABILITY_EDGES = tuple(k / 20 for k in range(21))
 SCORE_EDGES = tuple(k / 1000 for k in range(1001))
 CONFIDENCE_EDGES = tuple(k / 100 for k in range(101))
-
-
-@dataclass(frozen=True)
-class Answers:
-    """One head's answers for some authors; what the model does not answer is None.
-
-    Attributes:
-        prediction: `[authors, units]` in natural units.
-        before: probabilities before calibration, the same shape.
-        lower: `[authors]`, lower end of the interval of a number.
-        upper: its upper end.
-    """
-
-    prediction: Array
-    before: Array | None = None
-    lower: Array | None = None
-    upper: Array | None = None
-
-    def of(self, rows: NDArray[np.bool_]) -> Answers:
-        """Those of some authors."""
-
-        def cut(values: Array | None) -> Array | None:
-            return None if values is None else values[rows]
-
-        return Answers(self.prediction[rows], cut(self.before), cut(self.lower), cut(self.upper))
 
 
 def undo_temperature(prediction: Array, temperature: float) -> Array:
@@ -80,14 +53,6 @@ def add_in(index: NDArray[np.int64], terms: Sequence[Array], size: int) -> Array
     sums = np.zeros((size, len(terms)))
     np.add.at(sums, index, np.stack(terms, axis=1))
     return sums
-
-
-def covered(true: Array, answers: Answers) -> Array:
-    """Authors with an interval, and those whose label lies inside it."""
-    if answers.lower is None or answers.upper is None:
-        return np.zeros(2)
-    inside = (answers.lower <= true) & (true <= answers.upper)
-    return np.array([float(len(true)), float(inside.sum())])
 
 
 def reliability(stated: Array, came_true: NDArray[Any]) -> Array:

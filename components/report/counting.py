@@ -119,7 +119,7 @@ class AskModel(beam.DoFn):
                 name: _array(labels[report.head.known_name])[:, 0] > 0
                 for name, report in reports.items()
             },
-            {name: report.read(_array(answers[name])) for name, report in reports.items()},
+            {name: _array(answers[name]) for name in reports},
         )
 
 

@@ -109,7 +109,7 @@ def mean_interval(
     """A mean with the ends of its normal interval, from sums.
 
     >>> [round(end, 2) for end in mean_interval(100, 500.0, 2900.0, 0.95)]
-    [5.0, 4.41, 5.59]
+    [5.0, 4.61, 5.39]
     """
     if count < 1:
         return math.nan, math.nan, math.nan

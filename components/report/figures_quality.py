@@ -179,28 +179,20 @@ def _shares_above(counts: Array) -> Array:
 
 
 class Measure(NamedTuple):
-    """How the errors of some authors are drawn.
-
-    Attributes:
-        title: what they are, with their unit.
-        interval: of count, sum of errors and of their squares, and level: the mean and its ends.
-        tickformat: Plotly's.
-    """
+    """What errors are, with their unit, and how they are drawn."""
 
     title: str
     interval: Callable[[float, float, float, float], tuple[float, float, float]]
+    """Mean and its ends, of the count, the sums of errors and of their squares, and the level."""
     tickformat: str = ""
 
 
-def _share_wrong(
-    count: float, wrong: float, squares: float, level: float
-) -> tuple[float, float, float]:
-    del squares
-    return wrong / count, *share_interval(wrong, count, level)
-
-
 MEAN_ERROR = Measure("mean absolute error", mean_interval)
-SHARE_WRONG = Measure("share answered wrong", _share_wrong, ".0%")
+SHARE_WRONG = Measure(
+    "share answered wrong",
+    lambda count, wrong, _, level: (wrong / count, *share_interval(wrong, count, level)),
+    ".0%",
+)
 
 
 def cross_figure(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from components.heads.names import EARLIER_KNOWN_LOSS, KNOWN_LOSS
-from components.report.drawing import BLUE, GREEN, GREY, ORANGE, figure
+from components.report.drawing import BLUE, GREEN, GREY, ORANGE, figure, with_unit
 from components.report.record import Json
 
 
@@ -30,7 +30,7 @@ def loss_figure(name: str, heads: int, training: Json, unit: str) -> go.Figure |
     key = next((key for key in keys if any(key in epoch for epoch in epochs)), None)
     if key is None:
         return None
-    drawn = figure("epoch", f"loss, {unit}", height=300)
+    drawn = figure("epoch", with_unit("loss", unit), height=300)
     numbers = list(range(1, len(epochs) + 1))
     for prefix, title, colour, dash, symbol in (
         ("", "train", BLUE, "dot", "circle"),

@@ -35,11 +35,9 @@ from components.heads.declared import HEADS
 from components.heads.kinds import Kinds
 from components.report.answers import (
     SCORE_EDGES,
-    Answers,
     Sums,
     add_in,
     count_in,
-    covered,
     reliability,
     short,
     undo_temperature,
@@ -67,7 +65,7 @@ LARGEST_MATRIX = 50
 
 
 class HeadReport(ABC):
-    """One head in the report. Labels are `[authors, width]`, all known."""
+    """One head in the report. Labels and predictions are `[authors, width]`, labels all known."""
 
     loss_note: ClassVar[str] = "cross-entropy"
     """What the network's loss is."""
@@ -112,16 +110,12 @@ class HeadReport(ABC):
         """Whether labels are numbers, so that they are counted in bins of a `Scale`."""
         return False
 
-    def read(self, prediction: Array) -> Answers:
-        """Answers, `[authors, width]`, with what `served` says of their certainty."""
-        return Answers(prediction)
-
     @abstractmethod
-    def sums(self, label: Array, answers: Answers) -> Sums:
+    def sums(self, label: Array, prediction: Array) -> Sums:
         """The arrays of the module's table."""
 
     @abstractmethod
-    def errors(self, label: Array, answers: Answers) -> tuple[Array, Array]:
+    def errors(self, label: Array, prediction: Array) -> tuple[Array, Array]:
         """Error and signed error of each author (0 where an error has no sign)."""
 
     @abstractmethod
@@ -132,9 +126,9 @@ class HeadReport(ABC):
     def group_names(self) -> list[str]:
         """Names of these groups."""
 
-    def confidence(self, answers: Answers) -> Array | None:
+    def confidence(self, prediction: Array) -> Array | None:
         """How sure the model is of each author, 0..1; None where it does not say."""
-        del answers
+        del prediction
         return None
 
     def describe(self) -> Json:
@@ -178,16 +172,8 @@ class NumberReport(HeadReport):
         assert self.scale is not None
         return self.scale
 
-    def read(self, prediction: Array) -> Answers:
-        """With the interval where it was calibrated."""
-        interval = self.served.get("interval")
-        if not interval:
-            return Answers(prediction)
-        value, half = prediction[:, 0], float(interval["half_width"])
-        return Answers(prediction, lower=value - half, upper=value + half)
-
-    def sums(self, label: Array, answers: Answers) -> Sums:
-        true, answer = label[:, 0], answers.prediction[:, 0]
+    def sums(self, label: Array, prediction: Array) -> Sums:
+        true, answer = label[:, 0], prediction[:, 0]
         error, scale = answer - true, self.bins
         bins, bands = len(scale.edges) - 1, len(scale.bands) + 1
         row, column, band = scale.places(true), scale.places(answer), scale.band_places(true)
@@ -198,11 +184,19 @@ class NumberReport(HeadReport):
             "errors": count_in((band, error_bin), (bands, len(scale.error_edges) - 1)),
             "moments": add_in(band, (one, error, np.abs(error), error**2), bands),
             "calibration": add_in(column, (one, answer, true), bins),
-            "coverage": covered(true, answers),
+            "coverage": self._covered(true, answer),
         }
 
-    def errors(self, label: Array, answers: Answers) -> tuple[Array, Array]:
-        error = answers.prediction[:, 0] - label[:, 0]
+    def _covered(self, true: Array, answer: Array) -> Array:
+        interval = self.served.get("interval")
+        if not interval:
+            return np.zeros(2)
+        half = float(interval["half_width"])
+        inside = (answer - half <= true) & (true <= answer + half)
+        return np.array([float(len(true)), float(inside.sum())])
+
+    def errors(self, label: Array, prediction: Array) -> tuple[Array, Array]:
+        error = prediction[:, 0] - label[:, 0]
         return np.abs(error), error
 
     def groups(self, label: Array) -> NDArray[np.int64]:
@@ -272,36 +266,25 @@ class ProbabilitiesReport(HeadReport):
     def stated(self, label: Array, prediction: Array) -> tuple[Array, NDArray[Any]]:
         """The probability of the event, and whether it came true."""
 
-    @abstractmethod
-    def figure(self, counted: Json) -> Html:
-        """Answers against labels."""
-
-    def read(self, prediction: Array) -> Answers:
-        """With what the model would have said without its temperature."""
-        temperature = self.served.get("temperature")
-        if not temperature:
-            return Answers(prediction)
-        return Answers(prediction, before=undo_temperature(prediction, float(temperature)))
-
-    def sums(self, label: Array, answers: Answers) -> Sums:
-        sums = {"reliability": reliability(*self.stated(label, answers.prediction))}
-        if answers.before is not None:
-            sums["reliability_before"] = reliability(*self.stated(label, answers.before))
+    def sums(self, label: Array, prediction: Array) -> Sums:
+        sums = {"reliability": reliability(*self.stated(label, prediction))}
+        if temperature := self.served.get("temperature"):
+            before = undo_temperature(prediction, float(temperature))
+            sums["reliability_before"] = reliability(*self.stated(label, before))
         return sums
 
-    def errors(self, label: Array, answers: Answers) -> tuple[Array, Array]:
-        wrong = self.chosen(answers.prediction) != self.chosen(label)
+    def errors(self, label: Array, prediction: Array) -> tuple[Array, Array]:
+        wrong = self.chosen(prediction) != self.chosen(label)
         return wrong.astype(float), np.zeros(len(wrong))
 
     def groups(self, label: Array) -> NDArray[np.int64]:
         return self.chosen(label)
 
-    def confidence(self, answers: Answers) -> Array:
-        return np.asarray(all_groups(answers.prediction).max(axis=1))
+    def confidence(self, prediction: Array) -> Array:
+        return np.asarray(all_groups(prediction).max(axis=1))
 
     def figures(self, counted: Json, level: float) -> list[Html]:
         return [
-            self.figure(counted),
             plot(
                 f"calibration {self.head.name}",
                 reliability_figure(counted, self.event, level),
@@ -341,10 +324,10 @@ class ClassesReport(ProbabilitiesReport):
     def stated(self, label: Array, prediction: Array) -> tuple[Array, NDArray[Any]]:
         return prediction.max(axis=1), self.chosen(prediction) == self.chosen(label)
 
-    def sums(self, label: Array, answers: Answers) -> Sums:
+    def sums(self, label: Array, prediction: Array) -> Sums:
         size = math.ceil(self.head.classes / self.block)
-        cells = self.groups(label), self.groups(answers.prediction)
-        return {"confusion": count_in(cells, (size, size)), **super().sums(label, answers)}
+        cells = self.groups(label), self.groups(prediction)
+        return {"confusion": count_in(cells, (size, size)), **super().sums(label, prediction)}
 
     def groups(self, label: Array) -> NDArray[np.int64]:
         return np.asarray(self.chosen(label) // self.block)
@@ -356,13 +339,14 @@ class ClassesReport(ProbabilitiesReport):
             names = [f"{number}: {name}" for number, name in enumerate(names)]
         return names[:: self.block]
 
-    def figure(self, counted: Json) -> Html:
+    def figures(self, counted: Json, level: float) -> list[Html]:
         name = self.head.name
-        return plot(
+        confusion = plot(
             f"confusion {name}",
             confusion_figure(counted, self.unit),
             f"Authors by true {name} group (rows) and most probable group (columns).",
         )
+        return [confusion, *super().figures(counted, level)]
 
 
 class BinaryReport(ProbabilitiesReport):
@@ -385,22 +369,23 @@ class BinaryReport(ProbabilitiesReport):
     def stated(self, label: Array, prediction: Array) -> tuple[Array, NDArray[Any]]:
         return prediction[:, 0], self.chosen(label)
 
-    def sums(self, label: Array, answers: Answers) -> Sums:
-        bins = places(SCORE_EDGES, answers.prediction[:, 0])
+    def sums(self, label: Array, prediction: Array) -> Sums:
+        bins = places(SCORE_EDGES, prediction[:, 0])
         scores = count_in((self.chosen(label), bins), (2, len(SCORE_EDGES) - 1))
-        return {"scores": scores, **super().sums(label, answers)}
+        return {"scores": scores, **super().sums(label, prediction)}
 
     def group_names(self) -> list[str]:
         return [self.head.negative, self.head.positive]
 
-    def figure(self, counted: Json) -> Html:
+    def figures(self, counted: Json, level: float) -> list[Html]:
         positive = self.head.positive
-        return plot(
+        roc = plot(
             f"roc {self.head.name}",
             roc_figure(counted),
             f"Share of {positive} found against share of {self.head.negative} taken for "
             f"{positive}, over all bounds of the probability.",
         )
+        return [roc, *super().figures(counted, level)]
 
 
 REPORTS: Kinds[HeadReport] = Kinds(

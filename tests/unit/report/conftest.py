@@ -9,7 +9,6 @@ import pytest
 
 from components.heads.declared import parse_heads
 from components.report.answer_sums import count_answers, describe_answers
-from components.report.answers import Answers
 from components.report.coverage import LENGTH_EDGES
 from components.report.heads import REPORTS
 from components.report.record import RunRecord
@@ -32,20 +31,19 @@ def _answers() -> dict[str, Any]:
     party = np.eye(3)[draw.integers(0, 3, 400)]
     smoker = (draw.random((400, 1)) < 0.4).astype(float)
     guess = np.clip(0.25 + 0.5 * smoker + draw.normal(0, 0.15, (400, 1)), 0.01, 0.99)
-    served = {"height": {"interval": {"half_width": 6.0, "coverage": 0.8}}}
+    served: dict[str, Any] = {
+        "height": {"interval": {"half_width": 6.0, "coverage": 0.8}},
+        "smoker": {"temperature": 1.2},
+    }
     reports = {h.name: REPORTS[h.kind](h, SCALE, served.get(h.name)) for h in HEADS}
     sums = count_answers(
         reports,
         {"height": height, "party": party, "smoker": smoker},
         {head.name: draw.random(400) < 0.9 for head in HEADS},
         {
-            "height": Answers(
-                height + draw.normal(0, 6, (400, 1)),
-                lower=height[:, 0] - np.where(np.arange(400) % 4, 8, -1),
-                upper=height[:, 0] + 4,
-            ),
-            "party": Answers(0.3 * party + 0.7 * draw.dirichlet([1, 1, 2], 400)),
-            "smoker": Answers(guess, before=np.clip(guess * 1.1, 0, 1)),
+            "height": height + draw.normal(0, 5, (400, 1)),
+            "party": 0.3 * party + 0.7 * draw.dirichlet([1, 1, 2], 400),
+            "smoker": guess,
         },
     )
     return describe_answers("test", reports, sums)

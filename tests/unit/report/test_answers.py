@@ -8,7 +8,7 @@ import numpy as np
 
 from components.heads.declared import parse_heads
 from components.report.answer_sums import add_sums, count_answers, describe_answers
-from components.report.answers import Answers
+from components.report.answers import undo_temperature
 from components.report.heads import REPORTS, group_name
 from components.report.scales import Scale
 
@@ -20,7 +20,12 @@ HEADS = parse_heads(
     }
 )
 SCALE = Scale((0.0, 10.0, 20.0), (10.0,), (-10.0, 0.0, 10.0), False)
-REPORT_OF = {head.name: REPORTS[head.kind](head, SCALE) for head in HEADS}
+SERVED = {
+    "height": {"interval": {"half_width": 2.5, "coverage": 0.8}},
+    "party": {},
+    "smoker": {"temperature": 10.0},
+}
+REPORT_OF = {head.name: REPORTS[head.kind](head, SCALE, SERVED[head.name]) for head in HEADS}
 
 LABELS = {
     "height": np.array([[4.0], [16.0], [12.0], [0.0]]),
@@ -32,31 +37,21 @@ KNOWN = {
     "party": np.array([True, True, False, False]),
     "smoker": np.array([True, True, True, True]),
 }
-ANSWERS = {
-    "height": Answers(
-        np.array([[6.0], [13.0], [25.0], [1.0]]),
-        lower=np.array([3.0, 10.0, 20.0, 0.0]),
-        upper=np.array([9.0, 15.0, 30.0, 9.0]),
-    ),
-    "party": Answers(np.array([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0, 0, 1.0], [1.0, 0, 0]])),
-    "smoker": Answers(
-        np.array([[0.93], [0.22], [0.41], [0.08]]),
-        before=np.array([[0.99], [0.01], [0.01], [0.01]]),
-    ),
+PREDICTIONS = {
+    "height": np.array([[6.0], [13.0], [25.0], [1.0]]),
+    "party": np.array([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0, 0, 1.0], [1.0, 0, 0]]),
+    "smoker": np.array([[0.93], [0.22], [0.41], [0.08]]),
 }
 
 
 def cut(content: dict[str, Any], rows: slice) -> dict[str, Any]:
     mask = np.zeros(4, dtype=bool)
     mask[rows] = True
-    return {
-        name: value.of(mask) if isinstance(value, Answers) else value[mask]
-        for name, value in content.items()
-    }
+    return {name: value[mask] for name, value in content.items()}
 
 
 def arrays(rows: slice = slice(None)) -> dict[str, Any]:
-    return count_answers(REPORT_OF, cut(LABELS, rows), cut(KNOWN, rows), cut(ANSWERS, rows))
+    return count_answers(REPORT_OF, cut(LABELS, rows), cut(KNOWN, rows), cut(PREDICTIONS, rows))
 
 
 def test_a_number_is_counted_by_label_and_prediction_where_the_label_is_known() -> None:
@@ -82,7 +77,10 @@ def test_a_binary_head_is_counted_by_value_and_probability_before_and_after() ->
     assert np.flatnonzero(negatives).tolist() == [80, 220]
     assert np.flatnonzero(positives).tolist() == [410, 930]
     assert sums["smoker/reliability"][18].tolist() == [1.0, 0.93, 1.0]
-    np.testing.assert_allclose(sums["smoker/reliability_before"][0], [3.0, 0.03, 1.0])
+    # Divided by 10, the logits of three were ten times as far from 0: their odds, to the tenth.
+    odds = [(share / (1 - share)) ** 10 for share in (0.22, 0.41, 0.08)]
+    stated = sum(one / (1 + one) for one in odds)
+    np.testing.assert_allclose(sums["smoker/reliability_before"][0], [3.0, stated, 1.0])
 
 
 def test_errors_are_summed_by_confidence_and_by_the_other_heads_labels() -> None:
@@ -129,29 +127,26 @@ def test_a_split_without_authors_is_described_as_empty() -> None:
 def test_what_a_classifier_said_before_its_calibration_follows_from_the_temperature() -> None:
     # Logits 0 and log 3: softmax 1/4, 3/4; divided by 2 they are log sqrt 3: 0.366, 0.634.
     calibrated = 3**0.5 / (1 + 3**0.5)
-    _, party, smoker = HEADS
-    served = {"temperature": 2.0}
-    before = REPORTS["binary"](smoker, served=served).read(np.array([[calibrated]])).before
-    assert before is not None
-    np.testing.assert_allclose(before, [[0.75]])
+    np.testing.assert_allclose(undo_temperature(np.array([[calibrated]]), 2.0), [[0.75]])
     both = np.array([[1 - calibrated, calibrated]])
-    before = REPORTS["classes"](party, served=served).read(both).before
-    np.testing.assert_allclose(before, [[0.25, 0.75]])
-    assert REPORTS["binary"](smoker).read(np.array([[0.5]])).before is None
+    np.testing.assert_allclose(undo_temperature(both, 2.0), [[0.25, 0.75]])
+    assert "party/reliability" in arrays()
+    assert "party/reliability_before" not in arrays()
 
 
 def test_an_interval_is_as_wide_as_the_model_says() -> None:
-    served = {"interval": {"half_width": 2.5, "coverage": 0.8}}
-    answers = REPORTS["regression"](HEADS[0], served=served).read(np.array([[30.0], [40.0]]))
-    assert answers.lower is not None and answers.upper is not None
-    assert (answers.lower.tolist(), answers.upper.tolist()) == ([27.5, 37.5], [32.5, 42.5])
+    predictions = np.array([[30.0], [30.0], [40.0], [40.0]])
+    labels = np.array([[27.5], [32.6], [37.4], [42.5]])
+    assert REPORT_OF["height"].sums(labels, predictions)["coverage"].tolist() == [4.0, 2.0]
+    without = REPORTS["regression"](HEADS[0], SCALE)
+    assert without.sums(labels, predictions)["coverage"].tolist() == [0.0, 0.0]
 
 
 def test_many_groups_are_counted_several_to_a_row() -> None:
     (head,) = parse_heads({"town": {"kind": "classes", "classes": 120, "given_as": "group"}})
     report = REPORTS["classes"](head)
     label = np.eye(120)[[0, 2, 3, 119]]
-    sums = report.sums(label, Answers(label))
+    sums = report.sums(label, label)
     assert sums["confusion"].shape == (40, 40)
     assert np.flatnonzero(sums["confusion"].diagonal()).tolist() == [0, 1, 39]
     assert sums["confusion"][0, 0] == 2.0
