@@ -102,8 +102,14 @@ class ServedModel(tf.Module):
                 labels[head.slice_name] = tf.where(known > 0, slices, UNKNOWN)
         return labels
 
-    def label_facts(self) -> dict[str, tf.Tensor]:
-        """What the training split says of labels, such as `age.deviation`, one row each."""
+    def label_facts(self) -> dict[str, float]:
+        """What the training split says of labels that outputs follow from: `age.deviation`."""
+        features = self.empty_features()
+        names = [head.internal(fact) for head in self.heads for fact in network_of(head).facts]
+        return {name: float(features[name].numpy()[0, 0]) for name in names}
+
+    def empty_features(self) -> dict[str, tf.Tensor]:
+        """The transformed features of an author who wrote nothing."""
         return self._transform_posts(tf.constant([""]))
 
     def _transform_examples(self, examples: tf.Tensor) -> dict[str, Any]:
@@ -143,7 +149,7 @@ def export(served: ServedModel, folder: str) -> None:
 
 def describe_heads(served: ServedModel) -> dict[str, Any]:
     """What each output means: declarations, boundaries, certainty, the separator of posts."""
-    features = served.label_facts()
+    features = served.empty_features()
     heads = []
     for head in served.heads:
         found = network_of(head).description(features)

@@ -25,7 +25,7 @@ class EarlierNetwork:
     Attributes:
         arrays: weights by `<layer>/<weight>`.
         tokens: of the vocabulary; the first has id 2.
-        facts: of `warm_start.label_facts`, and of a head in steps how many, `<head>.steps`.
+        facts: of `ServedModel.label_facts`, and of a head in steps how many, `<head>.steps`.
     """
 
     arrays: Arrays

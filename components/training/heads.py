@@ -71,11 +71,7 @@ class HeadNetwork(ABC):
 
     @abstractmethod
     def start(self, constant: Sequence[float]) -> list[float]:
-        """The biases under the activation with which every author is answered the constant.
-
-        Args:
-            constant: mean target, `[width]`, finite.
-        """
+        """The biases with which every author is answered the constant, `[width]`."""
 
     @abstractmethod
     def penalty_scale(self, constant: Sequence[float] | None) -> float:
@@ -83,10 +79,7 @@ class HeadNetwork(ABC):
 
         It is the second derivative of the loss by the output under the activation, at an even
         split of shares or else at the constant: a penalty in proportion to it weighs the same
-        against each kind of loss.
-
-        Args:
-            constant: mean target, `[width]`; None where nothing is known.
+        against each kind of loss. The constant is None where no label is known.
         """
 
     def unit(self, facts: Mapping[str, Any]) -> tuple[Any, Any]:

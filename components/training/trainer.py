@@ -37,13 +37,7 @@ from components.training.model import choose_precision
 from components.training.settings import TrainingSettings
 from components.training.shrinkage import describe_shares
 from components.training.tuner import apply_hyperparameters, build_candidate
-from components.training.warm_start import (
-    FOLDER,
-    WarmStart,
-    label_facts,
-    save_network,
-    start_from,
-)
+from components.training.warm_start import FOLDER, WarmStart, save_network, start_from
 
 LOGGER = logging.getLogger("authorprofile.trainer")
 CHECKED_AUTHORS = 32
@@ -97,7 +91,7 @@ def run_fn(fn_args: FnArgs) -> None:
     save_network(
         learned.selected,
         read_tokens(transform),
-        label_facts(served.label_facts(), settings.heads),
+        served.label_facts(),
         os.path.join(fn_args.model_run_dir, FOLDER),
     )
     seconds = time.monotonic() - started
@@ -130,7 +124,7 @@ def start_warm(
         model,
         os.path.join(settings.warm_start, FOLDER),
         read_tokens(transform),
-        label_facts(served.label_facts(), settings.heads),
+        served.label_facts(),
         settings.heads,
     )
 
@@ -146,7 +140,7 @@ def calibrated_model(
     It is fitted on the answers of `learned.selected`, which `eval` has not taught.
     """
     heads, bands = settings.heads, settings.judging.age_bands
-    facts = label_facts(ServedModel(learned.selected, transform, heads, bands).label_facts(), heads)
+    facts = ServedModel(learned.selected, transform, heads, bands).label_facts()
     scales = {head.name: network_of(head).unit(facts)[0] for head in heads}
     fitted = calibrate(
         learned.selected,

@@ -93,7 +93,7 @@ def save_network(
     Args:
         model: trained.
         tokens: of its vocabulary, in the order of their ids.
-        facts: of `label_facts`.
+        facts: of `ServedModel.label_facts`.
         folder: a path or an address; made here.
     """
     tf.io.gfile.makedirs(folder)
@@ -185,15 +185,6 @@ def start_from(
             "weight fits. Set the network's widths as they were, or train without warm_start_from."
         )
     return start
-
-
-def label_facts(features: Mapping[str, Any], heads: Sequence[Head]) -> dict[str, float]:
-    """What heads' outputs are scaled by, such as `<head>.mean`, from the transform graph."""
-    return {
-        head.internal(fact): float(features[head.internal(fact)].numpy()[0, 0])
-        for head in heads
-        for fact in network_of(head).facts
-    }
 
 
 def _weights(model: keras.Model) -> list[tuple[str, Any]]:

@@ -209,7 +209,7 @@ def test_the_interval_is_in_the_heads_own_unit(trained) -> None:
     served, fitted = calibrated_model(learned, data, transform, settings)
     # What was fitted on the answers of the network that `eval` has not taught.
     assert served.network is other
-    deviation = float(served.label_facts()["age.deviation"][0, 0])
+    deviation = served.label_facts()["age.deviation"]
     assert deviation == pytest.approx(8.222, abs=0.001)
     standardised = calibrate(model, data, SCALES, 0.8)["age"].half_width
     assert fitted["age"].half_width == pytest.approx(standardised * deviation, rel=1e-5)
