@@ -71,13 +71,7 @@ class CountExamples(beam.PTransform):
 class CountAnswers(beam.PTransform):
     """Files of gzipped raw examples to the sums of a model's answers."""
 
-    def __init__(
-        self,
-        pattern: str,
-        model_path: str,
-        reports: Mapping[str, HeadReport],
-    ) -> None:
-        """Args: files, SavedModel, what counts by head."""
+    def __init__(self, pattern: str, model_path: str, reports: Mapping[str, HeadReport]) -> None:
         super().__init__()
         self._pattern = pattern
         self._asked = AskModel(model_path, reports)

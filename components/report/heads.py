@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,25 +65,19 @@ LARGEST_MATRIX = 50
 
 
 class HeadReport(ABC):
-    """One head in the report. Labels and predictions are `[authors, width]`, labels all known."""
+    """One head in the report. Labels and predictions are `[authors, width]`, labels all known.
+
+    Args:
+        head: as declared.
+        scale: of its labels, where they are numbers and are counted.
+        served: its entry in the model's `assets/heads.json`, where answers are counted.
+    """
 
     loss_note: ClassVar[str] = "cross-entropy"
     """What the network's loss is."""
     loss_unit: ClassVar[str] = "nats"
 
-    def __init__(
-        self,
-        head: Head,
-        scale: Scale | None = None,
-        served: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Takes what answers are counted by; the page is drawn by the head alone.
-
-        Args:
-            head: as declared.
-            scale: of its labels, where they are numbers.
-            served: its entry in the model's `assets/heads.json`.
-        """
+    def __init__(self, head: Head, scale: Scale | None = None, served: Json | None = None) -> None:
         self.head, self.scale, self.served = head, scale, served or {}
 
     # Words
@@ -157,28 +151,19 @@ class NumberReport(HeadReport):
 
     loss_note = "squared error, SD being the standard deviation of the training labels"
     loss_unit = "squared SD"
+    has_scale = True
+    scale: Scale
 
     @property
     def answered(self) -> str:
         return f"{self.head.name}, a number" + (f" in {self.unit}" if self.unit else "")
 
-    @property
-    def has_scale(self) -> bool:
-        return True
-
-    @property
-    def bins(self) -> Scale:
-        """The scale, which counting cannot do without."""
-        assert self.scale is not None
-        return self.scale
-
     def sums(self, label: Array, prediction: Array) -> Sums:
         true, answer = label[:, 0], prediction[:, 0]
-        error, scale = answer - true, self.bins
+        error, scale = answer - true, self.scale
         bins, bands = len(scale.edges) - 1, len(scale.bands) + 1
         row, column, band = scale.places(true), scale.places(answer), scale.band_places(true)
-        error_bin = places(scale.error_edges, error)
-        one = np.ones_like(error)
+        error_bin, one = places(scale.error_edges, error), np.ones_like(error)
         return {
             "joint": count_in((row, column), (bins, bins)),
             "errors": count_in((band, error_bin), (bands, len(scale.error_edges) - 1)),
@@ -200,13 +185,13 @@ class NumberReport(HeadReport):
         return np.abs(error), error
 
     def groups(self, label: Array) -> NDArray[np.int64]:
-        return self.bins.band_places(label[:, 0])
+        return self.scale.band_places(label[:, 0])
 
     def group_names(self) -> list[str]:
-        return self.bins.band_names()
+        return self.scale.band_names()
 
     def describe(self) -> Json:
-        return {**super().describe(), "scale": self.bins.to_json()}
+        return {**super().describe(), "scale": self.scale.to_json()}
 
     @property
     def measure(self) -> Measure:

@@ -7,6 +7,7 @@ import re
 import shlex
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,6 +126,18 @@ def test_what_users_name_is_never_markup(record: RunRecord) -> None:
     assert "/data/<posts>.jsonl" in found.text
     assert reason in found.text
     assert '"/data/<posts>' not in page
+
+
+def test_heads_as_another_release_declared_them_are_drawn(record: RunRecord, page: str) -> None:
+    def other(head: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in head.items() if key != "exact"} | {"retired": 1}
+
+    answers = {name: other(head) for name, head in record.answers["heads"].items()}
+    update = {
+        "heads": [other(head) for head in record.heads],
+        "answers": {**record.answers, "heads": answers},
+    }
+    assert render_page(record.model_copy(update=update)) == page
 
 
 def test_what_is_missing_is_said(bare_record: RunRecord) -> None:
