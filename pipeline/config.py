@@ -168,15 +168,15 @@ class Config(BaseModel):
         if not isinstance(heads, Mapping):
             return values
         kept = {
-            name: {**head, "name": name} if isinstance(head, Mapping) else head
-            for name, head in heads.items()
-            if head is not None
+            name: {**given, "name": name} if isinstance(given, Mapping) else given
+            for name, given in heads.items()
+            if given is not None
         }
-        for name, head in heads.items():
-            if isinstance(head, Mapping) and head.get("name", name) != name:
+        for name, given in heads.items():
+            if isinstance(given, Mapping) and given.get("name", name) != name:
                 raise ValueError(
                     f"heads.{name}: a head is named by its key, and has no other name; got "
-                    f"{json.dumps(head['name'], default=str)}. Leave name out"
+                    f"{json.dumps(given['name'], default=str)}. Leave name out"
                 )
         for name in kept:
             if not isinstance(name, str):

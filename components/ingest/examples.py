@@ -24,7 +24,7 @@ from apache_beam.coders import BytesCoder, TupleCoder, VarIntCoder
 from apache_beam.pvalue import PCollection
 
 from components.disk_shuffle import Disk, GroupRows
-from components.heads.base import Head, LabelValue
+from components.heads.base import LabelValue, Stored
 from components.heads.declared import Heads
 from components.ingest.matching import Values
 
@@ -50,7 +50,7 @@ def encode_example(author: JoinedAuthor, heads: Heads) -> bytes:
     features = {"author_id": _bytes_feature([author_id]), "posts": _bytes_feature(texts)}
     for head, value in zip(heads, values, strict=True):
         if value is not None:
-            features[head.name] = _label_feature(head, value)
+            features[head.name] = _label_feature(value, head.stored_as)
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return bytes(example.SerializeToString(deterministic=True))
 
@@ -111,8 +111,8 @@ def _write_file(
     return path
 
 
-def _label_feature(head: Head, value: LabelValue) -> Any:
-    match head.stored_as:
+def _label_feature(value: LabelValue, stored_as: Stored) -> Any:
+    match stored_as:
         case "text":
             return _bytes_feature([str(value)])
         case "whole number":
