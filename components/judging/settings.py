@@ -32,7 +32,7 @@ class JudgingSettings(BaseModel):
     )
     age_bands: list[float] = Field(
         [25.0, 35.0, 50.0],
-        description="bounds of the bands that a regression head is sliced by, in its unit",
+        description="bounds of the bands that a head of numbers is sliced by, in its unit",
     )
 
     @field_validator("age_bands")

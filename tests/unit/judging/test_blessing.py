@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from components.judging.blessing import (
     Comparison,
@@ -123,6 +124,12 @@ def test_a_head_is_described_in_one_line() -> None:
         "skill 0.020 [-0.030, 0.100]: not blessed, it falls short by 0.030: the lower end of its "
         "skill interval is -0.030 and must exceed 0"
     )
+
+
+def test_a_kind_of_head_that_is_not_installed_is_named() -> None:
+    result = age_result(0.6, 0.5).model_dump()
+    with pytest.raises(ValidationError, match="one of regression, .*; it is 'tally'"):
+        HeadResult(**{**result, "kind": "tally"})
 
 
 def test_a_comparison_that_came_to_nothing_says_so() -> None:
