@@ -128,7 +128,7 @@ def test_a_head_is_described_in_one_line() -> None:
 
 def test_a_kind_of_head_that_is_not_installed_is_named() -> None:
     result = age_result(0.6, 0.5).model_dump()
-    with pytest.raises(ValidationError, match="one of regression, .*; it is 'tally'"):
+    with pytest.raises(ValidationError, match=r"one of regression, .*; it is 'tally'"):
         HeadResult(**{**result, "kind": "tally"})
 
 
