@@ -69,8 +69,6 @@ class Head(BaseModel, ABC):
     """Key of the metric that the report shows of each slice."""
     sliced: ClassVar[bool] = True
     """Whether authors who share its value (or band of values) are judged on their own."""
-    in_steps: ClassVar[bool] = False
-    """Whether a network may answer it by ordinal thresholds (`components.training.steps`)."""
     served: ClassVar[type[ServedHead]]
     """How a served model describes its answers."""
 

@@ -31,7 +31,6 @@ class RegressionHead(Head):
         Metric("rmse", "root mean squared error", "RMSE", has_unit=True),
     )
     slice_metric = "mae"
-    in_steps = True
     served = ServedNumber
 
     kind: Literal["regression"] = Field(

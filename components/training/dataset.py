@@ -20,6 +20,7 @@ import tensorflow as tf
 from components.heads.arrays import Array
 from components.heads.base import Head
 from components.heads.declared import Heads
+from components.training.heads import network_of
 from components.training.layers import PADDING_ID
 from components.training.pairs import used_pairs
 from components.training.settings import MINIMUM_TOKENS
@@ -147,7 +148,7 @@ def summarise(
     """Counts a split in one pass: authors, steps, labels, constants, words and pairs."""
     steps = authors = longest = 0
     users = np.zeros(vocabulary_size + len(pair_keys), dtype="int64")
-    samples = {head.name: NumberSample() for head in heads if head.in_steps}
+    samples = {head.name: NumberSample() for head in heads if network_of(head).in_steps}
     known = {head.name: 0.0 for head in heads}
     sums: dict[str, Any] = {head.name: 0.0 for head in heads}
     for tokens, targets, weights in make_batches(rows, batch_size, max_tokens).as_numpy_iterator():

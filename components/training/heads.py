@@ -39,6 +39,8 @@ class HeadNetwork(ABC):
     """Of the last layer, as Keras names it."""
     facts: ClassVar[tuple[str, ...]] = ()
     """What `unit` needs, one number each: `features` gives them as `<head>.<fact>`."""
+    in_steps: ClassVar[bool] = False
+    """Whether a linear model may answer it by ordinal thresholds (`steps`)."""
     variance_share: ClassVar[float] = 1.0
     """What stands before exp(-s) loss where the loss's own variance exp(s) is learned."""
 
@@ -117,6 +119,7 @@ class RegressionNetwork(HeadNetwork):
     """A standardised number under squared error."""
 
     facts = ("mean", "deviation")
+    in_steps = True
     # Of the likelihood of a normal distribution.
     variance_share = 0.5
 
