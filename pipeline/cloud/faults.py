@@ -1,7 +1,7 @@
 """What a platform's refusal means to a person: the rule, what came, what to do, in one line.
 
 Enters: the status of HTTP and the platform's own words. Leaves: a `ConfigError` where the request
-or its settings are at fault, else a `PlatformError`. Called by the clients of both platforms.
+or its settings are at fault, else a `PlatformError`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A run, followed on the terminal until it ends.
 
 Enters: a target and a run that it began. Leaves: a line for every step that began or ended, and the
-run as it ended. Called by `submit`.
+run as it ended.
 """
 
 from __future__ import annotations

@@ -1,24 +1,23 @@
 """Runs on Kubeflow Pipelines, through its own client.
 
 Enters: a PipelineSpec as `authorprofile compile --target kubeflow` writes it, and where the API is.
-Leaves: runs, and what the API tells of them. Called by `submit` and `schedule`.
+Leaves: runs, and what the API tells of them.
 """
 
 from __future__ import annotations
 
-import datetime
-import uuid
-from pathlib import Path
+import contextlib
 from typing import Any
 
 from pipeline.cloud.faults import one_line
-from pipeline.cloud.kubeflow_client import Client, KubeflowPlace, asking, open_client, where
+from pipeline.cloud.kubeflow_client import Client, advice_of, asking, open_client, where
 from pipeline.cloud.kubeflow_schedules import KubeflowRecurringRuns
 from pipeline.cloud.retries import once
 from pipeline.cloud.schedules import PlatformSchedules
-from pipeline.cloud.spec import read_spec, tasks_of
-from pipeline.cloud.target import Parameters, Run, State, Step, TargetName
-from pipeline.config import Config, ConfigError
+from pipeline.cloud.spec import CompiledSpec, tasks_of
+from pipeline.cloud.target import Parameters, Run, State, Step, unique_name
+from pipeline.config import ConfigError
+from pipeline.deploy.settings import DeploySettings
 
 STATES = {
     "SUCCEEDED": State.SUCCEEDED,
@@ -31,13 +30,11 @@ STATES = {
 
 
 class KubeflowTarget:
-    """Kubeflow Pipelines at one place."""
+    """Kubeflow Pipelines as the section `deploy` has it."""
 
-    name: TargetName = "kubeflow"
-
-    def __init__(self, place: KubeflowPlace) -> None:
-        self.place = place
-        self.client: Client = open_client(place)
+    def __init__(self, deploy: DeploySettings) -> None:
+        self.deploy = deploy
+        self.client: Client = open_client(deploy)
 
     @property
     def address(self) -> str:
@@ -49,37 +46,38 @@ class KubeflowTarget:
         """The recurring runs of the namespace."""
         return PlatformSchedules(KubeflowRecurringRuns(self))
 
-    def submit(self, spec: Path, parameters: Parameters, cache: bool = True) -> Run:
-        """Begins a run; see `pipeline.cloud.target.Target`."""
-        compiled = read_spec(spec, self.name)
+    def asking(self) -> contextlib.AbstractContextManager[None]:
+        """Turns the client's errors into a line each."""
+        return asking(advice_of(self.deploy))
+
+    def submit(self, compiled: CompiledSpec, parameters: Parameters, cache: bool = True) -> Run:
         values = compiled.typed(parameters)
-        name = run_name(compiled.name)
-        with asking(self.place.advice):
+        name = unique_name(compiled.name)
+        with self.asking():
             experiment = self.experiment()
             began = once(
                 lambda: self.client.run_pipeline(
                     experiment,
                     name,
-                    str(spec),
+                    str(compiled.path),
                     values,
-                    pipeline_root=self.place.root or None,
+                    pipeline_root=self.deploy.root or None,
                     enable_caching=None if cache else False,
-                    service_account=self.place.service_account or None,
+                    service_account=self.deploy.service_account or None,
                 ),
                 lambda: self.run_named(name),
             )
         return self.told(began)
 
     def look(self, run_id: str) -> Run:
-        """The run as it is now."""
-        with asking(self.place.advice):
+        with self.asking():
             return self.told(self.client.get_run(run_id))
 
     def begin_again(self, recurring: Any) -> Run:
         """Begins a run of what a recurring run runs."""
         import kfp_server_api
 
-        name = run_name(recurring.display_name)
+        name = unique_name(recurring.display_name)
         body = kfp_server_api.V2beta1Run(
             experiment_id=recurring.experiment_id,
             display_name=name,
@@ -97,11 +95,13 @@ class KubeflowTarget:
 
     def experiment(self) -> str:
         """Id of the experiment that holds the runs, made where it is missing."""
-        namespace = self.place.namespace or None
+        kubeflow = self.deploy.kubeflow
         try:
             # It looks for the experiment itself before it makes one.
             made = once(
-                lambda: self.client.create_experiment(self.place.experiment, namespace=namespace),
+                lambda: self.client.create_experiment(
+                    kubeflow.experiment, namespace=kubeflow.namespace or None
+                ),
                 lambda: None,
             )
         except ValueError as error:
@@ -132,30 +132,8 @@ class KubeflowTarget:
     @property
     def within(self) -> dict[str, str]:
         """The namespace, where there are several."""
-        namespace = self.place.namespace or self.client.get_user_namespace()
+        namespace = self.deploy.kubeflow.namespace or self.client.get_user_namespace()
         return {"namespace": namespace} if namespace else {}
-
-
-def connect(config: Config) -> KubeflowTarget:
-    """Kubeflow Pipelines as the section `deploy` has it."""
-    deploy, kubeflow = config.deploy, config.deploy.kubeflow
-    return KubeflowTarget(
-        KubeflowPlace(
-            host=kubeflow.host,
-            namespace=kubeflow.namespace,
-            experiment=kubeflow.experiment,
-            token_variable=kubeflow.token_variable,
-            service_account=deploy.service_account,
-            root=deploy.root,
-            timezone=kubeflow.timezone,
-        )
-    )
-
-
-def run_name(stem: str) -> str:
-    """A name that no other run has, by which a lost answer's run is found again."""
-    now = datetime.datetime.now(datetime.UTC)
-    return f"{stem}-{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
 
 
 def steps_of(run: Any) -> list[Step]:

@@ -2,13 +2,11 @@
 
 Enters: where the API is. Leaves: a `kfp.Client` whose calls have timeouts and whose refused calls
 are repeated by urllib3 for a bounded time; its errors as one-line `ConfigError` or `PlatformError`.
-Called by `pipeline.cloud.kubeflow`, which imports this, and with it the library, when it connects.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import json
 import os
@@ -25,6 +23,7 @@ from pipeline.cloud import retries
 from pipeline.cloud.faults import Advice
 from pipeline.cloud.retries import LostAnswer
 from pipeline.config import ConfigError
+from pipeline.deploy.settings import DeploySettings
 
 TIMEOUT_SECONDS = (10, 60)  # to connect, to answer
 
@@ -72,54 +71,33 @@ class Client(kfp.Client):
         rest.request = limited
 
 
-@dataclasses.dataclass(frozen=True)
-class KubeflowPlace:
-    """Where Kubeflow Pipelines is and as whom it is asked.
-
-    Args:
-        host: address of the API; empty: KF_PIPELINES_ENDPOINT, the cluster this runs in, or the
-            one that kubectl speaks to.
-        namespace: the user's; empty: a single-user install.
-        token_variable: environment variable of a bearer token.
-        service_account: Kubernetes account of the steps; empty: the install's own.
-        root: bucket folder of the artifacts; empty: the install's own.
-        timezone: in which the install reads cron, its CRON_SCHEDULE_TIMEZONE.
-    """
-
-    host: str = ""
-    namespace: str = ""
-    experiment: str = "authorprofile"
-    token_variable: str = "KUBEFLOW_TOKEN"  # noqa: S105
-    service_account: str = ""
-    root: str = ""
-    timezone: str = "UTC"
-
-    @property
-    def advice(self) -> Advice:
-        """What to do about this place's refusals."""
-        return Advice(
-            "Kubeflow",
-            f"Set {self.token_variable} to a fresh token",
-            "Ask for the right to run pipelines in namespace "
-            f"{self.namespace or '(single-user)'}, or set deploy.kubeflow.namespace",
-            "Check deploy.kubeflow.host, namespace and experiment",
-            self.host or os.environ.get("KF_PIPELINES_ENDPOINT") or "the cluster's own address",
-        )
+def advice_of(deploy: DeploySettings) -> Advice:
+    """What to do about Kubeflow's refusals."""
+    kubeflow = deploy.kubeflow
+    return Advice(
+        "Kubeflow",
+        f"Set {kubeflow.token_variable} to a fresh token",
+        "Ask for the right to run pipelines in namespace "
+        f"{kubeflow.namespace or '(single-user)'}, or set deploy.kubeflow.namespace",
+        "Check deploy.kubeflow.host, namespace and experiment",
+        kubeflow.host or os.environ.get("KF_PIPELINES_ENDPOINT") or "the cluster's own address",
+    )
 
 
-def open_client(place: KubeflowPlace) -> Client:
+def open_client(deploy: DeploySettings) -> Client:
     """A client that was answered once.
 
     Raises:
         ConfigError: no address is known, or what is given is none.
         PlatformError: the API refused or cannot be reached.
     """
-    if place.host and not place.host.startswith(("http://", "https://")):
+    kubeflow = deploy.kubeflow
+    if kubeflow.host and not kubeflow.host.startswith(("http://", "https://")):
         raise ConfigError(
             "deploy.kubeflow.host: must be an address, such as https://kubeflow.example.org; got "
-            f"{place.host!r}"
+            f"{kubeflow.host!r}"
         )
-    if not (place.host or os.environ.get("KF_PIPELINES_ENDPOINT") or _in_or_near_a_cluster()):
+    if not (kubeflow.host or os.environ.get("KF_PIPELINES_ENDPOINT") or _in_or_near_a_cluster()):
         raise ConfigError(
             "deploy.kubeflow.host: must be the address of Kubeflow Pipelines, such as "
             "https://kubeflow.example.org; it is empty, and so are KF_PIPELINES_ENDPOINT and "
@@ -128,15 +106,15 @@ def open_client(place: KubeflowPlace) -> Client:
     credentials = None
     if os.environ.get("KF_PIPELINES_SA_TOKEN_PATH"):
         credentials = kfp.client.ServiceAccountTokenVolumeCredentials()
-    with asking(place.advice):
+    with asking(advice_of(deploy)):
         client = Client(
-            host=place.host or None,
-            existing_token=os.environ.get(place.token_variable) or None,
+            host=kubeflow.host or None,
+            existing_token=os.environ.get(kubeflow.token_variable) or None,
             credentials=credentials,
         )
         client.limit_time()
         shared = client.get_kfp_healthz().multi_user
-    if shared and not (place.namespace or client.get_user_namespace()):
+    if shared and not (kubeflow.namespace or client.get_user_namespace()):
         raise ConfigError(
             "deploy.kubeflow.namespace: must be given: this Kubeflow is one of several users, each "
             "with a namespace; it is empty"

@@ -8,24 +8,30 @@ definition takes the old one's place in this order:
 
 At no moment are two active, and at none is there nothing. Two of one name are the sign of an
 interrupted replacement, which the next command that changes the schedule finishes; one that is
-paused was paused by a person, and stays so. Called by the schedules of Kubeflow and Vertex AI.
+paused was paused by a person, and stays so.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.cloud.schedules import Platform
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A schedule as the platform keeps it.
+    """A schedule that this package made, as its platform keeps it.
 
     Args:
-        digest: of its definition; empty where the platform's record was changed by others.
+        digest: of its definition.
         wanted_active: what it is meant to be once its replacement is done.
+        cron: five fields.
+        link: page of the schedule.
+        ended: whether the platform will start no more runs.
     """
 
     id: str
@@ -33,55 +39,49 @@ class Entry:
     active: bool
     wanted_active: bool
     created: datetime.datetime
+    name: str
+    cron: str
+    timezone: str
+    link: str
+    ended: bool = False
+    next_run: datetime.datetime | None = None
 
 
-class Book(Protocol):
-    """A platform's schedules of one name."""
+def put(platform: Platform, name: str, digest: str, create: Callable[..., None]) -> Entry:
+    """Leaves exactly one schedule of the name, with the definition of this digest.
 
-    def entries(self) -> Sequence[Entry]:
-        """All of the name."""
-
-    def create(self, *, active: bool, wanted_active: bool) -> None:
-        """Adds one with the new definition."""
-
-    def pause(self, entry_id: str) -> None:
-        """Pauses one."""
-
-    def resume(self, entry_id: str) -> None:
-        """Activates one."""
-
-    def delete(self, entry_id: str) -> None:
-        """Removes one."""
-
-
-def put(book: Book, digest: str) -> Entry:
-    """Leaves exactly one schedule with the definition of this digest."""
-    present = book.entries()
+    Args:
+        platform: whose schedule it is.
+        name: of the schedule.
+        digest: of the definition.
+        create: adds a schedule of it; takes `active` and `wanted_active`.
+    """
+    present = platform.find(name)
     if not any(entry.digest == digest for entry in present):
         wanted = not present or meant_active(present)
-        book.create(active=not present and wanted, wanted_active=wanted)
+        create(active=not present and wanted, wanted_active=wanted)
         # An answer that was lost on its way may have been repeated: what is there counts.
-        present = book.entries()
-    return keep(book, newest([entry for entry in present if entry.digest == digest]), present)
+        present = platform.find(name)
+    return keep(platform, newest([entry for entry in present if entry.digest == digest]), present)
 
 
-def finish(book: Book) -> Entry | None:
+def finish(platform: Platform, name: str) -> Entry | None:
     """Completes an interrupted replacement; the schedule, or None where there is none."""
-    present = book.entries()
-    return keep(book, newest(present), present) if present else None
+    present = platform.find(name)
+    return keep(platform, newest(present), present) if present else None
 
 
-def keep(book: Book, kept: Entry, present: Sequence[Entry]) -> Entry:
+def keep(platform: Platform, kept: Entry, present: Sequence[Entry]) -> Entry:
     """Leaves `kept` alone of all that are present, active if that is meant."""
     others = [entry for entry in present if entry.id != kept.id]
     for entry in others:
         if entry.active:
-            book.pause(entry.id)
+            platform.pause(entry.id)
     active = kept.active or (bool(others) and newest(present).wanted_active)
     if active and not kept.active:
-        book.resume(kept.id)
+        platform.resume(kept.id)
     for entry in others:
-        book.delete(entry.id)
+        platform.delete(entry.id)
     return dataclasses.replace(kept, active=active)
 
 

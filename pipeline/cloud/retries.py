@@ -1,7 +1,7 @@
 """How often a platform is asked again, and what is never asked twice without looking.
 
 The libraries repeat what was refused for the moment. A creation whose connection broke may have got
-through, so it is looked for before it is repeated. Called by the clients of both platforms.
+through, so it is looked for before it is repeated.
 """
 
 from __future__ import annotations

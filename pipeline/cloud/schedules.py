@@ -1,7 +1,7 @@
 """Schedules of a platform, by name: what both platforms share.
 
 Enters: commands of a person, and what a `Platform` can do. Leaves: exactly one schedule of a name,
-as `pipeline.cloud.replacing` has it. Called by the command `schedule` through the targets.
+as `pipeline.cloud.replacing` has it.
 """
 
 from __future__ import annotations
@@ -9,24 +9,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import functools
 import hashlib
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.cloud import replacing
 from pipeline.cloud.cron import Cron, parse_cron
 from pipeline.cloud.replacing import Entry
-from pipeline.cloud.spec import CompiledSpec, package_version, read_spec
-from pipeline.cloud.target import (
-    Parameters,
-    Run,
-    Schedule,
-    ScheduleState,
-    TargetName,
-    check_name,
-)
+from pipeline.cloud.spec import CompiledSpec, package_version
+from pipeline.cloud.target import Parameters, Run, Schedule, ScheduleState
 from pipeline.config import ConfigError
 
 
@@ -50,31 +43,9 @@ class Definition:
         return hashlib.sha256(content.encode()).hexdigest()[:32]
 
 
-@dataclasses.dataclass(frozen=True)
-class Mark:
-    """What a schedule carries of its making, in a place that its platform leaves to us."""
-
-    digest: str
-    wanted_active: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Found:
-    """A schedule that this package made, as its platform keeps it."""
-
-    name: str
-    cron: str
-    timezone: str
-    entry: Entry
-    link: str
-    ended: bool = False
-    next_run: datetime.datetime | None = None
-
-
 class Platform(Protocol):
     """What differs between the platforms."""
 
-    name: TargetName
     title: str
 
     @property
@@ -87,10 +58,12 @@ class Platform(Protocol):
     def check_times(self, times: Cron) -> None:
         """Raises ConfigError where the platform cannot keep these times."""
 
-    def find(self, name: str | None = None) -> Sequence[Found]:
-        """The schedules of one name or of all; those alone that this package made."""
+    def find(self, name: str | None = None) -> Sequence[Entry]:
+        """The schedules of one name or of all; those alone that carry a definition's digest."""
 
-    def add(self, definition: Definition, mark: Mark, *, active: bool) -> None:
+    def add(
+        self, definition: Definition, digest: str, *, active: bool, wanted_active: bool
+    ) -> None:
         """Adds a schedule; a lost answer is not repeated before it was looked for."""
 
     def pause(self, entry_id: str) -> None:
@@ -102,56 +75,45 @@ class Platform(Protocol):
     def delete(self, entry_id: str) -> None:
         """Removes a schedule."""
 
-    def last_run(self, found: Found) -> tuple[datetime.datetime | None, str]:
+    def last_run(self, entry: Entry) -> tuple[datetime.datetime | None, str]:
         """When the last run began, and what became of it."""
 
-    def begin(self, found: Found) -> Run:
+    def begin(self, entry: Entry) -> Run:
         """Begins a run of what a schedule runs."""
 
 
-@dataclasses.dataclass(frozen=True)
-class _Book:
-    """The schedules of one name, for `replacing`."""
-
-    platform: Platform
-    name: str
-    definition: Definition | None = None
-
-    def entries(self) -> Sequence[Entry]:
-        return [found.entry for found in self.platform.find(self.name)]
-
-    def create(self, *, active: bool, wanted_active: bool) -> None:
-        assert self.definition is not None, "only `create` comes with a definition"
-        mark = Mark(self.definition.digest(self.platform.settings), wanted_active)
-        self.platform.add(self.definition, mark, active=active)
-
-    def pause(self, entry_id: str) -> None:
-        self.platform.pause(entry_id)
-
-    def resume(self, entry_id: str) -> None:
-        self.platform.resume(entry_id)
-
-    def delete(self, entry_id: str) -> None:
-        self.platform.delete(entry_id)
-
-
 class PlatformSchedules:
-    """`pipeline.cloud.target.Schedules` on a platform."""
+    """Schedules of one platform, by name."""
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
 
     def create(
-        self, name: str, definition: Path, cron: str, timezone: str, parameters: Parameters
+        self, name: str, compiled: CompiledSpec, cron: str, timezone: str, parameters: Parameters
     ) -> Schedule:
-        """Leaves exactly one schedule of the name, with this definition."""
-        check_name(name)
+        """Leaves exactly one schedule of the name, with this definition.
+
+        The same definition again changes nothing; another one takes the old one's place. A schedule
+        that a person paused stays paused.
+
+        Args:
+            name: begins with a letter; letters, digits, - and _; at most 63.
+            compiled: what is run.
+            cron: five fields: minute, hour, day of month, month, day of week (0 or SUN is Sunday).
+            timezone: IANA name.
+            parameters: values of the spec's runtime parameters.
+
+        Raises:
+            ConfigError: wrong cron, time zone or parameter; nothing was created.
+            PlatformError: the place refused; the old schedule, if any, is as it was.
+        """
         times = parse_cron(cron, timezone)
         self.platform.check_times(times)
-        compiled = read_spec(definition, self.platform.name)
-        made = Definition(name, compiled, times, compiled.typed(parameters))
+        definition = Definition(name, compiled, times, compiled.typed(parameters))
+        digest = definition.digest(self.platform.settings)
         with self.platform.asking():
-            replacing.put(_Book(self.platform, name, made), made.digest(self.platform.settings))
+            add = functools.partial(self.platform.add, definition, digest)
+            replacing.put(self.platform, name, digest, add)
             return self._told(self.platform.find(name))
 
     def list(self) -> Sequence[Schedule]:
@@ -162,64 +124,65 @@ class PlatformSchedules:
             return [self._told([one for one in found if one.name == name]) for name in names]
 
     def pause(self, name: str) -> Schedule:
-        """Starts no more runs; a run under way goes on."""
+        """Starts no more runs; a run under way goes on.
+
+        Raises:
+            ConfigError: there is no schedule of the name; those there are, are named.
+        """
         with self.platform.asking():
-            found = self._finished(name)
-            if found.entry.active:
-                self.platform.pause(found.entry.id)
+            entry = self._finished(name)
+            if entry.active:
+                self.platform.pause(entry.id)
             return self._told(self.platform.find(name))
 
     def resume(self, name: str) -> Schedule:
-        """Starts runs again."""
+        """Starts runs again from the next time on; raises as `pause`."""
         with self.platform.asking():
-            found = self._finished(name)
-            if not found.entry.active:
-                self.platform.resume(found.entry.id)
+            entry = self._finished(name)
+            if not entry.active:
+                self.platform.resume(entry.id)
             return self._told(self.platform.find(name))
 
     def delete(self, name: str) -> None:
-        """Leaves no schedule of the name."""
+        """Leaves no schedule of the name; runs it began stay. Raises as `pause`."""
         with self.platform.asking():
-            self.platform.delete(self._finished(name).entry.id)
+            self.platform.delete(self._finished(name).id)
 
     def run_now(self, name: str) -> Run:
-        """Begins one run of the schedule's definition."""
+        """Begins one run of the schedule's definition at once; raises as `pause`."""
         with self.platform.asking():
             return self.platform.begin(self._finished(name))
 
-    def _finished(self, name: str) -> Found:
+    def _finished(self, name: str) -> Entry:
         """The one schedule of a name, an interrupted replacement completed."""
-        check_name(name)
-        replacing.finish(_Book(self.platform, name))
-        present = self.platform.find(name)
-        if present:
-            return present[0]
-        names = sorted({found.name for found in self.platform.find()})
-        raise ConfigError(
-            f"name: {self.platform.title} has no schedule {name!r} that this package made; it has "
-            f"{', '.join(names) or 'none'}"
-        )
+        entry = replacing.finish(self.platform, name)
+        if entry is None:
+            names = sorted({found.name for found in self.platform.find()})
+            raise ConfigError(
+                f"name: {self.platform.title} has no schedule {name!r} that this package made; it "
+                f"has {', '.join(names) or 'none'}"
+            )
+        return entry
 
-    def _told(self, of_a_name: Sequence[Found]) -> Schedule:
-        newest = max(of_a_name, key=lambda found: found.entry.created)
+    def _told(self, of_a_name: Sequence[Entry]) -> Schedule:
+        newest = replacing.newest(of_a_name)
         last_run, outcome = self.platform.last_run(newest)
         return Schedule(
             name=newest.name,
-            target=self.platform.name,
             cron=newest.cron,
             timezone=newest.timezone,
             state=_state(newest, len(of_a_name)),
-            next_run=newest.next_run if newest.entry.active else None,
+            next_run=newest.next_run if newest.active else None,
             last_run=last_run,
             last_outcome=outcome,
-            id=newest.entry.id,
+            id=newest.id,
             link=newest.link,
         )
 
 
-def _state(found: Found, of_the_name: int) -> ScheduleState:
+def _state(entry: Entry, of_the_name: int) -> ScheduleState:
     if of_the_name > 1:
         return ScheduleState.REPLACING
-    if found.ended:
+    if entry.ended:
         return ScheduleState.ENDED
-    return ScheduleState.ACTIVE if found.entry.active else ScheduleState.PAUSED
+    return ScheduleState.ACTIVE if entry.active else ScheduleState.PAUSED

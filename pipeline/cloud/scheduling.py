@@ -2,7 +2,7 @@
 
 Enters: what the command line says. Leaves: schedules on the platform, lines and a table on the
 terminal; a fault ends the command with click's errors, of code 2 where the configuration is wrong
-and 1 where the platform refused. Called by `pipeline.schedule.commands`.
+and 1 where the platform refused.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from rich.table import Table
 
 from components.retraining.settings import TRAIN_WHEN_DUE
 from pipeline.cloud.cron import parse_cron
+from pipeline.cloud.schedules import PlatformSchedules
 from pipeline.cloud.spec import read_spec
-from pipeline.cloud.target import PlatformError, Schedule, Schedules, ScheduleState, connect
+from pipeline.cloud.target import PlatformError, Schedule, ScheduleState, connect
 from pipeline.config import Config, ConfigError
 from pipeline.deploy.settings import Target
 from pipeline.terminal import Terminal, plain_table
@@ -42,7 +43,7 @@ class PlatformCommands:
         self.target, self.config = target, config
 
     @property
-    def schedules(self) -> Schedules:
+    def schedules(self) -> PlatformSchedules:
         """The platform's schedules, connected."""
         return connect(self.target, self.config).schedules
 
@@ -61,8 +62,9 @@ class PlatformCommands:
         parameters = {"train": TRAIN_WHEN_DUE, **parameters}
         with one_line_errors():
             # Faults of the command line are told before anyone is asked.
-            read_spec(spec, self.target).typed(parameters)
-            made = self.schedules.create(name, spec, cron, timezone, parameters)
+            compiled = read_spec(spec, self.target)
+            compiled.typed(parameters)
+            made = self.schedules.create(name, compiled, cron, timezone, parameters)
         click.echo(f"{describe(made)}\n{made.link}")
 
     def pause(self, name: str) -> None:

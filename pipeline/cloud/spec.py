@@ -2,7 +2,7 @@
 
 Enters: the PipelineJob JSON for Vertex AI or the PipelineSpec YAML for Kubeflow, as
 `authorprofile compile` writes them, and runtime parameters. Leaves: a `CompiledSpec` whose
-parameters fit. Called by both targets before anything is sent.
+parameters fit.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 
 import yaml
 
-from pipeline.cloud.target import Parameters, TargetName, missing_library
+from pipeline.cloud.target import Parameters, missing_library
 from pipeline.config import ConfigError
+from pipeline.deploy.settings import Target
 
 SCHEMA_VERSION = "2.1.0"
 SUFFIXES: dict[str, tuple[str, ...]] = {"kubeflow": (".yaml", ".yml"), "vertex": (".json",)}
@@ -89,7 +90,7 @@ class CompiledSpec:
         }
 
 
-def read_spec(path: Path, target: TargetName) -> CompiledSpec:
+def read_spec(path: Path, target: Target) -> CompiledSpec:
     """Reads a compiled spec.
 
     Raises:

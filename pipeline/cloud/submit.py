@@ -1,8 +1,7 @@
 """What `authorprofile submit` does: checks, begins a run, follows it.
 
 Enters: a configuration, a compiled spec, parameters. Leaves: a run on Kubeflow or Vertex AI, its
-link on the terminal, the exit code of its outcome. Called by `pipeline.cloud.commands`, which
-imports this only when the command runs.
+link on the terminal, the exit code of its outcome.
 """
 
 from __future__ import annotations
@@ -15,9 +14,8 @@ from pipeline.cloud.spec import read_spec
 from pipeline.cloud.target import PlatformError, Run, State, Target, connect
 from pipeline.config import Config, ConfigError
 from pipeline.deploy.settings import Target as Platform
+from pipeline.observed import FAILED, INTERRUPTED, USAGE
 from pipeline.terminal import Terminal
-
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 def submit(
@@ -42,13 +40,13 @@ def submit(
         compiled = read_spec(spec, platform)
         compiled.typed(parameters)
         target = connect(platform, config)
-        run = target.submit(spec, parameters, cache)
+        run = target.submit(compiled, parameters, cache)
     except (ConfigError, PlatformError) as error:
         errors.say(str(error))
         return USAGE if isinstance(error, ConfigError) else FAILED
     console.say(f"{run.name}: {run.link}")
     if not wait:
-        return DONE
+        return 0
     return _outcome(target, run, console, errors, compiled.tasks, every_seconds)
 
 
@@ -70,7 +68,7 @@ def _outcome(
         return FAILED
     if ended.state is State.SUCCEEDED:
         console.say(f"{ended.name} succeeded.")
-        return DONE
+        return 0
     errors.say(describe_failure(ended))
     return FAILED
 

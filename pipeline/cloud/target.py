@@ -1,9 +1,7 @@
-"""What every place that runs the pipeline offers: runs, and schedules that start them.
+"""What every platform that runs the pipeline offers: runs, and schedules that start them.
 
-Enters: a definition of what is run (a compiled spec; on this machine, a configuration file) and its
-runtime parameters. Leaves: runs and schedules as the platform tells them. `connect` opens
-Kubeflow or Vertex AI; the local scheduler offers the same `Schedules`. Called by the commands
-`submit` and `schedule`. Imports no cloud library before it connects.
+Enters: a compiled spec and its runtime parameters. Leaves: runs and schedules as the platform tells
+them. Imports no cloud library before it connects.
 """
 
 from __future__ import annotations
@@ -11,25 +9,18 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import enum
-import re
+import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pipeline.config import Config, ConfigError
 from pipeline.deploy.forms import form_faults
 
-TargetName = Literal["local", "kubeflow", "vertex"]
+if TYPE_CHECKING:
+    from pipeline.cloud.schedules import PlatformSchedules
+    from pipeline.cloud.spec import CompiledSpec
+
 Parameters = Mapping[str, str | int | float | bool]
-
-
-def check_name(name: str) -> None:
-    """Raises ConfigError where a schedule cannot be called so everywhere."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,62}", name):
-        raise ConfigError(
-            "name: a schedule's begins with a letter and has at most 63 letters, digits, - and _; "
-            f"got {name!r}"
-        )
 
 
 class PlatformError(RuntimeError):
@@ -108,21 +99,20 @@ class ScheduleState(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """A schedule as its place tells it.
+    """A schedule as its platform tells it.
 
     Args:
-        name: the user's; one schedule of a name on a target.
+        name: the user's; one schedule of a name on a platform.
         cron: five fields, as the user gave them: minute, hour, day of month, month, day of week.
         timezone: IANA name, such as Europe/Berlin.
         next_run: None where it is paused or the platform does not tell.
         last_run: start of the last run it began; None where there was none or it is not told.
         last_outcome: what became of that run, such as `succeeded`; empty where not told.
-        id: by which the platform finds it; empty on this machine.
-        link: page of the schedule; empty on this machine.
+        id: by which the platform finds it.
+        link: page of the schedule.
     """
 
     name: str
-    target: TargetName
     cron: str
     timezone: str
     state: ScheduleState
@@ -133,68 +123,23 @@ class Schedule:
     link: str = ""
 
 
-class Schedules(Protocol):
-    """Schedules of one place, by name."""
-
-    def create(
-        self, name: str, definition: Path, cron: str, timezone: str, parameters: Parameters
-    ) -> Schedule:
-        """Leaves exactly one schedule of the name, with this definition.
-
-        The same definition again changes nothing; another one takes the old one's place. A schedule
-        that a person paused stays paused.
-
-        Args:
-            name: begins with a letter; letters, digits, - and _; at most 63.
-            definition: what is run: a compiled spec; on this machine, a configuration file.
-            cron: five fields: minute, hour, day of month, month, day of week (0 or SUN is Sunday).
-            timezone: IANA name.
-            parameters: values of the definition's runtime parameters.
-
-        Raises:
-            ConfigError: wrong name, cron, time zone, definition or parameter; nothing was created.
-            PlatformError: the place refused; the old schedule, if any, is as it was.
-        """
-
-    def list(self) -> Sequence[Schedule]:
-        """All schedules made by this command, by name."""
-
-    def pause(self, name: str) -> Schedule:
-        """Starts no more runs; a run under way goes on.
-
-        Raises:
-            ConfigError: there is no schedule of the name; those there are, are named.
-        """
-
-    def resume(self, name: str) -> Schedule:
-        """Starts runs again from the next time on; raises as `pause`."""
-
-    def delete(self, name: str) -> None:
-        """Leaves no schedule of the name; runs it began stay. Raises as `pause`."""
-
-    def run_now(self, name: str) -> Run:
-        """Begins one run of the schedule's definition at once; raises as `pause`."""
-
-
 class Target(Protocol):
     """A platform that runs compiled specs."""
 
-    name: TargetName
-
     @property
-    def schedules(self) -> Schedules:
+    def schedules(self) -> PlatformSchedules:
         """The schedules on this platform."""
 
-    def submit(self, spec: Path, parameters: Parameters, cache: bool = True) -> Run:
+    def submit(self, compiled: CompiledSpec, parameters: Parameters, cache: bool = True) -> Run:
         """Begins a run of a compiled spec.
 
         Args:
-            spec: as `authorprofile compile` writes it.
+            compiled: what is run.
             parameters: values of its runtime parameters; those left out keep their defaults.
             cache: reuse steps whose inputs did not change, where the spec says so; False: none.
 
         Raises:
-            ConfigError: the spec or a parameter is wrong, or it was made by another version.
+            ConfigError: a parameter is wrong.
             PlatformError: the platform refused or cannot be reached.
         """
 
@@ -215,12 +160,12 @@ def connect(target: Literal["kubeflow", "vertex"], config: Config) -> Target:
         raise ConfigError("\n".join(faults))
     try:
         if target == "kubeflow":
-            from pipeline.cloud.kubeflow import connect as connect_kubeflow
+            from pipeline.cloud.kubeflow import KubeflowTarget
 
-            return connect_kubeflow(config)
-        from pipeline.cloud.vertex import connect as connect_vertex
+            return KubeflowTarget(config.deploy)
+        from pipeline.cloud.vertex import VertexTarget
 
-        return connect_vertex(config)
+        return VertexTarget(config.deploy)
     except ModuleNotFoundError as error:
         raise missing_library(target, error) from None
 
@@ -231,3 +176,9 @@ def missing_library(target: str, error: ModuleNotFoundError) -> ConfigError:
         f"{target}: its client library must be installed; there is no {error.name}; run pip "
         f"install 'authorprofile[{target}]'"
     )
+
+
+def unique_name(stem: str) -> str:
+    """A name that no other run has, by which a lost answer's run is found again."""
+    now = datetime.datetime.now(datetime.UTC)
+    return f"{stem}-{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"

@@ -1,16 +1,14 @@
 """Runs on Vertex AI Pipelines, through its own client.
 
 Enters: a PipelineJob as `authorprofile compile --target vertex` writes it, and project, region and
-bucket. Leaves: runs, and what the API tells of them. Called by `submit` and `schedule`.
+bucket. Leaves: runs, and what the API tells of them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import datetime
 import re
-import uuid
-from pathlib import Path
 from typing import Any
 
 from google.api_core.exceptions import Conflict
@@ -18,17 +16,12 @@ from google.cloud.aiplatform_v1 import PipelineJob, PipelineState, PipelineTaskD
 from google.protobuf import json_format
 
 from pipeline.cloud.schedules import PlatformSchedules
-from pipeline.cloud.spec import CompiledSpec, read_spec, tasks_of
-from pipeline.cloud.target import Parameters, Run, State, Step, TargetName
-from pipeline.cloud.vertex_client import (
-    VertexPlace,
-    asking,
-    check_bucket,
-    connect_services,
-    patient,
-)
+from pipeline.cloud.spec import CompiledSpec, tasks_of
+from pipeline.cloud.target import Parameters, Run, State, Step, unique_name
+from pipeline.cloud.vertex_client import advice_of, asking, check_bucket, connect_services, patient
 from pipeline.cloud.vertex_schedules import VertexSchedules
-from pipeline.config import Config, ConfigError
+from pipeline.config import ConfigError
+from pipeline.deploy.settings import DeploySettings
 
 CONSOLE = "https://console.cloud.google.com/vertex-ai/locations"
 STATES = {
@@ -51,29 +44,28 @@ STEP_STATES = {
 
 
 class VertexTarget:
-    """Vertex AI Pipelines in one project and region."""
+    """Vertex AI Pipelines as the section `deploy` has it."""
 
-    name: TargetName = "vertex"
-
-    def __init__(self, place: VertexPlace) -> None:
-        self.place = place
-        self.services = connect_services(place)
+    def __init__(self, deploy: DeploySettings) -> None:
+        self.deploy = deploy
+        self.services = connect_services(deploy)
 
     @property
     def schedules(self) -> PlatformSchedules:
         """The schedules of the project's region."""
         return PlatformSchedules(VertexSchedules(self))
 
-    def submit(self, spec: Path, parameters: Parameters, cache: bool = True) -> Run:
-        """Begins a run; see `pipeline.cloud.target.Target`."""
-        compiled = read_spec(spec, self.name)
+    def asking(self) -> contextlib.AbstractContextManager[None]:
+        """Turns the client's errors into a line each."""
+        return asking(advice_of(self.deploy))
+
+    def submit(self, compiled: CompiledSpec, parameters: Parameters, cache: bool = True) -> Run:
         job = self.job(compiled, compiled.typed(parameters), cache)
-        with asking(self.place.advice):
+        with self.asking():
             return self.begin(job, compiled.name)
 
     def look(self, run_id: str) -> Run:
-        """The run as it is now."""
-        with asking(self.place.advice):
+        with self.asking():
             return self.told(patient(self.services.jobs.get_pipeline_job, name=run_id))
 
     def begin(self, job: PipelineJob, stem: str) -> Run:
@@ -95,23 +87,24 @@ class VertexTarget:
     def job(
         self, compiled: CompiledSpec, values: dict[str, Any], cache: bool = True
     ) -> PipelineJob:
-        """The compiled job with the place's settings and the parameters' values.
+        """The compiled job with the settings of `deploy` and the parameters' values.
 
         Raises:
             ConfigError: it is no job of the published schema, or its bucket is not there.
         """
+        deploy, vertex = self.deploy, self.deploy.vertex
         document = copy.deepcopy(dict(compiled.document))
         runtime = document.setdefault("runtimeConfig", {})
-        runtime["gcsOutputDirectory"] = self.place.root or runtime.get("gcsOutputDirectory", "")
-        check_bucket(self.services, runtime["gcsOutputDirectory"], self.place)
+        runtime["gcsOutputDirectory"] = deploy.root or runtime.get("gcsOutputDirectory", "")
+        check_bucket(self.services, runtime["gcsOutputDirectory"], deploy)
         runtime.setdefault("parameterValues", {}).update(values)
-        document.setdefault("labels", {}).update(self.place.labels)
-        if self.place.service_account:
-            document["serviceAccount"] = self.place.service_account
-        if self.place.network:
-            document["network"] = self.place.network
-        if self.place.encryption_key:
-            document["encryptionSpec"] = {"kmsKeyName": self.place.encryption_key}
+        document.setdefault("labels", {}).update(vertex.labels)
+        if deploy.service_account:
+            document["serviceAccount"] = deploy.service_account
+        if vertex.network:
+            document["network"] = vertex.network
+        if vertex.encryption_key:
+            document["encryptionSpec"] = {"kmsKeyName": vertex.encryption_key}
         if not cache:
             for task in document["pipelineSpec"]["root"]["dag"]["tasks"].values():
                 task["cachingOptions"] = {"enableCache": False}
@@ -137,31 +130,12 @@ class VertexTarget:
     def link(self, kind: str, name: str) -> str:
         """Address of a page of the console."""
         last, project = name.rpartition("/")[2], self.services.project
-        return f"{CONSOLE}/{self.place.region}/pipelines/{kind}/{last}?project={project}"
-
-
-def connect(config: Config) -> VertexTarget:
-    """Vertex AI as the section `deploy` has it."""
-    deploy, vertex = config.deploy, config.deploy.vertex
-    return VertexTarget(
-        VertexPlace(
-            project=vertex.project,
-            region=vertex.region,
-            root=deploy.root,
-            service_account=deploy.service_account,
-            network=vertex.network,
-            encryption_key=vertex.encryption_key,
-            labels=vertex.labels,
-            endpoint=vertex.address,
-        )
-    )
+        return f"{CONSOLE}/{self.deploy.vertex.region}/pipelines/{kind}/{last}?project={project}"
 
 
 def new_id(stem: str) -> str:
     """A job's id that no other has: lower-case letters, digits and -."""
-    now = datetime.datetime.now(datetime.UTC)
-    plain = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")
-    return f"{plain[:80]}-{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+    return unique_name(re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:80])
 
 
 def steps_of(job: PipelineJob) -> list[Step]:

@@ -2,8 +2,7 @@
 
 Enters: project, region, bucket. Leaves: `google-cloud-aiplatform`'s pipeline and schedule services,
 whose calls are repeated by google-api-core for a bounded time; their errors as one-line
-`ConfigError` or `PlatformError`. Called by `pipeline.cloud.vertex`, which imports this, and with it
-the libraries, when it connects.
+`ConfigError` or `PlatformError`.
 
 The services are taken in place of `aiplatform.PipelineJob`, which makes a missing bucket, swallows
 the fault if it cannot, keeps one project a process and has no retries. REST in place of gRPC: it
@@ -16,7 +15,7 @@ import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import google.auth
@@ -34,6 +33,7 @@ from pipeline.cloud.faults import Advice, one_line
 from pipeline.cloud.retries import LostAnswer
 from pipeline.cloud.target import PlatformError
 from pipeline.config import ConfigError
+from pipeline.deploy.settings import DeploySettings, VertexSettings
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 LOGIN_ADDRESS, STORAGE_ADDRESS = "oauth2.googleapis.com", "storage.googleapis.com"
@@ -46,45 +46,21 @@ class StillThereError(Exception):
     """What was deleted is found."""
 
 
-@dataclasses.dataclass(frozen=True)
-class VertexPlace:
-    """Where Vertex AI is and as whom it is asked.
+def address_of(vertex: VertexSettings) -> str:
+    """Where the API is."""
+    return vertex.address or f"{vertex.region}-aiplatform.googleapis.com"
 
-    Args:
-        project: Google Cloud project; empty: that of the credentials.
-        root: bucket folder of the artifacts, gs://...
-        service_account: of the steps; empty: the project's default.
-        network: VPC network to peer with.
-        encryption_key: customer-managed key.
-        labels: of the runs.
-        endpoint: address of the API; empty: the region's.
-    """
 
-    project: str = ""
-    region: str = ""
-    root: str = ""
-    service_account: str = ""
-    network: str = ""
-    encryption_key: str = ""
-    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    endpoint: str = ""
-
-    @property
-    def address(self) -> str:
-        """Where the API is."""
-        return self.endpoint or f"{self.region}-aiplatform.googleapis.com"
-
-    @property
-    def advice(self) -> Advice:
-        """What to do about this place's refusals."""
-        return Advice(
-            "Vertex AI",
-            LOGIN,
-            "It takes roles/aiplatform.user in the project, and iam.serviceAccountUser on "
-            f"{self.service_account or 'the account of the steps'}",
-            "Check deploy.vertex.project and region, and that the API is enabled",
-            self.address,
-        )
+def advice_of(deploy: DeploySettings) -> Advice:
+    """What to do about Vertex AI's refusals."""
+    return Advice(
+        "Vertex AI",
+        LOGIN,
+        "It takes roles/aiplatform.user in the project, and iam.serviceAccountUser on "
+        f"{deploy.service_account or 'the account of the steps'}",
+        "Check deploy.vertex.project and region, and that the API is enabled",
+        address_of(deploy.vertex),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,17 +78,18 @@ class Services:
     schedules: ScheduleServiceClient
 
 
-def connect_services(place: VertexPlace) -> Services:
-    """The services of a place; none is asked yet.
+def connect_services(deploy: DeploySettings) -> Services:
+    """The services of a region; none is asked yet.
 
     Raises:
         ConfigError: credentials, project or region are missing.
     """
-    if not place.region:
+    vertex = deploy.vertex
+    if not vertex.region:
         raise ConfigError("deploy.vertex.region: must be given, such as europe-west4; it is empty")
-    with asking(place.advice):
+    with asking(advice_of(deploy)):
         credentials, own_project = google.auth.default(scopes=[SCOPE])
-        project = place.project or own_project
+        project = vertex.project or own_project
         if not project:
             raise ConfigError(
                 "deploy.vertex.project: must be given: the credentials belong to none; it is empty"
@@ -120,27 +97,27 @@ def connect_services(place: VertexPlace) -> Services:
         words: dict[str, Any] = {
             "credentials": credentials,
             "transport": "rest",
-            "client_options": ClientOptions(api_endpoint=place.address),
+            "client_options": ClientOptions(api_endpoint=address_of(vertex)),
         }
         jobs, schedules = PipelineServiceClient(**words), ScheduleServiceClient(**words)
-    parent = f"projects/{project}/locations/{place.region}"
+    parent = f"projects/{project}/locations/{vertex.region}"
     return Services(project, parent, credentials, jobs, schedules)
 
 
-def storage_advice(place: VertexPlace) -> Advice:
+def storage_advice(deploy: DeploySettings) -> Advice:
     """What to do where it is the bucket's platform that refuses."""
     address = os.environ.get("STORAGE_EMULATOR_HOST") or STORAGE_ADDRESS
-    return dataclasses.replace(place.advice, platform="Cloud Storage", address=address)
+    return dataclasses.replace(advice_of(deploy), platform="Cloud Storage", address=address)
 
 
-def check_bucket(services: Services, root: str, place: VertexPlace) -> None:
+def check_bucket(services: Services, root: str, deploy: DeploySettings) -> None:
     """Raises ConfigError where the root is in no bucket that is there."""
     scheme, _, path = root.partition("://")
     bucket = path.split("/")[0]
     if scheme != "gs" or not bucket:
         raise ConfigError(f"deploy.root: must be a bucket folder, gs://bucket/folder; got {root!r}")
     client = storage.Client(project=services.project, credentials=services.credentials)
-    with asking(storage_advice(place)):
+    with asking(storage_advice(deploy)):
         try:
             there = client.bucket(bucket).exists(timeout=TIMEOUT_SECONDS, retry=patiently())
         except exceptions.Forbidden:
@@ -149,7 +126,7 @@ def check_bucket(services: Services, root: str, place: VertexPlace) -> None:
     if not there:
         raise ConfigError(
             f"deploy.root: must be in a bucket that is there; there is no gs://{bucket}; make it "
-            f"with gcloud storage buckets create gs://{bucket} --location={place.region}"
+            f"with gcloud storage buckets create gs://{bucket} --location={deploy.vertex.region}"
         )
 
 
@@ -170,11 +147,10 @@ def asking(advice: Advice) -> Iterator[None]:
 
 
 def _told(advice: Advice, error: BaseException | None) -> Exception:
+    reason = one_line(str(error.args[0] if error and error.args else error))
     if isinstance(error, auth.DefaultCredentialsError):
-        reason = one_line(str(error.args[0] if error.args else error))
         return ConfigError(f"Vertex AI needs credentials of Google Cloud: {reason}. {LOGIN}")
     if isinstance(error, auth.RefreshError):
-        reason = one_line(str(error.args[0] if error.args else error))
         return PlatformError(
             f"Vertex AI: the credentials expired or were withdrawn: {reason}. {LOGIN}"
         )

@@ -1,7 +1,7 @@
 """Schedules of Vertex AI, for `pipeline.cloud.schedules`.
 
-Enters: definitions, and a connected target. Leaves: schedules whose jobs' labels hold the mark of
-their definition. Called by `pipeline.cloud.vertex`.
+Enters: definitions, and a connected target. Leaves: schedules whose jobs' labels hold the digest of
+their definition.
 
 A new schedule of Vertex AI is active at once, and one can be created paused only by way of a first
 time in the future: while a replacement is under way the new one starts nothing for five minutes,
@@ -24,9 +24,9 @@ from google.cloud.aiplatform_v1 import Schedule as VertexSchedule
 from pipeline.cloud.cron import Cron
 from pipeline.cloud.replacing import Entry
 from pipeline.cloud.retries import once
-from pipeline.cloud.schedules import Definition, Found, Mark
-from pipeline.cloud.target import Run, TargetName
-from pipeline.cloud.vertex_client import asking, creating, patient, until_gone
+from pipeline.cloud.schedules import Definition
+from pipeline.cloud.target import Run
+from pipeline.cloud.vertex_client import creating, patient, until_gone
 
 if TYPE_CHECKING:
     from pipeline.cloud.vertex import VertexTarget
@@ -38,39 +38,36 @@ HANDOVER_SECONDS = 300
 class VertexSchedules:
     """The schedules of a project's region."""
 
-    name: TargetName = "vertex"
     title = "Vertex AI"
 
     def __init__(self, target: VertexTarget) -> None:
-        self.target, self.place = target, target.place
-        self.client = target.services.schedules
+        self.target, self.client = target, target.services.schedules
 
     @property
     def settings(self) -> Sequence[str]:
-        """What of the place belongs to a schedule's definition."""
-        place = self.place
-        labels = [f"{key}={value}" for key, value in sorted(place.labels.items())]
-        return [place.root, place.service_account, place.network, place.encryption_key, *labels]
+        deploy, vertex = self.target.deploy, self.target.deploy.vertex
+        labels = [f"{key}={value}" for key, value in sorted(vertex.labels.items())]
+        return [deploy.root, deploy.service_account, vertex.network, vertex.encryption_key, *labels]
 
     def asking(self) -> contextlib.AbstractContextManager[None]:
-        """Turns the client's errors into a line each."""
-        return asking(self.place.advice)
+        return self.target.asking()
 
     def check_times(self, times: Cron) -> None:
         """Vertex AI keeps every time in its own zone."""
 
-    def find(self, name: str | None = None) -> Sequence[Found]:
-        """The schedules of one name or of all that carry a mark."""
+    def find(self, name: str | None = None) -> Sequence[Entry]:
         request = {"parent": self.target.services.parent}
         if name:
             request["filter"] = f'display_name="{name}"'
         listed = patient(self.client.list_schedules, request=request)
-        found = [self._found(schedule) for schedule in listed]
+        found = [self._entry(schedule) for schedule in listed]
         return [one for one in found if one is not None and name in (None, one.name)]
 
-    def add(self, definition: Definition, mark: Mark, *, active: bool) -> None:
+    def add(
+        self, definition: Definition, digest: str, *, active: bool, wanted_active: bool
+    ) -> None:
         """Adds a schedule; one that is not to be active yet is paused before it starts anything."""
-        schedule = self._schedule(definition, mark)
+        schedule = self._schedule(definition, digest, wanted_active)
         if not active:
             delay = datetime.timedelta(seconds=HANDOVER_SECONDS)
             schedule.start_time = datetime.datetime.now(datetime.UTC) + delay
@@ -82,7 +79,7 @@ class VertexSchedules:
                     schedule=schedule,
                 ).name
             ),
-            lambda: self._made(definition.name, mark.digest),
+            lambda: next((e.id for e in self.find(definition.name) if e.digest == digest), None),
         )
         if not active:
             try:
@@ -93,25 +90,21 @@ class VertexSchedules:
                 raise
 
     def pause(self, entry_id: str) -> None:
-        """Pauses a schedule."""
         patient(self.client.pause_schedule, name=entry_id)
 
     def resume(self, entry_id: str) -> None:
-        """Activates a schedule."""
         patient(self.client.resume_schedule, name=entry_id)
 
     def delete(self, entry_id: str) -> None:
-        """Removes a schedule, and returns when it is gone."""
         patient(self.client.delete_schedule, name=entry_id)
         # Asked of the schedule itself: over REST the client asks for operations at paths of the
         # console's own (/ui/...).
         until_gone(self.client.get_schedule, name=entry_id)
 
-    def last_run(self, found: Found) -> tuple[datetime.datetime | None, str]:
-        """When the newest run of a schedule began, and its state."""
+    def last_run(self, entry: Entry) -> tuple[datetime.datetime | None, str]:
         request = ListPipelineJobsRequest(
             parent=self.target.services.parent,
-            filter=f"schedule_name={found.entry.id}",
+            filter=f"schedule_name={entry.id}",
             order_by="create_time desc",
             page_size=1,
         )
@@ -121,15 +114,14 @@ class VertexSchedules:
             return None, ""
         return newest.create_time, self.target.told(newest).state.value
 
-    def begin(self, found: Found) -> Run:
-        """Begins a run of what a schedule runs."""
-        schedule = patient(self.client.get_schedule, name=found.entry.id)
-        return self.target.begin(schedule.create_pipeline_job_request.pipeline_job, found.name)
+    def begin(self, entry: Entry) -> Run:
+        schedule = patient(self.client.get_schedule, name=entry.id)
+        return self.target.begin(schedule.create_pipeline_job_request.pipeline_job, entry.name)
 
-    def _schedule(self, definition: Definition, mark: Mark) -> VertexSchedule:
+    def _schedule(self, definition: Definition, digest: str, wanted_active: bool) -> VertexSchedule:
         job = self.target.job(definition.compiled, definition.values)
-        job.labels[DIGEST_LABEL] = mark.digest
-        job.labels[MEANT_LABEL] = "active" if mark.wanted_active else "paused"
+        job.labels[DIGEST_LABEL] = digest
+        job.labels[MEANT_LABEL] = "active" if wanted_active else "paused"
         return VertexSchedule(
             display_name=definition.name,
             cron=definition.times.vertex,
@@ -141,28 +133,22 @@ class VertexSchedules:
             ),
         )
 
-    def _made(self, name: str, digest: str) -> str | None:
-        ids = [found.entry.id for found in self.find(name) if found.entry.digest == digest]
-        return ids[0] if ids else None
-
-    def _found(self, schedule: VertexSchedule) -> Found | None:
+    def _entry(self, schedule: VertexSchedule) -> Entry | None:
         labels = schedule.create_pipeline_job_request.pipeline_job.labels
         zone, _, cron = schedule.cron.partition(" ")
         match = re.fullmatch(r"TZ=(\S+)", zone)
         if DIGEST_LABEL not in labels or match is None:
             return None
         state = VertexSchedule.State
-        return Found(
+        return Entry(
+            id=schedule.name,
+            digest=labels[DIGEST_LABEL],
+            active=schedule.state == state.ACTIVE,
+            wanted_active=labels.get(MEANT_LABEL) == "active",
+            created=schedule.create_time,
             name=schedule.display_name,
             cron=cron,
             timezone=match.group(1),
-            entry=Entry(
-                schedule.name,
-                labels[DIGEST_LABEL],
-                schedule.state == state.ACTIVE,
-                labels.get(MEANT_LABEL) == "active",
-                schedule.create_time,
-            ),
             link=self.target.link("schedules", schedule.name),
             ended=schedule.state == state.COMPLETED,
             next_run=schedule.next_run_time,

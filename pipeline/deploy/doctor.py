@@ -213,12 +213,12 @@ def _google_credentials(config: Config) -> Iterator[Finding]:
 
 def _kubeflow_access(config: Config) -> Iterator[Finding]:
     """Connects as a submission does: from the settings, the environment, or kubectl's."""
-    from pipeline.cloud.kubeflow import connect
+    from pipeline.cloud.kubeflow import KubeflowTarget
     from pipeline.cloud.target import PlatformError
 
     check = "Kubeflow's API answers"
     try:
-        target = connect(config)
+        target = KubeflowTarget(config.deploy)
     except (ConfigError, PlatformError) as error:
         remedy = "Correct it, or forward the port: `kubectl port-forward`."
         yield Finding(check, "fault", str(error), remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import itertools
 
@@ -34,20 +35,22 @@ class Pages:
         self.most_active = max(self.most_active, sum(e.active for e in self.kept.values()))
         self.fewest = min(self.fewest, len(self.kept))
 
-    def entries(self):
+    def find(self, name):
+        assert name == "nightly"
         return list(self.kept.values())
 
     def create(self, *, active, wanted_active):
         self.change()
         number = next(self.numbers)
         when = datetime.datetime(2026, 1, 1, 0, 0, number)
-        self.kept[str(number)] = Entry(str(number), self.digest, active, wanted_active, when)
+        self.kept[str(number)] = Entry(
+            str(number), self.digest, active, wanted_active, when, "nightly", "", "", ""
+        )
         self.watch()
 
     def set_active(self, entry_id, active):
         self.change()
-        old = self.kept[entry_id]
-        self.kept[entry_id] = Entry(entry_id, old.digest, active, old.wanted_active, old.created)
+        self.kept[entry_id] = dataclasses.replace(self.kept[entry_id], active=active)
         self.watch()
 
     def pause(self, entry_id):
@@ -64,11 +67,11 @@ class Pages:
 
 def put_digest(book, digest):
     book.digest = digest
-    return put(book, digest)
+    return put(book, "nightly", digest, book.create)
 
 
 def state(book):
-    return [(entry.digest, entry.active) for entry in book.entries()]
+    return [(entry.digest, entry.active) for entry in book.find("nightly")]
 
 
 def test_created_twice_it_is_there_once():
@@ -113,7 +116,7 @@ def test_interrupted_anywhere_the_next_command_leaves_one_in_the_state_that_was_
         assert not paused or steps < 2
     book.left, book.most_active = 1000, 0
     if after == "finish":
-        finish(book)
+        finish(book, "nightly")
         expected = "a" if steps == 0 else "b"
     else:
         expected = {"same": "b", "other": "c", "back": "a"}[after]
@@ -136,4 +139,4 @@ def test_a_creation_whose_answer_was_lost_and_repeated_leaves_one():
 
 
 def test_there_is_nothing_to_finish_where_there_is_nothing():
-    assert finish(Pages()) is None
+    assert finish(Pages(), "nightly") is None
