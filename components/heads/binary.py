@@ -13,12 +13,10 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from components.heads import probabilities
 from components.heads.arrays import Array, np
-from components.heads.base import Head, LabelError, LabelValue, Stored
-from components.heads.calibration import Calibration, fit_temperature
+from components.heads.base import LabelError, LabelValue, Stored
 from components.heads.metrics import Metric
-from components.heads.probabilities import surprisal
+from components.heads.probabilities import ProbabilitiesHead, surprisal
 from components.heads.scoring import BINS, ratio, skill
 from components.heads.served import NEVER, Abstention, ServedProbabilities, Text
 from components.label_values import (
@@ -65,7 +63,7 @@ class ServedBinary(ServedProbabilities):
         return f"probability of {self.positive}"
 
 
-class BinaryHead(Head):
+class BinaryHead(ProbabilitiesHead):
     """One of two values."""
 
     metrics = (
@@ -151,29 +149,6 @@ class BinaryHead(Head):
         """1 for the positive value, 0 for the negative one."""
         del facts
         return np.array([[float(label == self.positive)] for label in labels])
-
-    # Score of training
-
-    def losses(self, answers: Array, targets: Array) -> Array:
-        """Cross-entropy."""
-        return probabilities.losses(answers, targets)
-
-    def constant_loss(self, known: float, sums: Array) -> float:
-        """The entropy of the two values' shares."""
-        return probabilities.entropy((float(sums[0]), known - float(sums[0])))
-
-    def calibrate(
-        self, answers: Array, targets: Array, *, coverage: float, lowest: float, scale: float
-    ) -> Calibration:
-        """A temperature."""
-        temperature = max(fit_temperature(answers, targets), lowest)
-        return Calibration(len(targets), temperature=temperature)
-
-    def best_share(self, answers: Array, targets: Array, constant: Array) -> float:
-        return probabilities.best_share(answers, targets, constant)
-
-    def first_gains(self, answers: Array, targets: Array, constant: Array) -> Array:
-        return probabilities.first_gains(answers, targets, constant)
 
     # Scores of judging
 

@@ -11,13 +11,11 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from components.heads import probabilities
 from components.heads.arrays import Array, np
-from components.heads.base import Head, LabelError, LabelsSeen, LabelValue, Stored
-from components.heads.calibration import Calibration, fit_temperature
+from components.heads.base import LabelError, LabelsSeen, LabelValue, Stored
 from components.heads.metrics import Metric
 from components.heads.numbers import read_number
-from components.heads.probabilities import surprisal
+from components.heads.probabilities import ProbabilitiesHead, surprisal
 from components.heads.scoring import ratio, skill
 from components.heads.served import (
     NEVER,
@@ -88,7 +86,7 @@ class ServedClasses(ServedProbabilities):
         return f"probability of group {column}"
 
 
-class ClassesHead(Head):
+class ClassesHead(ProbabilitiesHead):
     """One of several ordered groups."""
 
     metrics = (
@@ -194,29 +192,6 @@ class ClassesHead(Head):
             boundaries = np.asarray(facts["boundaries"], np.float32)
             groups = np.searchsorted(boundaries, groups.astype(np.float32), side="right")
         return np.asarray(np.eye(self.classes)[groups.astype(int)])
-
-    # Score of training
-
-    def losses(self, answers: Array, targets: Array) -> Array:
-        """Cross-entropy."""
-        return probabilities.losses(answers, targets)
-
-    def constant_loss(self, known: float, sums: Array) -> float:
-        """The entropy of the groups' shares."""
-        return probabilities.entropy([float(count) for count in sums])
-
-    def calibrate(
-        self, answers: Array, targets: Array, *, coverage: float, lowest: float, scale: float
-    ) -> Calibration:
-        """A temperature."""
-        temperature = max(fit_temperature(answers, targets), lowest)
-        return Calibration(len(targets), temperature=temperature)
-
-    def best_share(self, answers: Array, targets: Array, constant: Array) -> float:
-        return probabilities.best_share(answers, targets, constant)
-
-    def first_gains(self, answers: Array, targets: Array, constant: Array) -> Array:
-        return probabilities.first_gains(answers, targets, constant)
 
     # Scores of judging
 

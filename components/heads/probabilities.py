@@ -1,4 +1,4 @@
-"""What heads that answer probabilities have in common: cross-entropy in nats, and what fits it.
+"""Heads that answer probabilities: scored by cross-entropy in nats, calibrated by a temperature.
 
 Arrays are `[authors, width]`; a width of 1 holds the probability of one of two values.
 """
@@ -9,21 +9,52 @@ import math
 from collections.abc import Sequence
 
 from components.heads.arrays import Array, np
-from components.heads.calibration import all_groups, cross_entropy, least
+from components.heads.base import Head
+from components.heads.calibration import (
+    Calibration,
+    all_groups,
+    cross_entropy,
+    fit_temperature,
+    least,
+)
 
 SMALLEST = 1e-7
 """A probability below it is scored as it: one sure mistake must not be all there is."""
 
 
+class ProbabilitiesHead(Head):
+    """What such heads have in common."""
+
+    def losses(self, answers: Array, targets: Array) -> Array:
+        answers, targets = all_groups(answers), all_groups(targets)
+        return np.asarray(-(targets * np.log(np.maximum(answers, SMALLEST))).sum(axis=1))
+
+    def constant_loss(self, known: float, sums: Array) -> float:
+        counts = [float(count) for count in sums]
+        return entropy(counts if self.width > 1 else [counts[0], known - counts[0]])
+
+    def calibrate(
+        self, answers: Array, targets: Array, *, coverage: float, lowest: float, scale: float
+    ) -> Calibration:
+        temperature = max(fit_temperature(answers, targets), lowest)
+        return Calibration(len(targets), temperature=temperature)
+
+    def best_share(self, answers: Array, targets: Array, constant: Array) -> float:
+        answers, targets, constants = map(all_groups, (answers, targets, constant[None]))
+
+        def loss(share: float) -> float:
+            return cross_entropy(constants + share * (answers - constants), targets)
+
+        return least(loss, 0.0, 1.0)
+
+    def first_gains(self, answers: Array, targets: Array, constant: Array) -> Array:
+        answers, targets, constants = map(all_groups, (answers, targets, constant[None]))
+        return np.asarray((targets * (answers / np.maximum(constants, 1e-12) - 1)).sum(axis=1))
+
+
 def surprisal(share: Array | float) -> Array:
     """-log of a probability, in nats."""
     return np.asarray(-np.log(np.clip(share, SMALLEST, 1.0)))
-
-
-def losses(answers: Array, targets: Array) -> Array:
-    """Cross-entropy of each author, `[authors]`."""
-    answers, targets = all_groups(answers), all_groups(targets)
-    return np.asarray(-(targets * np.log(np.maximum(answers, SMALLEST))).sum(axis=1))
 
 
 def entropy(counts: Sequence[float]) -> float:
@@ -35,19 +66,3 @@ def entropy(counts: Sequence[float]) -> float:
     total = sum(counts)
     shares = [count / total for count in counts if count]
     return -sum(share * math.log(share) for share in shares)
-
-
-def best_share(answers: Array, targets: Array, constant: Array) -> float:
-    """See `Head.best_share`."""
-    answers, targets, constants = map(all_groups, (answers, targets, constant[None]))
-
-    def loss(share: float) -> float:
-        return cross_entropy(constants + share * (answers - constants), targets)
-
-    return least(loss, 0.0, 1.0)
-
-
-def first_gains(answers: Array, targets: Array, constant: Array) -> Array:
-    """See `Head.first_gains`."""
-    answers, targets, constants = map(all_groups, (answers, targets, constant[None]))
-    return np.asarray((targets * (answers / np.maximum(constants, 1e-12) - 1)).sum(axis=1))
