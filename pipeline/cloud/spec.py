@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import json
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,10 @@ import yaml
 
 from pipeline.cloud.target import Parameters, missing_library
 from pipeline.config import ConfigError
-from pipeline.deploy.settings import Target
+from pipeline.deploy.settings import SUFFIXES, Target
+from pipeline.deploy.specification import installed, maker_of
 
 SCHEMA_VERSION = "2.1.0"
-SUFFIXES: dict[str, tuple[str, ...]] = {"kubeflow": (".yaml", ".yml"), "vertex": (".json",)}
-_MADE_BY = re.compile(r"Made by (authorprofile \S+ with TFX \S+)\.")
 _TYPES: dict[str, type] = {
     "STRING": str,
     "NUMBER_INTEGER": int,
@@ -103,8 +101,8 @@ def read_spec(path: Path, target: Target) -> CompiledSpec:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"spec: {path} cannot be read: {error.strerror}") from None
-    if path.suffix not in SUFFIXES[target]:
-        raise ConfigError(f"spec: {target} takes a file *{SUFFIXES[target][0]}; got {path}")
+    if path.suffix.replace(".yml", ".yaml") != SUFFIXES[target]:
+        raise ConfigError(f"spec: {target} takes a file *{SUFFIXES[target]}; got {path}")
     document = _parse(path, content)
     pipeline = document.get("pipelineSpec") if target == "vertex" else document
     if not isinstance(pipeline, dict) or "pipelineInfo" not in pipeline:
@@ -113,7 +111,11 @@ def read_spec(path: Path, target: Target) -> CompiledSpec:
             f"spec: {target} takes {form}; {path} is none; authorprofile compile --target {target} "
             "writes it"
         )
-    check_version(path, pipeline["pipelineInfo"].get("description", ""))
+    if (maker := maker_of(pipeline)) != installed():
+        raise ConfigError(
+            f"spec: must be made by the installed {installed()}; {path} was made by {maker}; run "
+            "authorprofile compile again"
+        )
     try:
         _check_schema(path, pipeline)
     except ModuleNotFoundError as error:
@@ -130,17 +132,6 @@ def tasks_of(pipeline: Mapping[str, Any]) -> list[str]:
 def package_version() -> str:
     """The version of this package that is installed."""
     return importlib.metadata.version("authorprofile")
-
-
-def check_version(path: Path, description: str) -> None:
-    """Raises ConfigError unless the versions that are installed made the spec."""
-    installed = f"authorprofile {package_version()} with TFX {importlib.metadata.version('tfx')}"
-    match = _MADE_BY.fullmatch(description)
-    if match is None or match.group(1) != installed:
-        raise ConfigError(
-            f"spec: must be made by the installed {installed}; {path} was made by "
-            f"{match.group(1) if match else 'something else'}; run authorprofile compile again"
-        )
 
 
 def parse_parameters(assignments: Iterable[str]) -> dict[str, str]:

@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.deploy.files import write_together
-from pipeline.deploy.settings import TARGETS, Target
+from pipeline.deploy.settings import SUFFIXES, TARGETS, Target
 from pipeline.imports import uncollected
+from pipeline.observed import NOT_BLESSED
 from pipeline.options import GivenPath, check_out, config_options, read_config, source_options
 
 if TYPE_CHECKING:
     from pipeline.config import Config
-
-NOT_BLESSED = 3
-SUFFIXES: dict[Target, str] = {"kubeflow": ".yaml", "vertex": ".json"}
-
 
 target_option = click.option(
     "--target", type=click.Choice(TARGETS), required=True, help="Which platform."
@@ -207,9 +204,8 @@ def _parse_parameter(text: str) -> tuple[str, Any]:
 def usage_errors() -> Iterator[None]:
     """A wrong configuration or specification ends the command with code 2 and its own words."""
     from pipeline.config import ConfigError
-    from pipeline.deploy.faults import SpecificationError
 
     try:
         yield
-    except (ConfigError, SpecificationError) as error:
+    except ConfigError as error:
         raise click.UsageError(str(error)) from None

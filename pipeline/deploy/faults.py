@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.config import ConfigError
 
-class SpecificationError(ValueError):
+
+class SpecificationError(ConfigError):
     """A compiled specification that cannot be run: another version's, or none, or not whole."""
 
 

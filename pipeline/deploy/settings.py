@@ -1,8 +1,7 @@
 """The configuration's section `deploy`: where a run on Kubeflow or Vertex AI lives, and on what.
 
-Imports neither TFX nor a client library. Read by `pipeline.config`; used by every command of
-`pipeline.deploy`. Empty settings are no fault here: a run on this machine needs none of them;
-`pipeline.deploy.checks` says what a target needs.
+Imports neither TFX nor a client library. Empty settings are no fault here: a run on this machine
+needs none of them; `pipeline.deploy.checks` says what a target needs.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from components.retraining.settings import TRAIN_ANEW, Train
 
 Target = Literal["kubeflow", "vertex"]
 TARGETS: tuple[Target, ...] = ("kubeflow", "vertex")
+SUFFIXES: dict[Target, str] = {"kubeflow": ".yaml", "vertex": ".json"}  # of a specification's file
 NEWEST_SPAN = -1
 
 

@@ -2,7 +2,7 @@
 
 Enters: a compiled job, or a file's content. Leaves: the file's bytes, or the job. For Vertex AI it
 is the PipelineJob as JSON, for Kubeflow the PipelineSpec as YAML, which its own client uploads.
-Imports neither TFX nor a client library. Called by `commands`, `doctor` and `rehearsal`.
+Imports neither TFX nor a client library.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from pipeline.deploy.faults import SpecificationError
 from pipeline.deploy.settings import Target
-
-_MADE_BY = re.compile(r"Made by authorprofile (\S+) with TFX (\S+)\.")
 
 
 def render(job: dict[str, Any], target: Target) -> bytes:
@@ -30,10 +29,22 @@ def render(job: dict[str, Any], target: Target) -> bytes:
     return yaml.safe_dump_all(documents, sort_keys=True, width=100).encode()
 
 
-def made_by() -> str:
-    """The sentence by which a specification names its maker."""
+def installed() -> str:
+    """What makes specifications here: `authorprofile 1.0 with TFX 1.21.0`."""
     versions = [importlib.metadata.version(name) for name in ("authorprofile", "tfx")]
-    return "Made by authorprofile {} with TFX {}.".format(*versions)
+    return "authorprofile {} with TFX {}".format(*versions)
+
+
+def made_by() -> str:
+    """The sentence by which a specification names its maker, its description."""
+    return f"Made by {installed()}."
+
+
+def maker_of(pipeline: Mapping[str, Any]) -> str:
+    """What made a PipelineSpec, as `installed` has it; `something else` where it does not say."""
+    description = pipeline.get("pipelineInfo", {}).get("description", "")
+    match = re.fullmatch(r"Made by (authorprofile \S+ with TFX \S+)\.", description)
+    return match[1] if match else "something else"
 
 
 def parse(content: bytes) -> dict[str, Any]:
@@ -49,17 +60,14 @@ def parse(content: bytes) -> dict[str, Any]:
     if not documents or not all(isinstance(one, dict) for one in documents):
         raise SpecificationError("A compiled specification is YAML or JSON; this file is neither.")
     first = documents[0]
-    job = first if "pipelineSpec" in first else {"pipelineSpec": first, **_second(documents)}
-    description = job["pipelineSpec"].get("pipelineInfo", {}).get("description", "")
-    if description != made_by():
-        match = _MADE_BY.fullmatch(description)
-        maker = f"authorprofile {match[1]} with TFX {match[2]}" if match else "something else"
+    job: dict[str, Any] = first
+    if "pipelineSpec" not in first:
+        platforms = documents[1].get("platforms", {}) if len(documents) > 1 else {}
+        job = {"pipelineSpec": first, "platforms": platforms}
+    maker = maker_of(job["pipelineSpec"])
+    if maker != installed():
         raise SpecificationError(
             f"A specification must be made by this version: {made_by()} This one is made by "
             f"{maker}. Compile it anew."
         )
     return job
-
-
-def _second(documents: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"platforms": documents[1].get("platforms", {}) if len(documents) > 1 else {}}

@@ -10,7 +10,7 @@ Enters: a `Config`, a target, a folder. Leaves: a `Rehearsal`; in the folder `<t
 | `logs/` | what each step printed |
 
 Steps that wait for nothing run side by side, as on the platforms. The cache of a platform is not
-rehearsed: every step runs. Called by `commands`.
+rehearsed: every step runs.
 """
 
 from __future__ import annotations
@@ -47,11 +47,10 @@ from pipeline.deploy.rehearsal.platforms import (
     import_artifact,
     read_output,
 )
-from pipeline.deploy.settings import Target
+from pipeline.deploy.settings import SUFFIXES, Target
 from pipeline.deploy.specification import parse, render
 
 PLATFORMS = {"kubeflow": Kubeflow, "vertex": Vertex}
-FILES = {"kubeflow": "specification.yaml", "vertex": "specification.json"}
 # It calls Vertex AI's endpoints, for which nothing on this machine stands in.
 NOT_REHEARSED = ("EndpointPusher",)
 
@@ -176,7 +175,7 @@ def execute(
     for left in ("root", "logs"):
         shutil.rmtree(folder / left, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / FILES[target]).write_bytes(content)
+    (folder / f"specification{SUFFIXES[target]}").write_bytes(content)
     state = State({name: places.here(value) for name, value in parameters.items()})
     platform = PLATFORMS[target](folder / "root")
     containers = Containers(environment)
