@@ -19,17 +19,18 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from pipeline.cloud.commands import find_spec, parameter_option, read_place, spec_option
+from pipeline.deploy.commands import usage_errors
 from pipeline.deploy.settings import TARGETS, Target
+from pipeline.observed import INTERRUPTED
 from pipeline.options import GivenPath, check_out, check_sources, config_options, read_config
 
 if TYPE_CHECKING:
     from pipeline.cloud.scheduling import PlatformCommands
     from pipeline.config import Config
     from pipeline.schedule.jobs import JobFolder
+    from pipeline.schedule.local import LocalCommands
 
-FAILED = 1
 DEFAULT_FOLDER = "runs/schedules"
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -39,7 +40,9 @@ def schedule() -> None:
 
 
 def _check_name(_: click.Context, __: click.Parameter, name: str) -> str:
-    if not NAME.fullmatch(name):
+    from pipeline.schedule.jobs import NAME
+
+    if not re.fullmatch(NAME, name):
         raise click.BadParameter(
             f"must begin with a letter; letters, digits, - and _, at most 63; got {name!r}"
         )
@@ -49,17 +52,22 @@ def _check_name(_: click.Context, __: click.Parameter, name: str) -> str:
 name_argument = click.argument("name", callback=_check_name)
 
 
+def folder_option(more: str = "") -> Callable[[Command], Command]:
+    """Where the schedules of this machine are."""
+    return click.option(
+        "--folder",
+        type=GivenPath(file_okay=False),
+        default=DEFAULT_FOLDER,
+        show_default=True,
+        envvar="AUTHORPROFILE_SCHEDULES",
+        help=f"Folder of this machine's schedules and their logs{more}.",
+    )
+
+
 def target_options(command: Command) -> Command:
     """Where a schedule is, which every command takes."""
     for option in (
-        click.option(
-            "--folder",
-            type=GivenPath(file_okay=False),
-            default=DEFAULT_FOLDER,
-            show_default=True,
-            envvar="AUTHORPROFILE_SCHEDULES",
-            help="Folder of this machine's schedules and their logs; of no use elsewhere.",
-        ),
+        folder_option("; of no use elsewhere"),
         click.option(
             "--target",
             type=click.Choice(["local", *TARGETS]),
@@ -110,21 +118,24 @@ def create(
     unless that says otherwise, train=when_due. Called again, it changes what differs and never adds
     a second schedule; one that was paused stays paused.
     """
-    from pipeline.schedule.jobs import Definition
-    from pipeline.schedule.local import create as create_local
-
     if target != "local":
+        from pipeline.cloud.cron import parse_cron as parse_platform_cron
+
         settings = read_place(**options) if spec else read_config(**options)
-        platform = on_platform(target, settings)
-        platform.check_times(cron, timezone)
-        path, parameters = find_spec(settings, cast(Target, target), spec, assignments_of_run)
-        platform.create(name, path, cron, timezone, parameters)
+        with on_platform(target, settings) as platform:
+            # Told before anything is compiled.
+            parse_platform_cron(cron, timezone)
+            path, parameters = find_spec(settings, cast(Target, target), spec, assignments_of_run)
+            click.echo(platform.create(name, path, cron, timezone, parameters))
         return
+    from pipeline.schedule.cron import parse_cron
+    from pipeline.schedule.jobs import Definition
+
     if spec or assignments_of_run:
         raise click.UsageError("--spec and --parameter are of a platform; --target is local")
     settings = read_config(**options)
-    with one_line_errors():
-        parse_before_writing(cron, timezone)
+    with on_this_machine(folder):
+        parse_cron(cron, timezone)
     check_sources(settings)
     check_out(settings.out)
     definition = Definition(
@@ -135,16 +146,9 @@ def create(
         directory=os.getcwd(),
         out=str(Path(settings.out).resolve()),
     )
-    with one_line_errors():
-        click.echo(create_local(_open(folder), definition))
+    with on_this_machine(folder) as local:
+        click.echo(local.create(definition))
     click.echo(f"It runs while `authorprofile schedule serve --folder {folder}` does.")
-
-
-def parse_before_writing(cron: str, timezone: str) -> None:
-    """Raises CronError before anything is made."""
-    from pipeline.schedule.cron import parse_cron
-
-    parse_cron(cron, timezone)
 
 
 def words_of(options: dict[str, Any]) -> list[str]:
@@ -173,18 +177,15 @@ def words_of(options: dict[str, Any]) -> list[str]:
 @target_options
 def list_schedules(target: str, folder: Path, **place: Any) -> None:
     """Show all schedules: when they run next, how they last went."""
-    if target != "local":
-        on_platform(target, read_place(**place)).list()
-        return
-    from pipeline.schedule.local import table
     from pipeline.terminal import Terminal
 
-    with one_line_errors():
-        jobs = _open(folder)
-        if not jobs.names():
-            click.echo(f"No schedule in {folder}.")
-            return
-        Terminal().print(table(jobs))
+    with schedules_of(target, folder, place) as schedules:
+        table = schedules.list()
+        if table is None:
+            where = f"in {folder}" if target == "local" else f"of this package on {target}"
+            click.echo(f"No schedule {where}.")
+        else:
+            Terminal().print(table)
 
 
 @schedule.command()
@@ -193,13 +194,8 @@ def list_schedules(target: str, folder: Path, **place: Any) -> None:
 @target_options
 def pause(name: str, target: str, folder: Path, **place: Any) -> None:
     """Stop NAME from running until it is resumed; a run under way goes on."""
-    if target != "local":
-        on_platform(target, read_place(**place)).pause(name)
-        return
-    from pipeline.schedule.local import pause as pause_local
-
-    with one_line_errors():
-        click.echo(pause_local(_open(folder), name))
+    with schedules_of(target, folder, place) as schedules:
+        click.echo(schedules.pause(name))
 
 
 @schedule.command()
@@ -208,13 +204,8 @@ def pause(name: str, target: str, folder: Path, **place: Any) -> None:
 @target_options
 def resume(name: str, target: str, folder: Path, **place: Any) -> None:
     """Let a paused NAME run again; what was due meanwhile is not made up."""
-    if target != "local":
-        on_platform(target, read_place(**place)).resume(name)
-        return
-    from pipeline.schedule.local import resume as resume_local
-
-    with one_line_errors():
-        click.echo(resume_local(_open(folder), name))
+    with schedules_of(target, folder, place) as schedules:
+        click.echo(schedules.resume(name))
 
 
 @schedule.command()
@@ -223,13 +214,8 @@ def resume(name: str, target: str, folder: Path, **place: Any) -> None:
 @target_options
 def delete(name: str, target: str, folder: Path, **place: Any) -> None:
     """Delete NAME; a run under way goes on, its log stays."""
-    if target != "local":
-        on_platform(target, read_place(**place)).delete(name)
-        return
-    from pipeline.schedule.local import delete as delete_local
-
-    with one_line_errors():
-        click.echo(delete_local(_open(folder), name))
+    with schedules_of(target, folder, place) as schedules:
+        click.echo(schedules.delete(name))
 
 
 @schedule.command(name="run-now")
@@ -238,33 +224,22 @@ def delete(name: str, target: str, folder: Path, **place: Any) -> None:
 @target_options
 def run_now(name: str, target: str, folder: Path, **place: Any) -> None:
     """Run NAME at once; on this machine it ends with the run's exit code."""
-    import signal
-
-    from pipeline.schedule.execution import INTERRUPTED
-    from pipeline.schedule.local import run_now as run_local_now
-
     if target != "local":
-        on_platform(target, read_place(**place)).run_now(name)
+        with on_platform(target, read_place(**place)) as platform:
+            click.echo(platform.run_now(name))
         return
+    from pipeline.schedule.server import stop_at_signals
+
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    with one_line_errors():
-        jobs = _open(folder)
-        log_to_console(jobs)
-        run = run_local_now(jobs, name, stop)
+    stop_at_signals(stop)
+    with on_this_machine(folder) as local:
+        log_to_console(local.folder)
+        run = local.run_now(name, stop)
     sys.exit(INTERRUPTED if run.code is None or run.code < 0 else run.code)
 
 
 @schedule.command()
-@click.option(
-    "--folder",
-    type=GivenPath(file_okay=False),
-    default=DEFAULT_FOLDER,
-    show_default=True,
-    envvar="AUTHORPROFILE_SCHEDULES",
-    help="Folder of this machine's schedules and their logs.",
-)
+@folder_option()
 def serve(folder: Path) -> None:
     """Run this machine's schedules when they are due, until SIGTERM or Ctrl-C.
 
@@ -273,26 +248,37 @@ def serve(folder: Path) -> None:
     """
     from pipeline.schedule.server import Server, stop_at_signals
 
-    with one_line_errors():
-        jobs = _open(folder)
-        jobs.path.mkdir(parents=True, exist_ok=True)
-        log_to_console(jobs)
-        server = Server(jobs)
-        stop_at_signals(server)
+    with on_this_machine(folder) as local:
+        log_to_console(local.folder)
+        server = Server(local.folder)
+        stop_at_signals(server.stop)
         server.serve()
 
 
-def on_platform(target: str, config: Config) -> PlatformCommands:
-    """The commands on Kubeflow or Vertex AI."""
+@contextmanager
+def schedules_of(
+    target: str, folder: Path, place: dict[str, Any]
+) -> Iterator[PlatformCommands | LocalCommands]:
+    """The commands where `target` says; what is wrong ends the command with one line."""
+    with (
+        on_this_machine(folder)
+        if target == "local"
+        else on_platform(target, read_place(**place)) as schedules
+    ):
+        yield schedules
+
+
+@contextmanager
+def on_platform(target: str, config: Config) -> Iterator[PlatformCommands]:
+    """The commands on Kubeflow or Vertex AI; what is wrong ends the command with one line."""
     from pipeline.cloud.scheduling import PlatformCommands
+    from pipeline.cloud.target import PlatformError
 
-    return PlatformCommands(cast(Target, target), config)
-
-
-def _open(folder: Path) -> JobFolder:
-    from pipeline.schedule.jobs import JobFolder
-
-    return JobFolder(folder)
+    with usage_errors():
+        try:
+            yield PlatformCommands(cast(Target, target), config)
+        except PlatformError as error:
+            raise click.ClickException(str(error)) from None
 
 
 def log_to_console(jobs: JobFolder) -> None:
@@ -310,30 +296,23 @@ def log_to_console(jobs: JobFolder) -> None:
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Ends the command with one line and its code where something is wrong."""
-    from pipeline.schedule.cron import CronError
+def on_this_machine(folder: Path) -> Iterator[LocalCommands]:
+    """The commands on a folder's schedules; what is wrong ends the command with one line."""
     from pipeline.schedule.execution import FolderBusyError
-    from pipeline.schedule.jobs import JobError
-    from pipeline.schedule.local import UnknownScheduleError
+    from pipeline.schedule.jobs import JobError, JobFolder
+    from pipeline.schedule.local import LocalCommands
     from pipeline.schedule.server import AlreadyServedError, SchedulerDiedError
 
-    try:
-        yield
-    except (CronError, UnknownScheduleError) as error:
-        raise click.UsageError(str(error)) from None
-    except (FolderBusyError, JobError, AlreadyServedError, SchedulerDiedError) as error:
-        raise click.ClickException(str(error)) from None
-    except ImportError as error:
-        raise click.ClickException(
-            f"Local schedules need APScheduler: pip install 'apscheduler>=3.11,<4' ({error})"
-        ) from None
-    except OSError as error:
-        raise click.ClickException(
-            f"{error.filename or folder_of(error)}: {error.strerror}"
-        ) from None
-
-
-def folder_of(error: OSError) -> str:
-    """What an error without a file's name was about."""
-    return type(error).__name__
+    with usage_errors():
+        try:
+            yield LocalCommands(JobFolder(folder))
+        except (FolderBusyError, JobError, AlreadyServedError, SchedulerDiedError) as error:
+            raise click.ClickException(str(error)) from None
+        except ImportError as error:
+            raise click.ClickException(
+                f"Local schedules need APScheduler: pip install 'apscheduler>=3.11,<4' ({error})"
+            ) from None
+        except OSError as error:
+            raise click.ClickException(
+                f"{error.filename or type(error).__name__}: {error.strerror}"
+            ) from None

@@ -3,7 +3,6 @@
 Five fields: minute, hour, day of the month, month, day of the week, as cron(5) has them: Sunday is
 0 or 7, and where both days are restricted either suffices. APScheduler's own reading of such a line
 differs in both (its Monday is 0, and it wants both days); it gets each field in its own terms.
-Called by the schedule commands and the local scheduler.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from components.time_zones import find_zone
+from pipeline.config import ConfigError
 
 NUMBERS = re.compile(r"[0-9*,/-]+")
 NAMES = re.compile(r"[0-9a-z*,/-]+")
@@ -22,7 +22,7 @@ WEEKDAY_ITEM = re.compile(r"(\*|[0-7]|[a-z]{3})(?:-([0-7]|[a-z]{3}))?(?:/([0-9]+
 MISSED_COUNTED = 1000
 
 
-class CronError(ValueError):
+class CronError(ConfigError):
     """The expression or the time zone is wrong; the message says the rule and what came."""
 
 

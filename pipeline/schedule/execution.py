@@ -2,8 +2,7 @@
 
 Enters: a schedule's name, why it runs now, an event that ends the wait. Leaves: the run's log, and
 in the schedule's file how it went. The lock of the run's folder is handed to the process: it is
-held as long as the run lives, even where the scheduler was killed. Called by `server` and by
-`authorprofile schedule run-now`.
+held as long as the run lives, even where the scheduler was killed.
 
 Where the event comes first, the run is interrupted as by Ctrl-C, has a minute to put its work down,
 and goes on where it was when the schedule next runs.
@@ -25,19 +24,19 @@ from typing import IO
 
 from components.locks import is_locked, take_lock
 from pipeline.lock import RUN_LOCK
+from pipeline.observed import FAILED, INTERRUPTED, NOT_BLESSED, USAGE
 from pipeline.schedule.jobs import Definition, Job, JobFolder, LastRun
 
 LOGGER = logging.getLogger("authorprofile.schedule")
-INTERRUPTED = 130
 GRACE_SECONDS = 60
 POLL_SECONDS = 0.2
 LAST_LINE_BYTES = 4096
 LOCK_FILE = "schedule.lock"
 _MEANINGS = {
     0: "done",
-    1: "failed",
-    2: "wrong usage or configuration",
-    3: "trained, not blessed",
+    FAILED: "failed",
+    USAGE: "wrong usage or configuration",
+    NOT_BLESSED: "trained, not blessed",
     INTERRUPTED: "interrupted",
 }
 

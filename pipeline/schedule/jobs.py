@@ -8,8 +8,7 @@
 
 A file is replaced by one rename, flushed to the disk before, so that a crash at any moment leaves
 the old job or the new one. APScheduler's own stores hold pickles, which whoever can write them can
-turn into code; so the scheduler gets its jobs from here each time it starts. Called by the schedule
-commands and by `server`.
+turn into code; so the scheduler gets its jobs from here each time it starts.
 """
 
 from __future__ import annotations

@@ -8,8 +8,6 @@ whatever ends this process, the next one knows what is due:
 - what was due while nothing served, or while its run before was still at work, is made up once;
 - a run that was cut off, by a crash or by the end of this process, goes on at once;
 - what commands change in the folder is seen within a second.
-
-Called by `authorprofile schedule serve`.
 """
 
 from __future__ import annotations
@@ -228,7 +226,7 @@ def describe_folder(folder: JobFolder) -> str:
     return f"serves {count} of {folder.path}" + (f": {', '.join(names)}" if names else "")
 
 
-def stop_at_signals(server: Server) -> None:
-    """Has SIGTERM and Ctrl-C end the server; call from the main thread."""
+def stop_at_signals(stop: threading.Event) -> None:
+    """Has SIGTERM and Ctrl-C set an event; call from the main thread."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: server.stop.set())
+        signal.signal(number, lambda *_: stop.set())

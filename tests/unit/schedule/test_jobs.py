@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.schedule.cron import CronError
 from pipeline.schedule.jobs import Definition, Job, JobError, JobFolder, LastRun
-from pipeline.schedule.local import UnknownScheduleError, create, delete, pause, resume
+from pipeline.schedule.local import LocalCommands, UnknownScheduleError
 from pipeline.schedule.server import next_run, why_now
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -31,74 +31,79 @@ def folder(tmp_path):
     return JobFolder(tmp_path / "schedules")
 
 
-def test_creating_again_changes_nothing_and_another_definition_replaces(folder):
-    assert create(folder, definition(folder)).startswith("daily: created; next run ")
+@pytest.fixture
+def commands(folder):
+    return LocalCommands(folder)
+
+
+def test_creating_again_changes_nothing_and_another_definition_replaces(folder, commands):
+    assert commands.create(definition(folder)).startswith("daily: created; next run ")
     before = folder.stamp("daily")
-    assert "unchanged" in create(folder, definition(folder))
+    assert "unchanged" in commands.create(definition(folder))
     assert folder.stamp("daily") == before
-    assert "replaced" in create(folder, definition(folder, cron="0 4 * * *"))
+    assert "replaced" in commands.create(definition(folder, cron="0 4 * * *"))
     assert folder.read("daily").definition.cron == "0 4 * * *"
     assert folder.names() == ["daily"]
 
 
-def test_a_wrong_cron_leaves_nothing_and_keeps_what_was(folder):
+def test_a_wrong_cron_leaves_nothing_and_keeps_what_was(folder, commands):
     with pytest.raises(CronError):
-        create(folder, definition(folder, cron="0 3"))
+        commands.create(definition(folder, cron="0 3"))
     assert not folder.path.exists()
-    create(folder, definition(folder))
+    commands.create(definition(folder))
     with pytest.raises(CronError):
-        create(folder, definition(folder, timezone="Nowhere"))
+        commands.create(definition(folder, timezone="Nowhere"))
     assert folder.read("daily").definition.timezone == "UTC"
 
 
-def test_a_replaced_schedule_stays_paused_until_it_is_resumed(folder):
-    create(folder, definition(folder))
-    assert pause(folder, "daily") == "daily: paused"
-    assert create(folder, definition(folder, cron="0 4 * * *")) == "daily: replaced; paused"
+def test_a_replaced_schedule_stays_paused_until_it_is_resumed(folder, commands):
+    commands.create(definition(folder))
+    assert commands.pause("daily") == "daily: paused"
+    assert commands.create(definition(folder, cron="0 4 * * *")) == "daily: replaced; paused"
     assert next_run(folder.read("daily")) is None
-    assert resume(folder, "daily").startswith("daily: resumed; next run ")
-    assert resume(folder, "daily") == "daily: not paused"
+    assert commands.resume("daily").startswith("daily: resumed; next run ")
+    assert commands.resume("daily") == "daily: not paused"
 
 
-def test_what_was_due_during_a_pause_is_not_made_up(folder):
-    create(folder, definition(folder))
+def test_what_was_due_during_a_pause_is_not_made_up(folder, commands):
+    commands.create(definition(folder))
     longer_ago = {"considered": NOW - timedelta(days=9)}
     folder.update("daily", lambda job: job.model_copy(update=longer_ago))
-    pause(folder, "daily")
-    resume(folder, "daily")
+    commands.pause("daily")
+    commands.resume("daily")
     assert next_run(folder.read("daily")) > datetime.now(UTC)
 
 
-def test_an_unknown_name_is_named_beside_those_there_are(folder):
-    create(folder, definition(folder))
-    for change in (pause, resume, delete):
+def test_an_unknown_name_is_named_beside_those_there_are(folder, commands):
+    commands.create(definition(folder))
+    for change in (commands.pause, commands.resume, commands.delete):
         with pytest.raises(UnknownScheduleError, match=r"'weekly' in .*; there: daily\."):
-            change(folder, "weekly")
-    assert delete(folder, "daily") == "daily: deleted"
+            change("weekly")
+    assert commands.delete("daily") == "daily: deleted"
     assert folder.names() == []
 
 
-def test_a_crash_while_a_job_is_written_leaves_the_old_one(folder, monkeypatch):
-    create(folder, definition(folder))
+def test_a_crash_while_a_job_is_written_leaves_the_old_one(folder, commands, monkeypatch):
+    commands.create(definition(folder))
 
     def crash(*_):
         raise SystemExit("power cut")
 
     monkeypatch.setattr(pathlib.Path, "replace", crash)
     with pytest.raises(SystemExit):
-        create(folder, definition(folder, cron="0 4 * * *"))
+        commands.create(definition(folder, cron="0 4 * * *"))
     monkeypatch.undo()
     assert folder.read("daily").definition.cron == "0 3 * * *"
     assert folder.names() == ["daily"]
-    assert "replaced" in create(folder, definition(folder, cron="0 4 * * *"))
+    assert "replaced" in commands.create(definition(folder, cron="0 4 * * *"))
 
 
-def test_a_file_that_holds_something_else_is_named_and_can_be_deleted(folder):
+def test_a_file_that_holds_something_else_is_named_and_can_be_deleted(folder, commands):
     folder.path.mkdir()
     folder.file("daily").write_text("{broken", encoding="utf-8")
     with pytest.raises(JobError, match=r"must hold a schedule; .*\(must be JSON; key must be"):
-        create(folder, definition(folder))
-    assert delete(folder, "daily") == "daily: deleted"
+        commands.create(definition(folder))
+    assert commands.delete("daily") == "daily: deleted"
 
 
 def test_the_oldest_logs_of_a_schedule_give_way_and_no_other_ones(folder):
@@ -143,7 +148,7 @@ def test_a_run_that_has_ended_is_not_repeated(job):
     assert next_run(ended) == datetime(2026, 11, 26, 3, tzinfo=UTC)
 
 
-def test_a_schedule_is_kept_as_json_alone(folder):
-    create(folder, definition(folder))
+def test_a_schedule_is_kept_as_json_alone(folder, commands):
+    commands.create(definition(folder))
     assert folder.file("daily").read_bytes().startswith(b"{")
     assert sorted(os.listdir(folder.path)) == [".lock", "daily.json"]
