@@ -10,11 +10,14 @@ same for every runner.
 
 from __future__ import annotations
 
+import json
+
 from tfx import v1 as tfx
 from tfx.dsl.components.base import base_node
 from tfx.extensions.google_cloud_ai_platform.pusher.component import Pusher as VertexPusher
 from tfx.orchestration import metadata
 from tfx.types import standard_artifacts
+from tfx.utils import json_utils
 
 from components.comparison.component import HeadComparison
 from components.features.schema import HeadsSchema
@@ -128,7 +131,9 @@ def create_pipeline(
         tuner_class = VertexTuner if platform.search_job else HeadTuner
         tuner = tuner_class(
             tuner_fn="components.training.tuner.tuner_fn",
-            custom_config={**_hook_settings(config, config.tuner, state), **platform.search_job},
+            custom_config=json_utils.dumps(
+                {**_hook_settings(config, config.tuner, state), **platform.search_job}
+            ),
             plan=plan,
             **platform.submitted("trials"),
             **training_inputs,
@@ -140,10 +145,12 @@ def create_pipeline(
     trainer = trainer_class(
         run_fn="components.training.trainer.run_fn",
         # The search's settings are no input of the fit: changing them must not repeat it.
-        custom_config={
-            **_hook_settings(config, TunerSettings(), state, config.warm_start_from),
-            **platform.training_job,
-        },
+        custom_config=json_utils.dumps(
+            {
+                **_hook_settings(config, TunerSettings(), state, config.warm_start_from),
+                **platform.training_job,
+            }
+        ),
         hyperparameters=hyperparameters,
         plan=plan,
         **training_inputs,
@@ -162,8 +169,8 @@ def create_pipeline(
     evaluator = HeadEvaluator(
         examples=ingest.outputs["examples"],
         model=trainer.outputs["model"],
-        heads=config.head_list,
-        settings=config.judging,
+        heads=heads,
+        settings=config.judging.model_dump_json(),
         baseline_model=in_service.outputs["model"],
     )
     check = ServingCheck(
@@ -201,7 +208,7 @@ def create_pipeline(
             examples=ingest.outputs["examples"],
             transformed_examples=transform.outputs["transformed_examples"],
             transform_graph=transform.outputs["transform_graph"],
-            settings=_hook_settings(config, TunerSettings(), state),
+            settings=json.dumps(_hook_settings(config, TunerSettings(), state), sort_keys=True),
             seeds=config.compare_seeds,
             hyperparameters=hyperparameters,
         )
@@ -212,8 +219,8 @@ def create_pipeline(
         component.add_upstream_node(pusher)
     report = RunReport(
         heads=heads,
-        card=config.card,
-        titles=TITLES,
+        card=config.card.model_dump_json(),
+        titles=json.dumps(TITLES),
         config=settings_file,
         reachable=config.reachable,
         decision=decision,
@@ -278,7 +285,7 @@ def _planner(config: Config, heads: str, platform: Platform) -> RetrainingPlanne
         warm_start_from=config.warm_start_from,
     )
     return RetrainingPlanner(
-        setup=setup,
+        setup=setup.model_dump_json(),
         history=platform.history,
         destination=platform.parameters["push"],
         **platform.submitted("posts", "labels", "span", "train"),

@@ -29,7 +29,7 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx import types
 from tfx.components.trainer.fn_args_utils import FnArgs
-from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.components.base import base_executor, executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Artifact
@@ -45,13 +45,12 @@ from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings
 from components.training.trainer import calibrated_model
 from components.training.tuner import apply_hyperparameters
+from components.wiring import Artifacts, WiredComponent
 
 LOGGER = logging.getLogger("authorprofile.comparison")
 SPLIT = "test"
 HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
 AUTHORS_A_BATCH = 64
-
-Inputs = dict[str, list[types.Artifact]]
 
 
 class Comparison(Artifact):
@@ -61,14 +60,14 @@ class Comparison(Artifact):
 
 
 class HeadComparisonSpec(ComponentSpec):
-    """Inputs, outputs and properties of `HeadComparison`."""
+    """Artifacts, outputs and properties of `HeadComparison`."""
 
     PARAMETERS = {
-        "settings": ExecutionParameter(type=str),
-        "seeds": ExecutionParameter(type=int),
+        "settings": ExecutionParameter(type=str),  # `HookSettings.to_custom_config` as JSON
+        "seeds": ExecutionParameter(type=int),  # trainings a row
     }
     INPUTS = {
-        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "examples": ChannelParameter(type=standard_artifacts.Examples),  # raw
         "transformed_examples": ChannelParameter(type=standard_artifacts.Examples),
         "transform_graph": ChannelParameter(type=standard_artifacts.TransformGraph),
         "hyperparameters": ChannelParameter(type=standard_artifacts.HyperParameters, optional=True),
@@ -80,10 +79,7 @@ class HeadComparisonExecutor(base_executor.BaseExecutor):
     """Trains, judges, writes."""
 
     def Do(
-        self,
-        input_dict: Inputs,
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Writes `comparison.json`."""
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -107,42 +103,11 @@ class HeadComparisonExecutor(base_executor.BaseExecutor):
         )
 
 
-class HeadComparison(base_component.BaseComponent):
+class HeadComparison(WiredComponent):
     """Compares ways to weigh the heads; output `comparison`."""
 
     SPEC_CLASS = HeadComparisonSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(HeadComparisonExecutor)
-
-    def __init__(
-        self,
-        examples: types.BaseChannel,
-        transformed_examples: types.BaseChannel,
-        transform_graph: types.BaseChannel,
-        settings: dict[str, str],
-        seeds: int,
-        hyperparameters: types.BaseChannel | None = None,
-    ) -> None:
-        """Wires the component.
-
-        Args:
-            examples: raw examples with a split `test`.
-            transformed_examples: splits `train` and `eval`.
-            transform_graph: of the Transform component.
-            settings: `HookSettings.to_custom_config`.
-            seeds: trainings a row.
-            hyperparameters: of the search; None where there was none.
-        """
-        super().__init__(
-            HeadComparisonSpec(
-                examples=examples,
-                transformed_examples=transformed_examples,
-                transform_graph=transform_graph,
-                hyperparameters=hyperparameters,
-                settings=json.dumps(settings, sort_keys=True),
-                seeds=seeds,
-                comparison=types.Channel(type=Comparison),
-            )
-        )
 
 
 def compare(
@@ -237,7 +202,7 @@ def _skills(settings: HookSettings, runs: list[dict[str, Terms]]) -> dict[str, d
     return found
 
 
-def read_hyperparameters(inputs: Inputs) -> dict[str, Any]:
+def read_hyperparameters(inputs: Artifacts) -> dict[str, Any]:
     """Values that a search chose; empty without a search."""
     if not inputs.get("hyperparameters"):
         return {}

@@ -1,7 +1,7 @@
 """Statistics of the labels: what TFX's StatisticsGen leaves, from a Beam graph a tenth as large.
 
 Enters: examples, the features to be told of. Leaves: the same artifact, TFDV's `FeatureStats.pb` of
-each split, which `validation`, the report and TFDV's own tools read. Called by `pipeline.pipeline`.
+each split, which TFDV's own tools read too.
 
     splits -> their files -> ReadLabels: batches of the wanted features -> CombinePerKey -> a file
 
@@ -32,6 +32,7 @@ from tfx_bsl.arrow import table_util
 from tfx_bsl.coders import example_coder
 
 from components.beam_graphs import answers_kept
+from components.wiring import Artifacts
 
 # Whole examples are held only until their labels are out.
 _EXAMPLES_READ = 32
@@ -42,12 +43,8 @@ class LabelStatisticsExecutor(base_beam_executor.BaseBeamExecutor):
     """Computes statistics of every split; see the module."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Called by TFX."""
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = artifact_utils.get_single_instance(input_dict["examples"])
         statistics = artifact_utils.get_single_instance(output_dict["statistics"])

@@ -1,7 +1,7 @@
 """The Transform component, which also says what vocabulary it has counted.
 
 Enters: raw examples, schema, the hook `transform.preprocessing_fn`. Leaves: what TFX's own
-Transform leaves, and one log line for the console. Called by `pipeline.pipeline`.
+Transform leaves, and one log line for the console.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import logging
 from typing import Any
 
 import tensorflow_transform as tft
-from tfx import types
 from tfx.components.transform import component as stock_component
 from tfx.components.transform import executor as stock_executor
 from tfx.dsl.components.base import executor_spec
@@ -20,6 +19,7 @@ from tfx.types import artifact_utils, standard_component_specs
 from components.beam_graphs import answers_kept
 from components.features.settings import TextSettings
 from components.features.transform import RESERVED_IDS, VOCABULARY
+from components.wiring import Artifacts
 
 LOGGER = logging.getLogger("authorprofile.transform")
 
@@ -28,12 +28,8 @@ class TextTransformExecutor(stock_executor.Executor):
     """Transforms as TFX's executor does, then says how large the vocabulary is."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Called by TFX."""
         config = json.loads(exec_properties[standard_component_specs.CUSTOM_CONFIG_KEY])
         text = TextSettings.model_validate_json(config["text"])
         with answers_kept():

@@ -2,7 +2,7 @@
 
 Enters: statistics of each split, the schema, where there is one the statistics of an earlier span.
 Leaves: an `ExampleAnomalies` artifact where all is sound; otherwise an error that names every
-anomaly in plain words. Called by `pipeline.pipeline`.
+anomaly in plain words.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ import tensorflow_data_validation as tfdv
 from google.protobuf import text_format
 from ml_metadata.proto import metadata_store_pb2
 from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
-from tfx import types
 from tfx.dsl.components.base import executor_spec
-from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.common import resolver
 from tfx.dsl.io import fileio
@@ -28,6 +26,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from components.features.schema import read_schema
 from components.heads.declared import Heads, heads_from_json
+from components.wiring import Artifacts, WiredComponent
 
 LOGGER = logging.getLogger("authorprofile.validation")
 DRIFT_SPLIT = "train"
@@ -115,10 +114,7 @@ class ExamplesValidatorExecutor(BaseExecutor):
     """Validates every split; see the module."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         statistics = artifact_utils.get_single_instance(input_dict["statistics"])
         output = artifact_utils.get_single_instance(output_dict["anomalies"])
@@ -205,12 +201,15 @@ class ExamplesValidatorSpec(ComponentSpec):
     """Inputs, outputs and parameters of `ExamplesValidator`."""
 
     PARAMETERS = {
-        "heads": ExecutionParameter(type=str),
+        "heads": ExecutionParameter(type=str),  # JSON of `heads_to_json`
+        # Folder or bucket where the statistics of sound spans are kept and looked up, on platforms
+        # whose store cannot be asked for `previous_statistics`.
         "history": ExecutionParameter(type=str, optional=True),
     }
     INPUTS = {
         "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
         "schema": ChannelParameter(type=standard_artifacts.Schema),
+        # Of an earlier span; where there are none, no drift is measured.
         "previous_statistics": ChannelParameter(
             type=standard_artifacts.ExampleStatistics, optional=True
         ),
@@ -218,39 +217,11 @@ class ExamplesValidatorSpec(ComponentSpec):
     OUTPUTS = {"anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies)}
 
 
-class ExamplesValidator(BaseComponent):
-    """Fails where the examples break the schema or drifted from the last span.
-
-    Args:
-        statistics: of the raw examples, every split.
-        schema: of `HeadsSchema`.
-        heads: JSON of `heads_to_json`.
-        previous_statistics: of an earlier span; nothing there means no drift is measured.
-        history: folder or bucket where the statistics of sound spans are kept and looked up, on
-            platforms whose store cannot be asked for `previous_statistics`; None: nowhere.
-    """
+class ExamplesValidator(WiredComponent):
+    """Fails where the examples break the schema or drifted from the last span."""
 
     SPEC_CLASS = ExamplesValidatorSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(ExamplesValidatorExecutor)
-
-    def __init__(
-        self,
-        statistics: types.BaseChannel,
-        schema: types.BaseChannel,
-        heads: str,
-        previous_statistics: types.BaseChannel | None = None,
-        history: str | None = None,
-    ):
-        super().__init__(
-            ExamplesValidatorSpec(
-                statistics=statistics,
-                schema=schema,
-                previous_statistics=previous_statistics,
-                heads=heads,
-                history=history,
-                anomalies=types.Channel(type=standard_artifacts.ExampleAnomalies),
-            )
-        )
 
 
 class LastSpanStrategy(resolver.ResolverStrategy):

@@ -1,8 +1,8 @@
 """The ExampleGen of the pipeline: files of posts and labels in, Examples and their audit out.
 
 Enters: patterns, heads and settings as execution properties. Leaves: artifact `examples` with the
-splits train, eval and test (see `examples`), and artifact `audit` (see `audit`). Called by
-`pipeline`. A subclass of FileBasedExampleGen, so that every TFX runner gives it a driver.
+splits train, eval and test (see `examples`), and artifact `audit` (see `audit`). A subclass of
+FileBasedExampleGen, so that every TFX runner gives it a driver.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import tensorflow as tf
-from tfx import types
 from tfx.components.example_gen import utils
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.components.util import examples_utils
-from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
+from tfx.dsl.components.base import base_beam_executor, executor_spec
 from tfx.proto import example_gen_pb2, range_config_pb2
-from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
+from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import proto_utils
 
@@ -47,6 +46,7 @@ from components.ingest.spans import (
     select_span,
 )
 from components.retraining.plan import PLAN, given_plan
+from components.wiring import Artifacts, WiredComponent
 
 SPAN, FINGERPRINT = utils.SPAN_PROPERTY_NAME, utils.FINGERPRINT_PROPERTY_NAME
 SPANS = "spans"
@@ -58,10 +58,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     """Reads, joins, writes Examples and audit, then checks the audit."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Runs one execution.
 
@@ -123,7 +120,7 @@ class PostsExampleGenSpec(standard_component_specs.FileBasedExampleGenSpec):
     }
 
 
-class PostsExampleGen(FileBasedExampleGen):
+class PostsExampleGen(WiredComponent, FileBasedExampleGen):
     """Joins posts and labels by author into examples in three splits.
 
     Outputs: `examples` (Examples: train, eval, test) and `audit` (JoinAudit).
@@ -159,7 +156,7 @@ class PostsExampleGen(FileBasedExampleGen):
             SourceError: posts and labels lie on different storages.
         """
         input_base, input_config = make_input_config(posts, labels)
-        spec = PostsExampleGenSpec(
+        super().__init__(
             input_base=input_base,
             input_config=input_config,
             output_config=example_gen_pb2.Output(),
@@ -168,13 +165,9 @@ class PostsExampleGen(FileBasedExampleGen):
             range_config=range_config,
             heads=heads,
             ingest=ingest,
-            examples=types.Channel(type=standard_artifacts.Examples),
-            audit=types.Channel(type=JoinAudit),
             plan=plan,
             **submitted,
         )
-        # FileBasedExampleGen's own constructor knows no other outputs than `examples`.
-        base_beam_component.BaseBeamComponent.__init__(self, spec=spec)
 
 
 def select_input(exec_properties: Mapping[str, Any]) -> Selection | None:

@@ -3,7 +3,7 @@
 Enters: raw `examples` (their `test` split alone is read), the trained `model`, and where there is
 one the `baseline_model` in service, from a Resolver of blessed models. Leaves: `evaluation` (TFMA's
 files) and `blessing` (the properties that Pusher and such a Resolver read, the empty file BLESSED
-or NOT_BLESSED, and `verdict.json`). Wired by `pipeline`.
+or NOT_BLESSED, and `verdict.json`).
 
 The stock Evaluator is not extended: its `Do` is one piece that blesses by TFMA's thresholds, which
 know no interval and no head, and it fails on a baseline with other outputs.
@@ -19,11 +19,12 @@ from typing import Any
 from tfx import types
 from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
-from tfx.types import artifact_utils, component_spec, standard_artifacts, system_executions
+from tfx.types import artifact_utils, standard_artifacts, system_executions
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import io_utils, path_utils
 
 from components.beam_graphs import answers_kept
-from components.heads.declared import Heads, heads_from_json, heads_to_json
+from components.heads.declared import Heads, heads_from_json
 from components.judging.blessing import VERDICT_FILE, Comparison, Verdict, describe, judge_head
 from components.judging.comparison import InService, compare_with
 from components.judging.evaluation import BASELINE, CANDIDATE, evaluate, make_eval_config
@@ -31,6 +32,7 @@ from components.judging.in_service import is_empty
 from components.judging.results import Evaluation, read_evaluation
 from components.judging.settings import JudgingSettings
 from components.judging.signatures import UnfitModelError, unanswered_heads
+from components.wiring import Artifacts, WiredComponent
 
 LOGGER = logging.getLogger("authorprofile.judging")
 SPLIT = "test"
@@ -51,10 +53,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     """Evaluates, judges, writes."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Judges `model`; inputs, outputs and properties are those of `HeadEvaluator`.
 
@@ -195,53 +194,24 @@ class HeadEvaluatorSpec(types.ComponentSpec):
     """Inputs, outputs and properties of `HeadEvaluator`."""
 
     PARAMETERS = {
-        "heads": component_spec.ExecutionParameter(type=str),
-        "settings": component_spec.ExecutionParameter(type=str),
+        "heads": ExecutionParameter(type=str),  # JSON of `heads_to_json`
+        "settings": ExecutionParameter(type=str),  # `JudgingSettings` as JSON
     }
     INPUTS = {
-        "examples": component_spec.ChannelParameter(type=standard_artifacts.Examples),
-        "model": component_spec.ChannelParameter(type=standard_artifacts.Model),
-        "baseline_model": component_spec.ChannelParameter(
-            type=standard_artifacts.Model, optional=True
-        ),
+        "examples": ChannelParameter(type=standard_artifacts.Examples),  # raw
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        # That in service; the channel may be empty.
+        "baseline_model": ChannelParameter(type=standard_artifacts.Model, optional=True),
     }
     OUTPUTS = {
-        "evaluation": component_spec.ChannelParameter(type=standard_artifacts.ModelEvaluation),
-        "blessing": component_spec.ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "evaluation": ChannelParameter(type=standard_artifacts.ModelEvaluation),
+        "blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
     }
     TYPE_ANNOTATION = system_executions.Evaluate
 
 
-class HeadEvaluator(base_beam_component.BaseBeamComponent):
+class HeadEvaluator(WiredComponent, base_beam_component.BaseBeamComponent):
     """Judges a model on the split `test`; outputs `evaluation` and `blessing`."""
 
     SPEC_CLASS = HeadEvaluatorSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
-
-    def __init__(
-        self,
-        examples: types.BaseChannel,
-        model: types.BaseChannel,
-        heads: Heads,
-        settings: JudgingSettings,
-        baseline_model: types.BaseChannel | None = None,
-    ) -> None:
-        """Wires the component.
-
-        Args:
-            examples: raw examples with a split `test`.
-            model: the trained model.
-            heads: the declared heads.
-            settings: when a head is good enough.
-            baseline_model: the model in service; the channel may be empty.
-        """
-        spec = HeadEvaluatorSpec(
-            examples=examples,
-            model=model,
-            baseline_model=baseline_model,
-            heads=heads_to_json(heads),
-            settings=settings.model_dump_json(),
-            evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
-            blessing=types.Channel(type=standard_artifacts.ModelBlessing),
-        )
-        super().__init__(spec=spec)

@@ -4,7 +4,7 @@ Enters: the folder or bucket of served versions, the candidate. Leaves: a `Model
 newest version that is not the candidate itself, so that a version which goes meanwhile is still
 there to be judged against; and `in_service.json`, which names the version, or none where nothing is
 served yet. Kubeflow runs no resolvers and Vertex AI those of TFX alone; here `baseline` does it.
-Wired by `pipeline`. Never from the cache: what is in service is not seen in its inputs.
+Never from the cache: what is in service is not seen in its inputs.
 
     in_service.json: {"version": "gs://models/serving/1795486260"}
 """
@@ -18,7 +18,7 @@ import os
 from typing import Any
 
 from tfx import types
-from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.components.base import base_executor, executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
@@ -26,6 +26,7 @@ from tfx.utils import io_utils, path_utils
 
 from components.serving.bucket import find_damage, numbered, origin
 from components.serving.versions import MODEL_FILE, serving_order
+from components.wiring import Artifacts, WiredComponent
 
 RECORD_FILE = "in_service.json"
 # Names the weights and the graph of a SavedModel in a few bytes.
@@ -36,7 +37,7 @@ _LOG = logging.getLogger("authorprofile.judging")
 class ModelInServiceSpec(ComponentSpec):
     """Inputs, outputs and parameters of `ModelInService`."""
 
-    PARAMETERS = {"destination": ExecutionParameter(type=str)}
+    PARAMETERS = {"destination": ExecutionParameter(type=str)}  # folder or bucket of versions
     INPUTS = {"candidate": ChannelParameter(type=standard_artifacts.Model)}
     OUTPUTS = {"model": ChannelParameter(type=standard_artifacts.Model)}
 
@@ -45,10 +46,7 @@ class ModelInServiceExecutor(base_executor.BaseExecutor):
     """Copies the version; see the module."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Fills the model's folder."""
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -66,25 +64,11 @@ class ModelInServiceExecutor(base_executor.BaseExecutor):
         _LOG.info("in service: %s", version or "nothing yet")
 
 
-class ModelInService(base_component.BaseComponent):
+class ModelInService(WiredComponent):
     """Finds the model in service; output `model`."""
 
     SPEC_CLASS = ModelInServiceSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(ModelInServiceExecutor)
-
-    def __init__(self, candidate: types.BaseChannel, destination: Any) -> None:
-        """Wires the component.
-
-        Args:
-            candidate: the trained model.
-            destination: folder or bucket of served versions, or a runtime parameter of it.
-        """
-        spec = ModelInServiceSpec(
-            candidate=candidate,
-            destination=destination,
-            model=types.Channel(type=standard_artifacts.Model),
-        )
-        super().__init__(spec=spec)
 
 
 def newest_other_version(destination: str, candidate: str) -> str:

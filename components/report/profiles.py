@@ -5,8 +5,7 @@
 | `DataProfile` | raw examples, transformed examples, statistics | `Profile`: `data.json` |
 | `AnswersProfile` | raw examples (`test` alone), model, statistics | `Profile`: `answers.json` |
 
-Both read the deciles of the training labels from the statistics and cut their bins by them. Wired
-by `pipeline`; `run_report` reads what they leave.
+Both read the deciles of the training labels from the statistics and cut their bins by them.
 """
 
 from __future__ import annotations
@@ -35,6 +34,7 @@ from components.report.counting import CountAnswers, CountExamples
 from components.report.coverage import count_author, count_tokens, describe_data
 from components.report.heads import REPORTS
 from components.report.scales import Scale, make_scale
+from components.wiring import Artifacts, WiredComponent
 
 DATA_FILE, ANSWERS_FILE = "data.json", "answers.json"
 SPLIT = "test"
@@ -50,11 +50,11 @@ class DataProfileSpec(ComponentSpec):
     """Inputs, outputs and properties of `DataProfile`."""
 
     PARAMETERS = {
-        "heads": ExecutionParameter(type=str),
-        "max_tokens": ExecutionParameter(type=int),
+        "heads": ExecutionParameter(type=str),  # JSON of `heads_to_json`
+        "max_tokens": ExecutionParameter(type=int),  # longest token sequence of an author
     }
     INPUTS = {
-        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "examples": ChannelParameter(type=standard_artifacts.Examples),  # raw
         "transformed_examples": ChannelParameter(type=standard_artifacts.Examples),
         "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
     }
@@ -65,10 +65,7 @@ class DataProfileExecutor(base_beam_executor.BaseBeamExecutor):
     """Counts labels, lengths and tokens of every split."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Writes `data.json`."""
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -103,47 +100,19 @@ class DataProfileExecutor(base_beam_executor.BaseBeamExecutor):
             )
 
 
-class DataProfile(base_beam_component.BaseBeamComponent):
+class DataProfile(WiredComponent, base_beam_component.BaseBeamComponent):
     """Counts the data; output `profile`."""
 
     SPEC_CLASS = DataProfileSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(DataProfileExecutor)
 
-    def __init__(
-        self,
-        examples: types.BaseChannel,
-        transformed_examples: types.BaseChannel,
-        statistics: types.BaseChannel,
-        heads: str,
-        max_tokens: int,
-    ) -> None:
-        """Wires the component.
-
-        Args:
-            examples: raw examples.
-            transformed_examples: with a feature `tokens`.
-            statistics: of the raw examples.
-            heads: JSON of `heads_to_json`.
-            max_tokens: longest token sequence of an author.
-        """
-        super().__init__(
-            DataProfileSpec(
-                examples=examples,
-                transformed_examples=transformed_examples,
-                statistics=statistics,
-                heads=heads,
-                max_tokens=max_tokens,
-                profile=types.Channel(type=Profile),
-            )
-        )
-
 
 class AnswersProfileSpec(ComponentSpec):
     """Inputs, outputs and properties of `AnswersProfile`."""
 
-    PARAMETERS = {"heads": ExecutionParameter(type=str)}
+    PARAMETERS = {"heads": ExecutionParameter(type=str)}  # JSON of `heads_to_json`
     INPUTS = {
-        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "examples": ChannelParameter(type=standard_artifacts.Examples),  # raw
         "model": ChannelParameter(type=standard_artifacts.Model),
         "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics),
     }
@@ -154,10 +123,7 @@ class AnswersProfileExecutor(base_beam_executor.BaseBeamExecutor):
     """Counts what the model answers about the authors of `test`."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Writes `answers.json`."""
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -181,36 +147,11 @@ class AnswersProfileExecutor(base_beam_executor.BaseBeamExecutor):
             )
 
 
-class AnswersProfile(base_beam_component.BaseBeamComponent):
+class AnswersProfile(WiredComponent, base_beam_component.BaseBeamComponent):
     """Counts a model's answers on `test`; output `profile`."""
 
     SPEC_CLASS = AnswersProfileSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(AnswersProfileExecutor)
-
-    def __init__(
-        self,
-        examples: types.BaseChannel,
-        model: types.BaseChannel,
-        statistics: types.BaseChannel,
-        heads: str,
-    ) -> None:
-        """Wires the component.
-
-        Args:
-            examples: raw examples with a split `test`.
-            model: the trained model.
-            statistics: of the raw examples.
-            heads: JSON of `heads_to_json`.
-        """
-        super().__init__(
-            AnswersProfileSpec(
-                examples=examples,
-                model=model,
-                statistics=statistics,
-                heads=heads,
-                profile=types.Channel(type=Profile),
-            )
-        )
 
 
 def read_scales(statistics: types.Artifact, heads: Heads) -> dict[str, Scale]:

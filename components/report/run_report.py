@@ -2,8 +2,8 @@
 
 Enters: what the other stages left, by channel; what is not there (no search, no comparison, nothing
 behind a stage that failed) is said to be missing on the page. Leaves: a `Report` with the files of
-`files`. Wired by `pipeline` as its last stage; where a stage fails, the local runner launches it
-too, with the execution property `failure`. That runner copies the files into the run's folder.
+`files`. It is the last stage; where a stage fails, the local runner launches it too, with the
+execution property `failure`. That runner copies the files into the run's folder.
 Never found in the cache: its history differs in every run.
 """
 
@@ -16,8 +16,7 @@ from typing import Any
 
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import anomalies_pb2
-from tfx import types
-from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.components.base import base_executor, executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Artifact
@@ -34,6 +33,7 @@ from components.report.profiles import ANSWERS_FILE, DATA_FILE, Profile
 from components.report.record import RunRecord, read_rows, read_trials
 from components.report.settings import CardSettings
 from components.retraining.record import DECISION_FILE, RetrainingDecision
+from components.wiring import Artifacts, WiredComponent
 
 LOGGER = logging.getLogger("authorprofile.report")
 DRIFT_SPLIT = "train"
@@ -46,8 +46,6 @@ _PREVIOUS = {
     JoinAudit.TYPE_NAME: "audit",
 }
 
-Inputs = dict[str, list[types.Artifact]]
-
 
 class Report(Artifact):
     """A run explained: `report.html`, `report.json`, `model_card.md`."""
@@ -59,12 +57,12 @@ class RunReportSpec(ComponentSpec):
     """Inputs, outputs and properties of `RunReport`."""
 
     PARAMETERS = {
-        "heads": ExecutionParameter(type=str),
-        "card": ExecutionParameter(type=str),
-        "titles": ExecutionParameter(type=str),
-        "config": ExecutionParameter(type=str),
-        "reachable": ExecutionParameter(type=str),
-        "decision": ExecutionParameter(type=str),
+        "heads": ExecutionParameter(type=str),  # JSON of `heads_to_json`
+        "card": ExecutionParameter(type=str),  # `CardSettings` as JSON
+        "titles": ExecutionParameter(type=str),  # of the stages, for people, as a JSON object
+        "config": ExecutionParameter(type=str),  # file that repeats the run; empty: unknown
+        "reachable": ExecutionParameter(type=str),  # JSON file of best scores; empty: unknown
+        "decision": ExecutionParameter(type=str),  # of a retraining, as JSON; empty: asked for
         HISTORY: ExecutionParameter(type=str),
         FAILURE: ExecutionParameter(type=str),
     }
@@ -89,10 +87,7 @@ class RunReportExecutor(base_executor.BaseExecutor):
     """Gathers, draws, writes."""
 
     def Do(
-        self,
-        input_dict: Inputs,
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Writes the three files."""
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -104,51 +99,19 @@ class RunReportExecutor(base_executor.BaseExecutor):
         LOGGER.info("drawn: %s", ", ".join(files))
 
 
-class RunReport(base_component.BaseComponent):
+class RunReport(WiredComponent):
     """Explains a run; output `report`."""
 
     SPEC_CLASS = RunReportSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(RunReportExecutor)
     DRIVER_CLASS = HistoryDriver
 
-    def __init__(
-        self,
-        heads: str,
-        card: CardSettings,
-        titles: dict[str, str],
-        config: str = "",
-        reachable: str = "",
-        decision: str = "",
-        **channels: types.BaseChannel | None,
-    ) -> None:
-        """Wires the component.
-
-        Args:
-            heads: JSON of `heads_to_json`.
-            card: statements of the model card.
-            titles: names of the stages, for people.
-            config: configuration file that repeats the run, for the commands on the page.
-            reachable: JSON file of best reachable scores; empty where unknown.
-            decision: why the model was trained anew, as JSON; empty where that was asked for.
-            channels: the inputs of `RunReportSpec`, by their names.
-        """
-        super().__init__(
-            RunReportSpec(
-                heads=heads,
-                card=card.model_dump_json(),
-                titles=json.dumps(titles),
-                config=config,
-                reachable=reachable,
-                decision=decision,
-                history="",
-                failure="",
-                report=types.Channel(type=Report),
-                **channels,
-            )
-        )
+    def __init__(self, **arguments: Any) -> None:
+        # The driver fills in the history, the local runner a failure.
+        super().__init__(**arguments, **{HISTORY: "", FAILURE: ""})
 
 
-def gather(inputs: Inputs, properties: dict[str, Any]) -> RunRecord:
+def gather(inputs: Artifacts, properties: dict[str, Any]) -> RunRecord:
     """Reads the artifacts into a record.
 
     Args:
@@ -187,7 +150,7 @@ def gather(inputs: Inputs, properties: dict[str, Any]) -> RunRecord:
     )
 
 
-def _pushed(inputs: Inputs) -> str:
+def _pushed(inputs: Artifacts) -> str:
     """Folder of the pushed version; empty where none was."""
     for artifact in inputs.get("pushed_model") or []:
         if artifact.get_int_custom_property("pushed"):
@@ -234,7 +197,7 @@ def _count_words(transform_graph: str) -> int:
         return RESERVED_IDS + sum(1 for _ in file)
 
 
-def _uri(inputs: Inputs, name: str) -> str:
+def _uri(inputs: Artifacts, name: str) -> str:
     artifacts = inputs.get(name) or []
     return str(artifacts[0].uri) if artifacts else ""
 

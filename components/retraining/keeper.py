@@ -1,9 +1,9 @@
 """The component that keeps a run for later ones, on platforms whose store cannot be asked.
 
 Enters: what the run was trained on and left. Leaves: a run in the history's folder (see `kept`);
-no artifact. Wired by `pipeline` behind the push: what was trained and found wanting was trained all
-the same, and is no reason to be trained again. Never from the cache, since the folder is not seen
-in its inputs.
+no artifact. It runs behind the push: what was trained and found wanting was trained all the same,
+and is no reason to be trained again. Never from the cache, since the folder is not seen in its
+inputs.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from tfx import types
 from tfx.components.example_gen import utils
-from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.components.base import base_executor, executor_spec
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
@@ -28,9 +27,9 @@ from components.retraining.drift import MEASURED_SPLIT, STATISTICS_FILE
 from components.retraining.kept import CHOICE_FILE, TRAINING_FILE, RunRecord, keep_run
 from components.retraining.plan import PLAN, given_plan
 from components.training.warm_start import FOLDER
+from components.wiring import Artifacts, WiredComponent
 
 _LOG = logging.getLogger("authorprofile.retraining")
-Artifacts = dict[str, list[types.Artifact]]
 
 
 class RunKeeperExecutor(base_executor.BaseExecutor):
@@ -75,8 +74,8 @@ class RunKeeperSpec(ComponentSpec):
     """Inputs and parameters of `RunKeeper`."""
 
     PARAMETERS = {
-        "history": ExecutionParameter(type=str),
-        PLAN: ExecutionParameter(type=str),
+        "history": ExecutionParameter(type=str),  # folder, or a bucket's
+        PLAN: ExecutionParameter(type=str),  # of `RetrainingPlanner`
     }
     INPUTS = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
@@ -89,17 +88,8 @@ class RunKeeperSpec(ComponentSpec):
     OUTPUTS: dict[str, Any] = {}
 
 
-class RunKeeper(base_component.BaseComponent):
-    """Keeps a run in the history's folder.
-
-    Args:
-        history: the folder, or a bucket's.
-        plan: of `RetrainingPlanner`.
-        channels: the inputs of `RunKeeperSpec`; `hyperparameters` where there is a Tuner.
-    """
+class RunKeeper(WiredComponent):
+    """Keeps a run in the history's folder."""
 
     SPEC_CLASS = RunKeeperSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(RunKeeperExecutor)
-
-    def __init__(self, history: str, plan: Any, **channels: types.BaseChannel | None) -> None:
-        super().__init__(RunKeeperSpec(history=history, plan=plan, **channels))

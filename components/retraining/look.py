@@ -4,8 +4,7 @@ Enters: patterns of posts and labels, one span, the heads, the ingest settings. 
 `SpanFacts` with the join's audit (`audit.json`, the records set aside), TFDV's statistics of the
 training split's labels (`FeatureStats.pb`), and `look.json`. Reads the span once and writes no
 text; nothing is tokenised or trained. A span that cannot be used is an answer, not a failure: the
-store keeps it, and an unchanged one is not read again. Run by `pipeline.retraining`; `planner` does
-the same without a component.
+store keeps it, and an unchanged one is not read again. `planner` does the same without a component.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ import apache_beam as beam
 import pyarrow as pa
 import tensorflow_data_validation as tfdv
 from pydantic import BaseModel, ConfigDict, Field
-from tfx import types
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
@@ -44,6 +42,7 @@ from components.retraining.drift import (
     Statistics,
     load_statistics,
 )
+from components.wiring import Artifacts, WiredComponent
 
 LOOK_FILE = "look.json"
 AUTHORS_A_BATCH = 1000
@@ -88,10 +87,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     """Joins, counts, describes labels."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Looks at one span; see the module."""
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -177,52 +173,23 @@ class SpanLookSpec(ComponentSpec):
     """Parameters and output of `SpanLook`."""
 
     PARAMETERS = {
-        "patterns": ExecutionParameter(type=str),
-        "span": ExecutionParameter(type=int),
-        "version": ExecutionParameter(type=int),
-        "heads": ExecutionParameter(type=str),
-        "ingest": ExecutionParameter(type=str),
+        "patterns": ExecutionParameter(type=str),  # of posts and of labels, as JSON
+        "span": ExecutionParameter(type=int),  # 0 where no pattern has a placeholder
+        "version": ExecutionParameter(type=int),  # 0 where patterns have none
+        "heads": ExecutionParameter(type=str),  # JSON of `heads_to_json`
+        "ingest": ExecutionParameter(type=str),  # `IngestSettings` as JSON, without its window
+        # Of the span's files: another one is another look.
         "fingerprint": ExecutionParameter(type=str),
     }
     INPUTS: dict[str, Any] = {}
     OUTPUTS = {"facts": ChannelParameter(type=SpanFacts)}
 
 
-class SpanLook(base_beam_component.BaseBeamComponent):
-    """Looks at one span; output `facts`.
-
-    Args:
-        posts: patterns of posts.
-        labels: patterns of labels.
-        span: which one; number 0 where no pattern has a placeholder.
-        heads: JSON of `heads_to_json`.
-        ingest: the `IngestSettings` as JSON, without its window.
-        fingerprint: of the span's files: another one is another look.
-    """
+class SpanLook(WiredComponent, base_beam_component.BaseBeamComponent):
+    """Looks at one span; output `facts`."""
 
     SPEC_CLASS = SpanLookSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
-
-    def __init__(
-        self,
-        posts: Sequence[str],
-        labels: Sequence[str],
-        span: Span,
-        heads: str,
-        ingest: str,
-        fingerprint: str,
-    ):
-        super().__init__(
-            SpanLookSpec(
-                patterns=json.dumps([list(posts), list(labels)]),
-                span=span.number,
-                version=span.version or 0,
-                heads=heads,
-                ingest=ingest,
-                fingerprint=fingerprint,
-                facts=types.Channel(type=SpanFacts),
-            )
-        )
 
 
 def read_look(uri: str) -> Look:

@@ -3,8 +3,8 @@
 Enters: patterns, settings and how the run was begun (`train`), as parameters; the served versions
 and the history of runs, as folders or buckets. Leaves: a `RetrainingDecision` with its figures; and
 two values, which the steps behind take as parameters: `due` ("yes" or "no"), on which each of them
-has its condition, and `plan` (see there). Wired by `pipeline` for platforms whose steps see no
-metadata store; on this machine `pipeline.retraining` does the same before the pipeline is made.
+has its condition, and `plan` (see there). For platforms whose steps see no metadata store; on this
+machine `pipeline.retraining` does the same before the pipeline is made.
 
 | `train` | as the command | what |
 |---|---|---|
@@ -41,6 +41,7 @@ from components.retraining.planning import make_decision
 from components.retraining.record import DECISION_FILE, RetrainingDecision
 from components.retraining.settings import TRAIN_ANEW, TRAIN_WHEN_DUE, TRAINS, RetrainingSettings
 from components.serving.bucket import served_version
+from components.wiring import Artifacts, WiredComponent
 
 DUE, YES, NO = "due", "yes", "no"
 _LOG = logging.getLogger("authorprofile.retraining")
@@ -74,10 +75,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     """Looks, decides, plans."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Decides; see the module.
 
@@ -151,6 +149,8 @@ def record_decision(decision: Decision, record: types.Artifact) -> None:
 class RetrainingPlannerSpec(ComponentSpec):
     """Parameters and outputs of `RetrainingPlanner`."""
 
+    # `setup` is a `PlannerSetup` as JSON, `history` the folder of the history; the others are
+    # runtime parameters.
     PARAMETERS = {
         name: ExecutionParameter(type=int if name == "span" else str)
         for name in ("setup", "posts", "labels", "span", "train", "destination", "history")
@@ -163,26 +163,8 @@ class RetrainingPlannerSpec(ComponentSpec):
     }
 
 
-class RetrainingPlanner(base_beam_component.BaseBeamComponent):
-    """Decides whether the pipeline runs; outputs `decision`, `due`, `plan`.
-
-    Args:
-        setup: what is asked for.
-        history: folder of the history.
-        parameters: runtime parameters `posts`, `labels`, `span`, `train` and `destination`.
-    """
+class RetrainingPlanner(WiredComponent, base_beam_component.BaseBeamComponent):
+    """Decides whether the pipeline runs; outputs `decision`, `due`, `plan`."""
 
     SPEC_CLASS = RetrainingPlannerSpec
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(Executor)
-
-    def __init__(self, setup: PlannerSetup, history: str, **parameters: Any) -> None:
-        super().__init__(
-            RetrainingPlannerSpec(
-                setup=setup.model_dump_json(),
-                history=history,
-                decision=types.Channel(type=RetrainingDecision),
-                due=types.Channel(type=standard_artifacts.String),
-                plan=types.Channel(type=standard_artifacts.String),
-                **parameters,
-            )
-        )

@@ -28,7 +28,7 @@ from typing import Any
 
 import tensorflow as tf
 from tfx import types
-from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.components.base import base_executor, executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
@@ -39,6 +39,7 @@ from components.serving import verdict
 from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.checked import write_checked
 from components.serving.fresh_process import ask_in_fresh_process, question
+from components.wiring import Artifacts, WiredComponent
 
 ANSWERS_FILE, CHECK_FILE = "answers.json", "check.json"
 SPLIT, TOLERANCE = "eval", 1e-4
@@ -50,13 +51,15 @@ class ServingCheckSpec(ComponentSpec):
     """Channels and parameters of `ServingCheck`."""
 
     PARAMETERS = {
+        # For the fresh process, from its start to its last answer.
         "timeout_seconds": ExecutionParameter(type=int),
+        # Largest gap to the Trainer's answers; by default the one they name.
         "tolerance": ExecutionParameter(type=float, optional=True),
     }
     INPUTS = {
         "model": ChannelParameter(type=standard_artifacts.Model),
-        "model_run": ChannelParameter(type=standard_artifacts.ModelRun),
-        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "model_run": ChannelParameter(type=standard_artifacts.ModelRun),  # holds `answers.json`
+        "examples": ChannelParameter(type=standard_artifacts.Examples),  # raw
     }
     OUTPUTS = {"infra_blessing": ChannelParameter(type=standard_artifacts.InfraBlessing)}
 
@@ -65,10 +68,7 @@ class ServingCheckExecutor(base_executor.BaseExecutor):
     """Asks the model, judges its answers, blesses it or does not."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Fills the blessing: `blessed` 1 or 0, `reason` where it is 0, and `check.json`.
 
@@ -96,7 +96,7 @@ class ServingCheckExecutor(base_executor.BaseExecutor):
         _record(blessing, report, manifest)
 
 
-class ServingCheck(base_component.BaseComponent):
+class ServingCheck(WiredComponent):
     """Blesses a model that answers where nothing of this repository is, as the Trainer's did.
 
     Output `infra_blessing`: what `Pusher(infra_blessing=...)` reads.
@@ -104,33 +104,6 @@ class ServingCheck(base_component.BaseComponent):
 
     SPEC_CLASS = ServingCheckSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(ServingCheckExecutor)
-
-    def __init__(
-        self,
-        model: types.BaseChannel,
-        model_run: types.BaseChannel,
-        examples: types.BaseChannel,
-        timeout_seconds: int = 600,
-        tolerance: float | None = None,
-    ) -> None:
-        """Declares the check.
-
-        Args:
-            model: the Trainer's exported model.
-            model_run: the Trainer's run, which holds `answers.json`.
-            examples: the raw Examples, with a split `eval`.
-            timeout_seconds: for the fresh process, from its start to its last answer.
-            tolerance: largest gap to the Trainer's answers; by default the one they name.
-        """
-        spec = ServingCheckSpec(
-            model=model,
-            model_run=model_run,
-            examples=examples,
-            timeout_seconds=timeout_seconds,
-            tolerance=tolerance,
-            infra_blessing=types.Channel(type=standard_artifacts.InfraBlessing),
-        )
-        super().__init__(spec=spec)
 
 
 def read_trainer_answers(run_uri: str) -> dict[str, Any]:

@@ -26,10 +26,10 @@ from typing import Any
 from tfx import types
 from tfx.components.pusher import component as stock_component
 from tfx.components.pusher import executor as stock_executor
-from tfx.dsl.components.base import base_component, executor_spec
+from tfx.dsl.components.base import executor_spec
 from tfx.dsl.io import fileio
 from tfx.proto import pusher_pb2
-from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
+from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import io_utils, proto_utils
 
@@ -47,6 +47,7 @@ from components.serving.versions import (
     push_version,
     version_numbers,
 )
+from components.wiring import Artifacts, WiredComponent
 
 VERDICT_FILE = "verdict.json"
 _LOG = logging.getLogger("authorprofile.serving")
@@ -57,10 +58,7 @@ class VersionedPusherExecutor(stock_executor.Executor):
     """The stock executor with an atomic push that may be repeated."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Pushes the model where every blessing given allows it, and records what was done.
 
@@ -91,44 +89,20 @@ class VersionedPusherSpec(standard_component_specs.PusherSpec):
 
     PARAMETERS = {
         **standard_component_specs.PusherSpec.PARAMETERS,
+        # Runtime parameter, in place of the folder that `push_destination` names.
         "destination": ExecutionParameter(type=str, optional=True),
     }
 
 
-class VersionedPusher(stock_component.Pusher):
+class VersionedPusher(WiredComponent, stock_component.Pusher):
     """A Pusher whose versions are never seen half-written."""
 
     SPEC_CLASS = VersionedPusherSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(VersionedPusherExecutor)
 
-    def __init__(
-        self,
-        model: types.BaseChannel,
-        infra_blessing: types.BaseChannel,
-        push_destination: pusher_pb2.PushDestination,
-        model_blessing: types.BaseChannel | None = None,
-        destination: Any = None,
-    ) -> None:
-        """Wires the component.
-
-        Args:
-            model: the trained model.
-            infra_blessing: of the serving check.
-            push_destination: names the folder of versions.
-            model_blessing: of the Evaluator; None: the serving check alone decides.
-            destination: runtime parameter of a folder in place of it; None: there is none.
-        """
-        spec = VersionedPusherSpec(
-            model=model,
-            model_blessing=model_blessing,
-            infra_blessing=infra_blessing,
-            push_destination=push_destination,
-            destination=destination,
-            custom_config="null",
-            pushed_model=types.Channel(type=standard_artifacts.PushedModel),
-        )
-        # The stock constructor knows no further parameters.
-        base_component.BaseComponent.__init__(self, spec=spec)
+    def __init__(self, **arguments: Any) -> None:
+        # As TFX's own constructor has it.
+        super().__init__(custom_config="null", **arguments)
 
 
 def base_directory(exec_properties: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 Enters: transformed examples, the hook `tuner.tuner_fn`. Leaves: what TFX's own Tuner leaves (the
 best hyperparameters, `tuner_results.json`) and beside the latter `trials.json`: every trial with
 its hyperparameters, its objective and the skill of each head, so that a reader can see what a
-choice of weights gave one head and took from another. Called by `pipeline.pipeline`.
+choice of weights gave one head and took from another.
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial
-from tfx import types
 from tfx.components.tuner import component as stock_component
 from tfx.components.tuner import executor as stock_executor
-from tfx.dsl.components.base import base_component, executor_spec
-from tfx.proto import trainer_pb2
-from tfx.types import artifact_utils, standard_artifacts, standard_component_specs
+from tfx.dsl.components.base import executor_spec
+from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import io_utils, json_utils
 
 from components.retraining.plan import PLAN, given_plan
 from components.training.settings import TunerSettings
+from components.wiring import Artifacts, WiredComponent
 
 _LOG = logging.getLogger("authorprofile.tuner")
 TRIALS = "trials.json"
@@ -36,10 +35,7 @@ class SearchExecutor(stock_executor.Executor):
     """Searches as TFX's executor does, then writes the trials; see the module."""
 
     def Do(
-        self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
         """Called by TFX.
 
@@ -57,9 +53,7 @@ class SearchExecutor(stock_executor.Executor):
         write_search(tuner, output_dict)
 
 
-def reuse_choice(
-    output_dict: dict[str, list[types.Artifact]], exec_properties: Mapping[str, Any]
-) -> bool:
+def reuse_choice(output_dict: Artifacts, exec_properties: Mapping[str, Any]) -> bool:
     """Hands the last search's choice on, where a plan says so, and whether it does.
 
     There are no trials then: the table that a run explains its search by stays away.
@@ -89,60 +83,20 @@ class HeadTunerSpec(standard_component_specs.TunerSpec):
 
     PARAMETERS = {
         **standard_component_specs.TunerSpec.PARAMETERS,
+        # Runtime parameter in place of the settings' number.
         "trials": ExecutionParameter(type=int, optional=True),
-        PLAN: ExecutionParameter(type=str, optional=True),
+        PLAN: ExecutionParameter(type=str, optional=True),  # whether to search at all
     }
 
 
-class HeadTuner(stock_component.Tuner):
+class HeadTuner(WiredComponent, stock_component.Tuner):
     """TFX's Tuner with the executor of this module."""
 
     SPEC_CLASS = HeadTunerSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(SearchExecutor)
 
-    def __init__(
-        self,
-        examples: types.BaseChannel,
-        transform_graph: types.BaseChannel,
-        schema: types.BaseChannel,
-        tuner_fn: str,
-        train_args: trainer_pb2.TrainArgs,
-        eval_args: trainer_pb2.EvalArgs,
-        custom_config: dict[str, Any],
-        trials: Any = None,
-        plan: Any = None,
-    ) -> None:
-        """Wires the component.
 
-        Args:
-            examples: transformed examples.
-            transform_graph: by which they were made.
-            schema: of the raw examples.
-            tuner_fn: dotted path of the hook.
-            train_args: names the split that fits.
-            eval_args: names the split that selects.
-            custom_config: of `HookSettings`.
-            trials: runtime parameter in place of the settings' number; None: there is none.
-            plan: of `RetrainingPlanner`, whether to search at all; None: it does.
-        """
-        spec = HeadTunerSpec(
-            examples=examples,
-            transform_graph=transform_graph,
-            schema=schema,
-            tuner_fn=tuner_fn,
-            train_args=train_args,
-            eval_args=eval_args,
-            custom_config=json_utils.dumps(custom_config),
-            trials=trials,
-            plan=plan,
-            best_hyperparameters=types.Channel(type=standard_artifacts.HyperParameters),
-            tuner_results=types.Channel(type=standard_artifacts.TunerResults),
-        )
-        # The stock constructor knows no further parameters.
-        base_component.BaseComponent.__init__(self, spec=spec)
-
-
-def write_search(tuner: keras_tuner.Tuner, output_dict: dict[str, list[types.Artifact]]) -> None:
+def write_search(tuner: keras_tuner.Tuner, output_dict: Artifacts) -> None:
     """Writes the component's outputs.
 
     Raises:

@@ -2,7 +2,7 @@
 
 Enters: as TFX's own Trainer, and the plan of a retraining. Leaves: what TFX's leaves. A warm start
 that is known before the pipeline is made stands in the hook's settings; in a compiled pipeline the
-plan of its first step names it, when the pipeline runs. Wired by `pipeline`.
+plan of its first step names it, when the pipeline runs.
 """
 
 from __future__ import annotations
@@ -10,19 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tfx import types
 from tfx.components.trainer import component as stock_component
 from tfx.components.trainer import executor as stock_executor
-from tfx.dsl.components.base import base_component, executor_spec
+from tfx.dsl.components.base import executor_spec
 from tfx.extensions.google_cloud_ai_platform.trainer import executor as job_executor
-from tfx.proto import trainer_pb2
-from tfx.types import standard_artifacts, standard_component_specs
+from tfx.types import standard_component_specs
 from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import json_utils
 
 from components.retraining.plan import PLAN, given_plan
-
-Artifacts = dict[str, list[types.Artifact]]
+from components.wiring import Artifacts, WiredComponent
 
 
 class FitExecutor(stock_executor.GenericExecutor):
@@ -60,56 +57,15 @@ class HeadTrainerSpec(standard_component_specs.TrainerSpec):
 
     PARAMETERS = {
         **standard_component_specs.TrainerSpec.PARAMETERS,
-        PLAN: ExecutionParameter(type=str, optional=True),
+        PLAN: ExecutionParameter(type=str, optional=True),  # what is started from
     }
 
 
-class HeadTrainer(stock_component.Trainer):
+class HeadTrainer(WiredComponent, stock_component.Trainer):
     """TFX's Trainer with the executor of this module."""
 
     SPEC_CLASS = HeadTrainerSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(FitExecutor)
-
-    def __init__(
-        self,
-        examples: types.BaseChannel,
-        transform_graph: types.BaseChannel,
-        schema: types.BaseChannel,
-        run_fn: str,
-        train_args: trainer_pb2.TrainArgs,
-        eval_args: trainer_pb2.EvalArgs,
-        custom_config: dict[str, Any],
-        hyperparameters: types.BaseChannel | None = None,
-        plan: Any = None,
-    ) -> None:
-        """Wires the component.
-
-        Args:
-            examples: transformed examples.
-            transform_graph: by which they were made.
-            schema: of the raw examples.
-            run_fn: dotted path of the hook.
-            train_args: names the split that fits.
-            eval_args: names the split that selects.
-            custom_config: of `HookSettings`.
-            hyperparameters: of a search; None: the settings' own.
-            plan: of `RetrainingPlanner`, what is started from; None: as the settings say.
-        """
-        spec = HeadTrainerSpec(
-            examples=examples,
-            transform_graph=transform_graph,
-            schema=schema,
-            hyperparameters=hyperparameters,
-            run_fn=run_fn,
-            train_args=train_args,
-            eval_args=eval_args,
-            custom_config=json_utils.dumps(custom_config),
-            plan=plan,
-            model=types.Channel(type=standard_artifacts.Model),
-            model_run=types.Channel(type=standard_artifacts.ModelRun),
-        )
-        # The stock constructor knows no further parameters.
-        base_component.BaseComponent.__init__(self, spec=spec)
 
 
 class VertexTrainer(HeadTrainer):

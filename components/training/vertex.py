@@ -2,8 +2,8 @@
 
 Enters: as `search`, with the job's machines in the custom config. Leaves: the same outputs, written
 by the job. `VertexTuner` starts the job from its step and waits for it; `SearchWorker` runs on each
-of the job's machines, which try candidates side by side where there are several. Wired by
-`pipeline` where a machine for the search is configured. The fit's job is TFX's own extension.
+of the job's machines, which try candidates side by side where there are several. The fit's job is
+TFX's own extension.
 
     first machine    oracle (which candidate is next; writes the outputs) + candidates
     other machines   candidates
@@ -22,7 +22,6 @@ import tempfile
 from dataclasses import dataclass
 from typing import Any
 
-from tfx import types
 from tfx.components.tuner import executor as stock_executor
 from tfx.dsl.components.base import base_executor, executor_spec
 from tfx.extensions.google_cloud_ai_platform import constants, runner
@@ -31,6 +30,7 @@ from tfx.extensions.google_cloud_ai_platform.tuner.executor import TUNING_ARGS_K
 from tfx.utils import json_utils, name_utils
 
 from components.training.search import HeadTuner, reuse_choice, with_trials, write_search
+from components.wiring import Artifacts
 
 # Keras Tuner's own variables.
 TUNER, ORACLE_HOST, ORACLE_PORT = (
@@ -38,8 +38,6 @@ TUNER, ORACLE_HOST, ORACLE_PORT = (
 )
 ORACLE = "chief"
 ENTRY = "tfx.scripts.run_executor"
-
-Artifacts = dict[str, list[types.Artifact]]
 
 
 class SearchJobExecutor(base_executor.BaseExecutor):

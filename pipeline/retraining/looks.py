@@ -7,6 +7,7 @@ in the store is nothing that the pipeline's resolvers could take for theirs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,9 @@ class Looker:
         )
         settings = config.ingest.model_copy(update={"window": SpanWindow()})
         look = SpanLook(
-            posts=posts,
-            labels=labels,
-            span=span,
+            patterns=json.dumps([posts, labels]),
+            span=span.number,
+            version=span.version or 0,
             heads=heads_to_json(config.head_list),
             ingest=settings.model_dump_json(),
             fingerprint=span_fingerprint([*posts, *labels], span),

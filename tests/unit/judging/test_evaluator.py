@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.heads.declared import DEFAULT_HEADS, parse_heads
+from components.heads.declared import DEFAULT_HEADS, heads_to_json, parse_heads
 from components.judging.blessing import Verdict, read_verdict
 from components.judging.settings import JudgingSettings
 
@@ -41,8 +41,8 @@ def run_pipeline(root: Path, examples: Path, model: Path) -> None:
         examples=test_examples.outputs["result"],
         model=trained.outputs["result"],
         baseline_model=in_service.outputs["model"],
-        heads=HEADS,
-        settings=JudgingSettings(),
+        heads=heads_to_json(HEADS),
+        settings=JudgingSettings().model_dump_json(),
     )
     in_service.add_downstream_node(judged)
     pipeline = tfx.dsl.Pipeline(

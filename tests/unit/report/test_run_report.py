@@ -75,9 +75,11 @@ def run_pipeline(root: Path, folders: dict[str, Path]) -> Path:
     }
     report = RunReport(
         heads=heads_to_json(HEADS),
-        card=CardSettings(contact="nobody@example.org"),
-        titles={"blessing": "judging"},
+        card=CardSettings(contact="nobody@example.org").model_dump_json(),
+        titles=json.dumps({"blessing": "judging"}),
         config="runs/config.yaml",
+        reachable="",
+        decision="",
         **{name: importer.outputs["result"] for name, importer in importers.items()},
     )
     tfx.orchestration.LocalDagRunner().run(

@@ -199,6 +199,7 @@ def run(toy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             model=model.outputs["result"],
             model_run=trained.outputs["result"],
             examples=examples.outputs["result"],
+            timeout_seconds=600,
         ).with_id(f"check-{name}")
         push = VersionedPusher(
             model=model.outputs["result"],
