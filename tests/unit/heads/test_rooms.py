@@ -22,7 +22,7 @@ BASES = {"Head", "ServedHead", "HeadNetwork", "HeadReport"}
 # Those of the product itself: `count`, the tests' own, is a common word.
 KINDS = frozenset(kind for kind, head in HEADS.items() if head.__module__.startswith("components."))
 OWN_MODULES = {f"components.heads.{kind}" for kind in KINDS}
-ONLY_ONE_KIND_HAS = {"given_as", "positive", "negative"}
+ONLY_ONE_KIND_HAS = {"given_as"}
 LOOK_UPS = {"get", "pop", "setdefault"}
 REGISTRIES = {"HEADS", "NETWORKS", "REPORTS"}
 """Where the class of a kind is found, of this package or another."""
