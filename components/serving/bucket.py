@@ -2,29 +2,31 @@
 
 Enters: the address of a folder of versions (see `versions`), or its path. Leaves: what is there, or
 one version more. An object store has no rename of folders and no lock: `saved_model.pb` is copied
-last, and a folder without it is no version, so that a rollback which was cut off is none and is
-done again under a higher number; two that change one bucket must not run at the same time. Called
-by `pusher`, by `authorprofile models`, and where a step must know what serves. TensorFlow reads and
-writes `gs://`, and whatever else has been registered with it; knows nothing of TFX.
+last, and a folder without it is no version, so that a push or a rollback which was cut off is none
+and is done again under a higher number; two that change one bucket must not run at the same time.
+TensorFlow reads and writes `gs://`, and whatever else has been registered with it; knows nothing of
+TFX.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
 import tensorflow as tf
 
 from components.digests import Manifest, digest_of_content, parse_manifest
-from components.serving.rollback import Rollback, RollbackError, choose_source, read_origins
+from components.serving.rollback import Rollback, RollbackError, choose_source, rollback_record
 from components.serving.versions import (
     MANIFEST_FILE,
     MODEL_FILE,
+    NOTHING_BESIDE,
     ROLLBACK_FILE,
     UNLISTED,
+    Push,
     damage_against,
     next_version,
     recorded_origin,
@@ -87,32 +89,66 @@ def roll_back(destination: str, to: int | None = None) -> Rollback:
     whole = numbered(destination, MODEL_FILE)
     if not whole:
         raise RollbackError(f"A rollback needs a folder of versions; {destination} holds none.")
-    origins = read_origins(whole, to, functools.partial(origin, destination))
     model, source = choose_source(
-        origins, to, lambda version: find_damage(os.path.join(destination, str(version)))
+        whole,
+        to,
+        functools.partial(origin, destination),
+        lambda version: find_damage(os.path.join(destination, str(version))),
     )
-    version = next_version(numbered(destination, ""))
-    target = os.path.join(destination, str(version))
-    _copy(os.path.join(destination, str(source)), target)
-    record = os.path.join(target, ROLLBACK_FILE)
-    tf.io.gfile.makedirs(os.path.dirname(record))
-    _write(record, json.dumps({"version": model}))
-    last = os.path.join(destination, str(source), MODEL_FILE)
-    complete_version(target, lambda: tf.io.gfile.copy(last, os.path.join(target, MODEL_FILE)))
-    return Rollback(model, version)
+    folder = os.path.join(destination, str(source))
+    return Rollback(model, _add_version(folder, destination, rollback_record(model)))
 
 
-def complete_version(version: str, place_model_file: Callable[[], None]) -> None:
-    """Makes a folder a version by its last file; none where it then has changed is listed.
+def push_version(
+    model: str, destination: str, beside: Mapping[str, bytes] = NOTHING_BESIDE
+) -> Push:
+    """As `versions.push_version`; its `saved_model.pb` is copied last.
 
     Raises:
         OSError: the bucket holds something else than was written.
+        tf.errors.OpError: the bucket cannot be read or written.
     """
-    place_model_file()
-    damage = find_damage(version)
+    whole = numbered(destination, MODEL_FILE)
+    if whole and _holds(os.path.join(destination, str(whole[-1])), model, beside):
+        return Push(whole[-1], is_new=False)
+    return Push(_add_version(model, destination, beside), is_new=True)
+
+
+def _add_version(model: str, destination: str, beside: Mapping[str, bytes]) -> int:
+    """Copies a model, the file last that makes it a version; none where the copy is not sound."""
+    version = next_version(numbered(destination, ""))
+    target = os.path.join(destination, str(version))
+    names = [name for name in _names(model) if name != MODEL_FILE]
+    for folder in {os.path.dirname(name) for name in (MODEL_FILE, *names, *beside)}:
+        tf.io.gfile.makedirs(os.path.join(target, folder))
+    for name in names:
+        tf.io.gfile.copy(os.path.join(model, name), os.path.join(target, name))
+    for name, content in beside.items():
+        with tf.io.gfile.GFile(os.path.join(target, name), "wb") as file:
+            file.write(content)
+    last = os.path.join(target, MODEL_FILE)
+    tf.io.gfile.copy(os.path.join(model, MODEL_FILE), last)
+    damage = find_damage(target)
     if damage:
-        tf.io.gfile.remove(os.path.join(version, MODEL_FILE))
-    require_sound_copy(damage, version)
+        tf.io.gfile.remove(last)
+    require_sound_copy(damage, target)
+    return version
+
+
+def _holds(version: str, model: str, beside: Mapping[str, bytes]) -> bool:
+    """Whether a version holds the model and what belongs beside it; stops at a difference."""
+    names = list(_names(model))
+    return (
+        sorted(_names(version)) == sorted([*names, *beside])
+        and all(
+            _same_bytes(os.path.join(model, name), os.path.join(version, name)) for name in names
+        )
+        and all(_read(os.path.join(version, name)) == content for name, content in beside.items())
+    )
+
+
+def _same_bytes(one: str, other: str) -> bool:
+    return all(first == second for first, second in zip_longest(_pieces(one), _pieces(other)))
 
 
 def find_damage(version: str) -> str:
@@ -163,21 +199,6 @@ def _pieces(path: str) -> Iterator[bytes]:
             yield piece
 
 
-def _copy(source: str, target: str) -> None:
-    """Copies a version's files but the one that makes it a version."""
-    for parent, _, names in tf.io.gfile.walk(source):
-        folder = target + parent.rstrip("/")[len(source) :]
-        tf.io.gfile.makedirs(folder)
-        for name in names:
-            if (parent.rstrip("/"), name) != (source, MODEL_FILE):
-                tf.io.gfile.copy(os.path.join(parent, name), os.path.join(folder, name))
-
-
 def _read(path: str) -> Any:
     with tf.io.gfile.GFile(path, "rb") as file:
         return file.read()
-
-
-def _write(path: str, text: str) -> None:
-    with tf.io.gfile.GFile(path, "w") as file:
-        file.write(text)

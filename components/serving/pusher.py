@@ -40,18 +40,14 @@ from components.serving.assets import QUALITY_FILE
 from components.serving.checked import read_checked, require_checked
 from components.serving.versions import (
     MANIFEST_FILE,
-    MODEL_FILE,
     NOTHING_BESIDE,
     Push,
-    next_version,
     push_version,
-    version_numbers,
 )
 from components.wiring import Artifacts, WiredComponent
 
 VERDICT_FILE = "verdict.json"
 _LOG = logging.getLogger("authorprofile.serving")
-_CHUNK_BYTES = 1 << 20
 
 
 class VersionedPusherExecutor(stock_executor.Executor):
@@ -130,7 +126,7 @@ def beside_model(input_dict: dict[str, list[types.Artifact]]) -> dict[str, bytes
     path = os.path.join(blessings[0].uri, VERDICT_FILE) if blessings else ""
     if not path or not fileio.exists(path):
         return {}
-    quality = measured_quality(json.loads(_read(path)))
+    quality = measured_quality(json.loads(io_utils.read_bytes_file(path)))
     return {QUALITY_FILE: json.dumps(quality, indent=1).encode()}
 
 
@@ -184,65 +180,10 @@ def push_model(model: str, destination: str, beside: Mapping[str, bytes] = NOTHI
         beside: content of further files of the version by path in it.
     """
     if "://" in destination:
-        return _push_to_bucket(model, destination, beside)
+        return bucket.push_version(model, destination, beside)
     if "://" not in model:
         return push_version(Path(model), Path(destination), beside)
     with tempfile.TemporaryDirectory(prefix="push-") as scratch:
         local = os.path.join(scratch, "model")
         io_utils.copy_dir(model, local)
         return push_version(Path(local), Path(destination), beside)
-
-
-def _push_to_bucket(model: str, destination: str, beside: Mapping[str, bytes]) -> Push:
-    """Copies everything, then the file that makes it a version."""
-    fileio.makedirs(destination)
-    numbers = version_numbers(name.rstrip("/") for name in fileio.listdir(destination))
-    versions = {number: os.path.join(destination, str(number)) for number in numbers}
-    whole = [n for n in numbers if fileio.exists(os.path.join(versions[n], MODEL_FILE))]
-    if whole and _holds(versions[whole[-1]], model, beside):
-        return Push(whole[-1], is_new=False)
-    version = next_version(numbers)
-    target = os.path.join(destination, str(version))
-    io_utils.copy_dir(model, target, deny_regex_patterns=[r"/saved_model\.pb$"])
-    for name, content in beside.items():
-        fileio.makedirs(os.path.dirname(os.path.join(target, name)))
-        with fileio.open(os.path.join(target, name), "wb") as file:
-            file.write(content)
-    last = os.path.join(model, MODEL_FILE)
-    bucket.complete_version(
-        target, lambda: io_utils.copy_file(last, os.path.join(target, MODEL_FILE))
-    )
-    return Push(version, is_new=True)
-
-
-def _files(folder: str) -> list[str]:
-    return [
-        os.path.relpath(os.path.join(parent, name), folder)
-        for parent, _, names in fileio.walk(folder)
-        for name in names
-    ]
-
-
-def _holds(version: str, model: str, beside: Mapping[str, bytes]) -> bool:
-    """Whether a version holds the model and what belongs beside it; stops at a difference."""
-    names = _files(model)
-    if sorted(_files(version)) != sorted([*names, *beside]):
-        return False
-    if not all(
-        _same_bytes(os.path.join(model, name), os.path.join(version, name)) for name in names
-    ):
-        return False
-    return all(_read(os.path.join(version, name)) == content for name, content in beside.items())
-
-
-def _read(path: str) -> bytes:
-    with fileio.open(path, "rb") as file:
-        return bytes(file.read())
-
-
-def _same_bytes(one: str, other: str) -> bool:
-    with fileio.open(one, "rb") as first, fileio.open(other, "rb") as second:
-        while chunk := first.read(_CHUNK_BYTES):
-            if chunk != second.read(_CHUNK_BYTES):
-                return False
-        return not second.read(1)

@@ -16,16 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from components.serving.versions import (
-    PARTIAL,
+    NOTHING_BESIDE,
     ROLLBACK_FILE,
+    add_version,
     find_damage,
-    flush,
-    flush_tree,
     locked,
     newest_version,
-    next_version,
     origin,
-    version_numbers,
     whole_versions,
 )
 
@@ -59,42 +56,45 @@ def roll_back(destination: Path, to: int | None = None) -> Rollback:
     if newest_version(destination) is None:
         raise RollbackError(f"A rollback needs a folder of versions; {destination} holds none.")
     with locked(destination):
-        for leftover in destination.glob(f"{PARTIAL}*"):
-            shutil.rmtree(leftover)
-        origins = read_origins(
-            whole_versions(destination), to, functools.partial(origin, destination)
-        )
         model, source = choose_source(
-            origins, to, lambda version: find_damage(destination / str(version))
+            whole_versions(destination),
+            to,
+            functools.partial(origin, destination),
+            lambda version: find_damage(destination / str(version)),
         )
-        version = next_version(version_numbers(os.listdir(destination)))
-        partial = destination / f"{PARTIAL}{version}"
-        shutil.copytree(destination / str(source), partial, copy_function=_link)
-        record = partial / ROLLBACK_FILE
+        folder = destination / str(source)
         # A copy of a copy has it already, as a link; writing to it would change the other one.
-        if not record.exists():
-            record.parent.mkdir(exist_ok=True)
-            record.write_text(json.dumps({"version": model}), encoding="utf-8")
-        flush_tree(partial)
-        partial.rename(destination / str(version))
-        flush(destination)
-        return Rollback(model, version)
+        has_record = (folder / ROLLBACK_FILE).exists()
+        beside = NOTHING_BESIDE if has_record else rollback_record(model)
+        return Rollback(model, add_version(folder, destination, beside, _link))
+
+
+def rollback_record(model: int) -> Mapping[str, bytes]:
+    """What a copy of a version holds beside the model: of which version it is one."""
+    return {ROLLBACK_FILE: json.dumps({"version": model}).encode()}
 
 
 def choose_source(
-    origins: Mapping[int, int], to: int | None, damage: Callable[[int], str]
+    whole: Sequence[int],
+    to: int | None,
+    origin: Callable[[int], int],
+    damage: Callable[[int], str],
 ) -> tuple[int, int]:
     """The model that a rollback takes, and the newest version that holds it undamaged.
 
     Args:
-        origins: of each whole version, the one whose model it holds.
+        whole: versions that hold a model, at least one.
         to: the version asked for; None: the one pushed before that which serves.
+        origin: tells whose model a version holds.
         damage: tells what of a version is damaged, empty: nothing.
 
     Raises:
-        RollbackError: as `choose_rollback`, or no version holds the model undamaged.
+        RollbackError: there is no such version, none before, it serves already, or it is damaged.
+        ValueError: no version is named, and the record of the newest one, before which the model
+            to go back to was pushed, is damaged.
     """
-    model, told = choose_rollback(origins, to), ""
+    origins = _read_origins(whole, to, origin)
+    model, told = _choose_model(origins, to), ""
     for version in sorted((v for v, own in origins.items() if own == model), reverse=True):
         told = damage(version)
         if not told:
@@ -105,15 +105,10 @@ def choose_source(
     )
 
 
-def read_origins(
+def _read_origins(
     whole: Sequence[int], to: int | None, origin: Callable[[int], int]
 ) -> dict[int, int]:
-    """Of each version, the one whose model it holds; one whose record is damaged: itself.
-
-    Raises:
-        ValueError: no version is named, and the record of the newest one, before which the model
-            to go back to was pushed, is damaged.
-    """
+    """Of each version, the one whose model it holds; one whose record is damaged: itself."""
     origins = {}
     for version in whole:
         try:
@@ -125,16 +120,8 @@ def read_origins(
     return origins
 
 
-def choose_rollback(origins: Mapping[int, int], to: int | None) -> int:
-    """The model that a rollback takes, by its own version.
-
-    Args:
-        origins: of each whole version, the one whose model it holds.
-        to: the version asked for; None: the one pushed before that which serves.
-
-    Raises:
-        RollbackError: there is no such version, none before, or it serves already.
-    """
+def _choose_model(origins: Mapping[int, int], to: int | None) -> int:
+    """The model that a rollback takes, by its own version."""
     served = origins[max(origins)]
     if to is None:
         earlier = [own for own in origins.values() if own < served]

@@ -37,7 +37,7 @@ MANIFEST_FILE = "assets.extra/SHA256SUMS"
 # A rollback's record joins a version that is otherwise the same, its list of digests too.
 UNLISTED = (MANIFEST_FILE, ROLLBACK_FILE)
 NOTHING_BESIDE: Mapping[str, bytes] = MappingProxyType({})
-PARTIAL = ".partial-"
+_PARTIAL = ".partial-"
 _LOCK = ".push-lock"
 
 
@@ -210,22 +210,35 @@ def push_version(
         raise FileNotFoundError(f"a model folder must hold {MODEL_FILE}; {model} does not")
     destination.mkdir(parents=True, exist_ok=True)
     with locked(destination):
-        for leftover in destination.glob(f"{PARTIAL}*"):
-            shutil.rmtree(leftover)
         newest = newest_version(destination)
         if newest is not None and _holds(destination / str(newest), model, beside):
             return Push(newest, is_new=False)
-        version = next_version(version_numbers(os.listdir(destination)))
-        partial = destination / f"{PARTIAL}{version}"
-        shutil.copytree(model, partial, copy_function=shutil.copyfile)
-        for name, content in beside.items():
-            (partial / name).parent.mkdir(parents=True, exist_ok=True)
-            (partial / name).write_bytes(content)
-        flush_tree(partial)
-        require_sound_copy(find_damage(partial), str(destination))
-        partial.rename(destination / str(version))
-        flush(destination)
-        return Push(version, is_new=True)
+        return Push(add_version(model, destination, beside, shutil.copyfile), is_new=True)
+
+
+def add_version(
+    model: Path,
+    destination: Path,
+    beside: Mapping[str, bytes],
+    copy: Callable[[str, str], object],
+) -> int:
+    """As `push_version`, whatever the newest version holds; the destination must be `locked`.
+
+    `copy` brings a file to another path.
+    """
+    version = next_version(version_numbers(os.listdir(destination)))
+    partial = destination / f"{_PARTIAL}{version}"
+    shutil.copytree(model, partial, copy_function=copy)
+    for name, content in beside.items():
+        (partial / name).parent.mkdir(parents=True, exist_ok=True)
+        (partial / name).write_bytes(content)
+    # A power cut after the rename finds the version whole too.
+    for path in (*partial.rglob("*"), partial):
+        flush(path)
+    require_sound_copy(find_damage(partial), str(destination))
+    partial.rename(destination / str(version))
+    flush(destination)
+    return version
 
 
 def require_sound_copy(damage: str, destination: str) -> None:
@@ -239,9 +252,14 @@ def require_sound_copy(damage: str, destination: str) -> None:
 
 @contextlib.contextmanager
 def locked(destination: Path) -> Iterator[None]:
-    """Waits for any other push to this destination; the kernel frees the lock of a killed one."""
+    """Waits for any other push to this destination, and deletes what a killed one has left.
+
+    The kernel frees the lock of a killed one.
+    """
     with open(destination / _LOCK, "ab") as lock:
         wait_for_lock(lock)
+        for leftover in destination.glob(f"{_PARTIAL}*"):
+            shutil.rmtree(leftover)
         yield
 
 
@@ -266,10 +284,3 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def flush_tree(folder: Path) -> None:
-    """Brings a tree to the disk, so that a power cut after the rename finds it whole too."""
-    for path in folder.rglob("*"):
-        flush(path)
-    flush(folder)
