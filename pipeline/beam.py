@@ -19,7 +19,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from components.strict import Strict
 
 if TYPE_CHECKING:
     from pipeline.deploy.settings import DeploySettings
@@ -47,11 +49,7 @@ _OPENED = (
 )
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FlinkSettings(_Section):
+class FlinkSettings(Strict):
     """Where Flink is."""
 
     master: str = Field(
@@ -65,7 +63,7 @@ class FlinkSettings(_Section):
     )
 
 
-class SparkSettings(_Section):
+class SparkSettings(Strict):
     """Where Spark is."""
 
     master: str = Field(
@@ -75,7 +73,7 @@ class SparkSettings(_Section):
     )
 
 
-class DataflowSettings(_Section):
+class DataflowSettings(Strict):
     """How large Dataflow may grow; project, region, buckets and package are in `deploy`."""
 
     maximum_workers: int = Field(0, ge=0, description="machines at the most; 0: Dataflow's limit")
@@ -83,7 +81,7 @@ class DataflowSettings(_Section):
     disk_gb: int = Field(0, ge=0, description="disk of each machine; 0: Dataflow's choice")
 
 
-class BeamSettings(_Section):
+class BeamSettings(Strict):
     """How the data stages run."""
 
     runner: Runner = Field(

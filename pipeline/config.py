@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from components.features.settings import TextSettings, ValidationSettings
 from components.field_errors import describe_errors, keys_of_kind
@@ -23,6 +23,7 @@ from components.ingest.settings import IngestSettings
 from components.judging.settings import JudgingSettings
 from components.report.settings import CardSettings
 from components.retraining.settings import RetrainingSettings
+from components.strict import Strict
 from components.training.searched import SETTINGS as SEARCHED
 from components.training.searched import check_space, set_by_hand, without_set
 from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
@@ -44,18 +45,14 @@ class ConfigError(ValueError):
     """The configuration is wrong; the message names the key, what came and what is allowed."""
 
 
-class SqliteMetadata(BaseModel):
+class SqliteMetadata(Strict):
     """The metadata store as one file in the run's folder."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["sqlite"] = Field("sqlite", description="kind of the metadata store")
 
 
-class ServerMetadata(BaseModel):
+class ServerMetadata(Strict):
     """The metadata store on a database server."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["mysql", "postgresql"] = Field(description="kind of the metadata store")
     host: str = Field("localhost", description="server's host")
@@ -72,10 +69,8 @@ class ServerMetadata(BaseModel):
     )
 
 
-class Config(BaseModel):
+class Config(Strict):
     """Everything a run can be told."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(
         "authorprofile",

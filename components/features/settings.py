@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from components.strict import Strict
 
 
-class TextSettings(BaseModel):
+class TextSettings(Strict):
     """How text becomes token ids."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_tokens: int = Field(
         1500, ge=1, description="longest token sequence of an author; the rest is cut off"
@@ -25,10 +25,8 @@ class TextSettings(BaseModel):
     )
 
 
-class ValidationSettings(BaseModel):
+class ValidationSettings(Strict):
     """Bounds that stop a run before training."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     maximum_label_drift: float = Field(
         0.3,

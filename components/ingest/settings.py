@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.label_values import Compared, compare_as, is_code, spell
+from components.strict import Strict
 from components.time_zones import find_zone
 
 UNKNOWN = (
@@ -20,10 +21,8 @@ UNKNOWN = (
 """How pandas, R, SQL, Excel, Stata and people write that a value is unknown; it always counts."""
 
 
-class SplitSettings(BaseModel):
+class SplitSettings(Strict):
     """Shares of the authors in each split; an author's split follows from its id alone."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     train: float = Field(0.8, gt=0, lt=1, description="share of authors that fits the network")
     eval: float = Field(0.1, gt=0, lt=1, description="share that stops training and selects")
@@ -37,10 +36,8 @@ class SplitSettings(BaseModel):
         return self
 
 
-class SpanWindow(BaseModel):
+class SpanWindow(Strict):
     """Which spans are read where a pattern has `{SPAN}` or `{YYYY}{MM}{DD}`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     last: int | None = Field(
         None, ge=1, description="number of spans, the newest last; by default 1, with `since` all"
@@ -57,10 +54,8 @@ class SpanWindow(BaseModel):
         return self.last == 1 or (self.last is None and self.since is None)
 
 
-class IngestSettings(BaseModel):
+class IngestSettings(Strict):
     """How files are read, and bounds of the join."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     maximum_set_aside_share: float = Field(
         0.05,

@@ -10,22 +10,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from components.heads.declared import HEADS, known_kind
 from components.heads.metrics import format_estimate, format_number
 from components.judging.bootstrap import MINIMUM_LABELS
 from components.judging.settings import JudgingSettings
+from components.strict import Strict
 
 VERDICT_FILE = "verdict.json"
 _ROUNDING = 1e-9
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Estimate(_Record):
+class Estimate(Strict):
     """A score with its interval; None where the authors at hand cannot tell."""
 
     value: float | None
@@ -33,7 +30,7 @@ class Estimate(_Record):
     upper: float | None = None
 
 
-class HeadResult(_Record):
+class HeadResult(Strict):
     """What a head reached on some authors, and what the best constant predictor would have."""
 
     name: str
@@ -45,7 +42,7 @@ class HeadResult(_Record):
     skill: Estimate = Field(description="1 - loss / loss of the best constant predictor")
 
 
-class Comparison(_Record):
+class Comparison(Strict):
     """A head beside the same head of the model in service, on the same authors."""
 
     baseline_skill: Estimate | None = None
@@ -71,7 +68,7 @@ class HeadVerdict(HeadResult):
     reason: str = Field(description="in plain words; where it falls short, by how much")
 
 
-class SliceResult(_Record):
+class SliceResult(Strict):
     """Every head's result on the authors who share a value; read by people, it blocks nothing.
 
     Constants are the slice's own: inside one age band hardly any age head beats the band's mean,
@@ -84,7 +81,7 @@ class SliceResult(_Record):
     results: list[HeadResult]
 
 
-class Baseline(_Record):
+class Baseline(Strict):
     """The model in service that the candidate was compared with."""
 
     uri: str
@@ -92,7 +89,7 @@ class Baseline(_Record):
     left_out: str = Field("", description="why no head of it could be compared; else empty")
 
 
-class Verdict(_Record):
+class Verdict(Strict):
     """The judgement of one model."""
 
     blessed: bool

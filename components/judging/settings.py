@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from components.strict import Strict
 
 
-class JudgingSettings(BaseModel):
+class JudgingSettings(Strict):
     """When a head is good enough for service."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     confidence: float = Field(0.95, gt=0.5, lt=1, description="level of the intervals")
     minimum_skill: float = Field(

@@ -11,18 +11,17 @@ import json
 import math
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from components.report.settings import CardSettings
+from components.strict import Strict
 
 RECORD_FILE, PAGE_FILE, CARD_FILE = "report.json", "report.html", "model_card.md"
 Json = dict[str, Any]
 
 
-class RunRecord(BaseModel):
+class RunRecord(Strict):
     """One run."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     heads: list[Json] = Field(description="declarations of the heads, in their order")
     failure: Json = Field(

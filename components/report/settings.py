@@ -5,13 +5,13 @@ Read by `pipeline.config` as the section `card`, and by the executor, as JSON.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from components.strict import Strict
 
 
-class CardSettings(BaseModel):
+class CardSettings(Strict):
     """Statements of the model card; an empty one is shown as not stated."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     title: str = Field("Author profile", description="name of the model, for people to read")
     contact: str = Field("", description="who answers for the model")

@@ -25,19 +25,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from components.heads.names import EARLIER_KNOWN_LOSS, KNOWN_LOSS
 from components.retraining.settings import RetrainingSettings
+from components.strict import Strict
 
 SECONDS_A_DAY = 86_400
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Reason(_Record):
+class Reason(Strict):
     """One reason to train."""
 
     kind: Literal[
@@ -47,7 +44,7 @@ class Reason(_Record):
     figures: dict[str, float] = Field(default_factory=dict)
 
 
-class Search(_Record):
+class Search(Strict):
     """Whether loss weights and settings are searched anew."""
 
     again: bool
@@ -56,14 +53,14 @@ class Search(_Record):
     figures: dict[str, float] = Field(default_factory=dict)
 
 
-class Start(_Record):
+class Start(Strict):
     """What the network's weights start from."""
 
     warm_start_from: str = ""
     why: str
 
 
-class Decision(_Record):
+class Decision(Strict):
     """What was decided, why, and what became of it."""
 
     decided: datetime

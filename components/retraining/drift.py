@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 import tensorflow_data_validation as tfdv
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from tensorflow_metadata.proto.v0 import statistics_pb2
 
 from components.features.schema import build_schema
@@ -20,16 +20,15 @@ from components.features.settings import ValidationSettings
 from components.features.validation import find_anomalies
 from components.heads.declared import Heads
 from components.ingest.summary import JoinSummary
+from components.strict import Strict
 
 STATISTICS_FILE = "FeatureStats.pb"
 MEASURED_SPLIT = "train"
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
 
 
-class HeadChange(BaseModel):
+class HeadChange(Strict):
     """One head, now beside then."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     distance: float | None = Field(description="of the labels; None where too few are known")
     labels_now: int

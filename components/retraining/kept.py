@@ -23,7 +23,7 @@ from datetime import datetime
 from typing import Any
 
 import apache_beam as beam
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
@@ -38,15 +38,14 @@ from components.retraining.look import LOOK_FILE, SpanView, look_at_span, span_f
 from components.retraining.planning import History, Setup, choose_runs
 from components.serving.bucket import numbered
 from components.serving.versions import next_version
+from components.strict import Strict
 from components.training.warm_start import FOLDER, WEIGHTS_FILE
 
 RUN_FILE, TRAINING_FILE, CHOICE_FILE = "run.json", "training.json", "best_hyperparameters.txt"
 
 
-class RunRecord(BaseModel):
+class RunRecord(Strict):
     """What is known of a run that ended."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     spans: list[int] = Field(description="that it was trained on, ascending")
     fingerprint: str = Field(description="of its files")

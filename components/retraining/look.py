@@ -17,7 +17,7 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 import tensorflow_data_validation as tfdv
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
@@ -42,6 +42,7 @@ from components.retraining.drift import (
     Statistics,
     load_statistics,
 )
+from components.strict import Strict
 from components.wiring import Artifacts, WiredComponent
 
 LOOK_FILE = "look.json"
@@ -56,10 +57,8 @@ class SpanFacts(Artifact):
     PROPERTIES = {"span": Property(type=PropertyType.INT)}
 
 
-class Look(BaseModel):
+class Look(Strict):
     """Whether a span can be used."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     span: int
     fault: str = Field("", description="why it cannot be used; empty: it can")

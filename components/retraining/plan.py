@@ -10,18 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from components.ingest.settings import IngestSettings
 from components.retraining.decision import Decision
+from components.strict import Strict
 
 PLAN = "plan"
 
 
-class Plan(BaseModel):
+class Plan(Strict):
     """What differs from a run that was asked for; nothing by default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     until: int | None = Field(None, description="newest span that is read")
     leave_out: list[int] = Field(default_factory=list, description="spans that cannot be used")

@@ -24,7 +24,6 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
 from tfx.types import artifact_utils, standard_artifacts
@@ -41,6 +40,7 @@ from components.retraining.planning import make_decision
 from components.retraining.record import DECISION_FILE, RetrainingDecision
 from components.retraining.settings import TRAIN_ANEW, TRAIN_WHEN_DUE, TRAINS, RetrainingSettings
 from components.serving.bucket import served_version
+from components.strict import Strict
 from components.wiring import Artifacts, WiredComponent
 
 DUE, YES, NO = "due", "yes", "no"
@@ -51,10 +51,8 @@ class BlockedError(ValueError):
     """The newest span cannot be used; the message says why."""
 
 
-class PlannerSetup(BaseModel):
+class PlannerSetup(Strict):
     """What a retraining is asked for, as a `planning.Setup` that travels as JSON."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     posts: list[str]
     labels: list[str]

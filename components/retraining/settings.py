@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from components.strict import Strict
 
 Train = Literal["anew", "when_due", "forced", "search"]
 TRAINS: tuple[Train, ...] = get_args(Train)
@@ -12,10 +14,8 @@ TRAIN_ANEW: Train = "anew"
 TRAIN_WHEN_DUE: Train = "when_due"
 
 
-class RetrainingSettings(BaseModel):
+class RetrainingSettings(Strict):
     """When `authorprofile retrain` trains, and with what."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     minimum_new_spans: int = Field(
         1, ge=1, description="sound spans not yet trained on that are a reason to train"

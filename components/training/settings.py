@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from components.strict import Strict
 
 MINIMUM_TOKENS, WINDOW_TOKENS = 269, 300
 """The least that the trunk can read, and what it reads at once of longer authors."""
 NetworkKind = Literal["words", "wide", "reference"]
 
 
-class NetworkSettings(BaseModel):
+class NetworkSettings(Strict):
     """The network; `kind: reference` at these widths has exactly 14,146,316 parameters."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: NetworkKind = Field(
         "words",
@@ -68,10 +68,8 @@ FEWEST_STEPS = 400
 half of that on average over a training; a penalty of 0.1 leaves weights of some 10."""
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Strict):
     """One training."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     epochs: int | None = Field(
         None,
@@ -162,10 +160,8 @@ def passes_of(steps: int) -> int:
     return max(PASSES, math.ceil(FEWEST_STEPS / steps))
 
 
-class FloatRange(BaseModel):
+class FloatRange(Strict):
     """A searched number, sampled on a log scale."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     minimum: float = Field(gt=0, description="smallest value tried")
     maximum: float = Field(gt=0, description="largest value tried")
@@ -177,10 +173,8 @@ class FloatRange(BaseModel):
         return self
 
 
-class SearchSpace(BaseModel):
+class SearchSpace(Strict):
     """What the Tuner may choose; a setting that is set itself is not searched (`searched`)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     loss_weight: FloatRange | None = Field(
         FloatRange(minimum=0.1, maximum=10.0),
@@ -211,10 +205,8 @@ class SearchSpace(BaseModel):
     )
 
 
-class TunerSettings(BaseModel):
+class TunerSettings(Strict):
     """One search."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     algorithm: Literal["random", "bayesian", "hyperband"] = Field(
         "bayesian", description="how the next trial is chosen"

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from components.retraining.settings import TRAIN_ANEW, Train
+from components.strict import Strict
 
 Target = Literal["kubeflow", "vertex"]
 TARGETS: tuple[Target, ...] = ("kubeflow", "vertex")
@@ -18,11 +19,7 @@ SUFFIXES: dict[Target, str] = {"kubeflow": ".yaml", "vertex": ".json"}  # of a s
 NEWEST_SPAN = -1
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class MachineSettings(_Section):
+class MachineSettings(Strict):
     """What one step's container may use."""
 
     cpu: float = Field(0, ge=0, description="cores at the most; 0: the platform's default")
@@ -35,7 +32,7 @@ class MachineSettings(_Section):
     accelerators: int = Field(1, ge=1, description="how many, where a kind is named")
 
 
-class CloudBeamSettings(_Section):
+class CloudBeamSettings(Strict):
     """How the data stages run in the cloud."""
 
     runner: Literal["direct", "dataflow"] = Field(
@@ -51,14 +48,14 @@ class CloudBeamSettings(_Section):
     )
 
 
-class VolumeSettings(_Section):
+class VolumeSettings(Strict):
     """A volume claim that every step on Kubeflow and the model server mount."""
 
     claim: str = Field("", description="name of the PersistentVolumeClaim; empty: none")
     path: str = Field("/data", pattern=r"^/.+", description="where it is mounted")
 
 
-class ServingSettings(_Section):
+class ServingSettings(Strict):
     """The KServe InferenceService that reads what is pushed."""
 
     service: str = Field(
@@ -82,7 +79,7 @@ class ServingSettings(_Section):
         return self
 
 
-class KubeflowSettings(_Section):
+class KubeflowSettings(Strict):
     """Kubeflow Pipelines: where its API is, and what is particular to a cluster."""
 
     host: str = Field("", description="address of the API, such as https://kubeflow.example.org")
@@ -103,7 +100,7 @@ class KubeflowSettings(_Section):
     )
 
 
-class JobSettings(_Section):
+class JobSettings(Strict):
     """A Vertex AI custom job that does a step's work in place of the step's container."""
 
     machine: str = Field("", description="machine type, such as n1-standard-8; empty: no job")
@@ -131,7 +128,7 @@ class SearchJobSettings(JobSettings):
     parallel_trials: int = Field(1, ge=1, description="machines that try candidates side by side")
 
 
-class EndpointSettings(_Section):
+class EndpointSettings(Strict):
     """A Vertex AI endpoint that answers with each pushed model, beside the bucket of versions."""
 
     display_name: str = Field("", description="the endpoint's; empty: none, the bucket alone")
@@ -144,7 +141,7 @@ class EndpointSettings(_Section):
     maximum_replicas: int = Field(1, ge=1, description="servers at the most")
 
 
-class VertexSettings(_Section):
+class VertexSettings(Strict):
     """Vertex AI Pipelines."""
 
     project: str = Field("", description="Google Cloud project")
@@ -164,7 +161,7 @@ class VertexSettings(_Section):
     )
 
 
-class DeploySettings(_Section):
+class DeploySettings(Strict):
     """Where and how the pipeline runs on Kubeflow or Vertex AI."""
 
     image: str = Field(

@@ -21,10 +21,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from components.field_errors import describe_first
 from components.locks import wait_for_lock
+from components.strict import Strict
 
 NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,62}$"
 LOGS_KEPT = 30
@@ -34,11 +35,7 @@ class JobError(ValueError):
     """A schedule's file cannot be used; the message names it and says why."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Definition(_Record):
+class Definition(Strict):
     """What runs when. Two schedules that are equal in this do the same."""
 
     name: str = Field(pattern=NAME)
@@ -49,7 +46,7 @@ class Definition(_Record):
     out: str = Field(description="run's folder: one run at a time")
 
 
-class LastRun(_Record):
+class LastRun(Strict):
     """The last run of a schedule; `running` that is not, was cut off by a crash."""
 
     state: Literal["running", "interrupted", "ended"]
@@ -62,7 +59,7 @@ class LastRun(_Record):
     outcome: str = Field("", description="last line that the run wrote")
 
 
-class Job(_Record):
+class Job(Strict):
     """A schedule and how it stands. What was due until `considered` has been dealt with."""
 
     definition: Definition

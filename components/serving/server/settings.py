@@ -10,18 +10,17 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from components.heads.served import Abstention
+from components.strict import Strict
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 
 
-class ServerSettings(BaseModel):
+class ServerSettings(Strict):
     """Settings of one server; a wrong value is an error that names it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: Path = Field(description="folder of served versions, which is watched, or one version")
     name: str = Field(
