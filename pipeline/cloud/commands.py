@@ -1,4 +1,4 @@
-"""The command that submits the pipeline to Kubeflow or Vertex AI; `pipeline.cli` adds it.
+"""The command that submits the pipeline to Kubeflow or Vertex AI.
 
 Imports neither TensorFlow nor TFX nor a client library until the command needs them.
 """

@@ -1,9 +1,8 @@
 """When a schedule starts runs: the five fields of cron and a time zone, for both platforms.
 
-Enters: what a person wrote. Leaves: a `Cron`, which each platform gets in its own dialect, numbers
-alone. Where both a day of the month and a day of the week are given, it is not published what
-Vertex AI makes of it; that is refused, and so are steps after a single number, which Kubeflow takes
-for a range to the end.
+Where both a day of the month and a day of the week are given, it is not published what Vertex AI
+makes of it; that is refused, and so are steps after a single number, which Kubeflow takes for a
+range to the end.
 """
 
 from __future__ import annotations

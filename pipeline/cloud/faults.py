@@ -1,8 +1,4 @@
-"""What a platform's refusal means to a person: the rule, what came, what to do, in one line.
-
-Enters: the status of HTTP and the platform's own words. Leaves: a `ConfigError` where the request
-or its settings are at fault, else a `PlatformError`.
-"""
+"""What a platform's refusal means to a person: the rule, what came, what to do, in one line."""
 
 from __future__ import annotations
 

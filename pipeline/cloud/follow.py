@@ -1,8 +1,4 @@
-"""A run, followed on the terminal until it ends.
-
-Enters: a target and a run that it began. Leaves: a line for every step that began or ended, and the
-run as it ended.
-"""
+"""A run, followed on the terminal until it ends."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Runs on Kubeflow Pipelines, through its own client.
-
-Enters: a PipelineSpec as `authorprofile compile --target kubeflow` writes it, and where the API is.
-Leaves: runs, and what the API tells of them.
-"""
+"""Runs on Kubeflow Pipelines, through its own client."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The client of Kubeflow Pipelines, made patient with a busy API and brief about its refusals.
 
-Enters: where the API is. Leaves: a `kfp.Client` whose calls have timeouts and whose refused calls
-are repeated by urllib3 for a bounded time; its errors as one-line `ConfigError` or `PlatformError`.
+Its calls have timeouts, and refused ones are repeated by urllib3 for a bounded time; its errors
+come as one-line `ConfigError` or `PlatformError`.
 """
 
 from __future__ import annotations

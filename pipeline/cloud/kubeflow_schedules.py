@@ -1,7 +1,4 @@
-"""Recurring runs of Kubeflow Pipelines, for `pipeline.cloud.schedules`.
-
-Enters: definitions, and a connected target. Leaves: recurring runs whose description holds the
-digest of their definition.
+"""Recurring runs of Kubeflow Pipelines, whose description holds the digest of their definition.
 
 Kubeflow reads cron with seconds first and has no time zone a schedule: the whole install has one
 (CRON_SCHEDULE_TIMEZONE, UTC unless set), and a schedule in another is refused. Of runs missed while

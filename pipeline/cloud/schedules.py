@@ -1,8 +1,4 @@
-"""Schedules of a platform, by name: what both platforms share.
-
-Enters: commands of a person, and what a `Platform` can do. Leaves: exactly one schedule of a name,
-as `pipeline.cloud.replacing` has it.
-"""
+"""Schedules of a platform, by name: what both platforms share."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What `authorprofile schedule` does with `--target kubeflow` and `--target vertex`.
-
-Enters: what the command line says. Leaves: schedules on the platform, and lines and a table for
-people.
-"""
+"""What `authorprofile schedule` does with `--target kubeflow` and `--target vertex`."""
 
 from __future__ import annotations
 

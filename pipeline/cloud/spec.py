@@ -1,9 +1,4 @@
-"""A compiled spec, read from its file and checked before a platform sees it.
-
-Enters: the PipelineJob JSON for Vertex AI or the PipelineSpec YAML for Kubeflow, as
-`authorprofile compile` writes them, and runtime parameters. Leaves: a `CompiledSpec` whose
-parameters fit.
-"""
+"""A compiled spec, read from its file and checked before a platform sees it."""
 
 from __future__ import annotations
 

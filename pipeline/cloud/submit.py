@@ -1,8 +1,4 @@
-"""What `authorprofile submit` does: checks, begins a run, follows it.
-
-Enters: a configuration, a compiled spec, parameters. Leaves: a run on Kubeflow or Vertex AI, its
-link on the terminal, the exit code of its outcome.
-"""
+"""What `authorprofile submit` does: checks, begins a run, follows it."""
 
 from __future__ import annotations
 

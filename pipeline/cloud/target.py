@@ -1,7 +1,6 @@
 """What every platform that runs the pipeline offers: runs, and schedules that start them.
 
-Enters: a compiled spec and its runtime parameters. Leaves: runs and schedules as the platform tells
-them. Imports no cloud library before it connects.
+Imports no cloud library before it connects.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Runs on Vertex AI Pipelines, through its own client.
-
-Enters: a PipelineJob as `authorprofile compile --target vertex` writes it, and project, region and
-bucket. Leaves: runs, and what the API tells of them.
-"""
+"""Runs on Vertex AI Pipelines, through its own client."""
 
 from __future__ import annotations
 

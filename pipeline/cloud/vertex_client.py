@@ -1,8 +1,7 @@
 """The clients of Vertex AI, made patient with a busy API and brief about its refusals.
 
-Enters: project, region, bucket. Leaves: `google-cloud-aiplatform`'s pipeline and schedule services,
-whose calls are repeated by google-api-core for a bounded time; their errors as one-line
-`ConfigError` or `PlatformError`.
+Calls of `google-cloud-aiplatform`'s pipeline and schedule services are repeated by google-api-core
+for a bounded time; their errors come as one-line `ConfigError` or `PlatformError`.
 
 The services are taken in place of `aiplatform.PipelineJob`, which makes a missing bucket, swallows
 the fault if it cannot, keeps one project a process and has no retries. REST in place of gRPC: it

@@ -1,7 +1,4 @@
-"""Schedules of Vertex AI, for `pipeline.cloud.schedules`.
-
-Enters: definitions, and a connected target. Leaves: schedules whose jobs' labels hold the digest of
-their definition.
+"""Schedules of Vertex AI, whose jobs' labels hold the digest of their definition.
 
 A new schedule of Vertex AI is active at once, and one can be created paused only by way of a first
 time in the future: while a replacement is under way the new one starts nothing for five minutes,

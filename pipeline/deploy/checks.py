@@ -1,7 +1,6 @@
 """What a target needs of the configuration, checked before anything is made.
 
-Enters: a `Config`, a target. Leaves: faults in plain words, none where all is well: the compiler
-refuses to compile with one, `doctor` lists them. Imports neither TFX nor a client library.
+Imports neither TFX nor a client library.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ def find_faults(config: Config, target: Target) -> Iterator[Fault]:
     yield from _place_faults(config, target)
     yield from _machine_faults(config, target)
     if target == "vertex":
-        yield from _vertex_faults(config)
+        yield from _region_faults(config, "must be known")
     yield from form_faults(config, target)
     if config.deployed_beam.runner == "dataflow":
         yield from _dataflow_faults(config)
@@ -182,21 +181,14 @@ def _machine_faults(config: Config, target: Target) -> Iterator[Fault]:
             )
 
 
-def _vertex_faults(config: Config) -> Iterator[Fault]:
-    vertex = config.deploy.vertex
+def _region_faults(config: Config, rule: str) -> Iterator[Fault]:
     for key in ("project", "region"):
-        if not getattr(vertex, key):
-            yield Fault(f"deploy.vertex.{key}: must be known", "nothing", "Set it.")
+        if not getattr(config.deploy.vertex, key):
+            yield Fault(f"deploy.vertex.{key}: {rule}", "nothing", "Set it.")
 
 
 def _dataflow_faults(config: Config) -> Iterator[Fault]:
-    vertex = config.deploy.vertex
-    for key, value in (
-        ("deploy.vertex.project", vertex.project),
-        ("deploy.vertex.region", vertex.region),
-    ):
-        if not value:
-            yield Fault(f"{key}: Dataflow needs it", "nothing", "Set it.")
+    yield from _region_faults(config, "Dataflow needs it")
     if not config.deploy.beam_temp.startswith(_BUCKET):
         yield Fault(
             "deploy.beam.temp: Dataflow keeps its files in a bucket, gs://...",

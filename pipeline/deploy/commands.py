@@ -1,4 +1,4 @@
-"""The commands that take the pipeline to Kubeflow or Vertex AI; `pipeline.cli` adds them.
+"""The commands that take the pipeline to Kubeflow or Vertex AI.
 
 Exit codes: 0 done, 1 failed or a fault found, 2 wrong usage or configuration. Imports neither
 TensorFlow nor TFX nor a client library until a command needs them.

@@ -1,8 +1,5 @@
 """Compiles the pipeline for Kubeflow Pipelines or Vertex AI, by TFX's `KubeflowV2DagRunner`.
 
-Enters: a `Config`, a target. Leaves: the compiled job, the same for the same configuration, which
-`specification` writes. Called by `commands`, `doctor` and `rehearsal`.
-
 What TFX leaves out is added here: defaults and descriptions of the runtime parameters, the
 condition under which a retraining runs at all, machines of the ExampleGen, steps that must never
 come from the cache, volumes, and the driver of this package's ExampleGen. On Kubeflow a step starts
@@ -75,7 +72,7 @@ def compile_pipeline(config: Config, target: Target) -> dict[str, Any]:
     )
     job: dict[str, Any] = runner.run(pipeline, write_out=False)
     specification = job["pipelineSpec"]
-    _describe(specification, config)
+    specification["pipelineInfo"] |= {"description": made_by(), "displayName": config.name}
     _declare_defaults(specification, config)
     _set_conditions(specification)
     _set_cache(specification, target)
@@ -86,11 +83,6 @@ def compile_pipeline(config: Config, target: Target) -> dict[str, Any]:
         if config.deploy.root:
             specification["defaultPipelineRoot"] = config.deploy.root
     return job
-
-
-def _describe(specification: dict[str, Any], config: Config) -> None:
-    specification["pipelineInfo"]["description"] = made_by()
-    specification["pipelineInfo"]["displayName"] = config.name
 
 
 def _declare_defaults(specification: dict[str, Any], config: Config) -> None:

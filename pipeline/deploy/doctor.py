@@ -1,15 +1,11 @@
-"""What would fail after a submission, looked for before it.
-
-Enters: a `Config`, a target. Leaves: findings, in the order in which they would bite. Changes
-nothing and submits nothing. Called by `commands`; each check is a function of its own.
-"""
+"""What would fail after a submission, looked for before it; changes and submits nothing."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +14,11 @@ from pipeline.config import Config, ConfigError
 from pipeline.deploy.checks import find_faults
 from pipeline.deploy.data_checks import check_input, check_records
 from pipeline.deploy.faults import SpecificationError
-from pipeline.deploy.findings import Finding
+from pipeline.deploy.findings import Finding, judged
 from pipeline.deploy.fingerprint import DIGITS, fingerprint, source_folder
+from pipeline.deploy.installed import check_package, check_versions, dotted_paths
 from pipeline.deploy.settings import Target
+from pipeline.deploy.specification import parse
 
 TIMEOUT_SECONDS = 10
 LABEL = "authorprofile.fingerprint"
@@ -35,7 +33,7 @@ TFX_COMPONENTS = ("StatisticsGen", "Transform", "Tuner", "Trainer", "Pusher")
 
 
 def examine(config: Config, target: Target | None, specification: Path | None) -> Iterator[Finding]:
-    """Every check, one after the other.
+    """Every check, in the order in which faults would bite.
 
     Args:
         config: to be compiled.
@@ -55,12 +53,17 @@ def examine(config: Config, target: Target | None, specification: Path | None) -
         if not faults:
             yield Finding("configuration", "ok", f"complete for {target}")
         if not faults and compiled is None:
-            compiled, finding = _compile(config, target)
-            yield from [finding] if finding else []
+            from pipeline.deploy.compiler import compile_pipeline
+
+            try:
+                compiled = compile_pipeline(config, target)
+            except ConfigError as error:
+                yield Finding("the pipeline compiles", "fault", str(error), "Correct it.")
         if compiled is not None:
             yield from check_specification(compiled, target)
     yield from check_components()
-    yield from _check_package(compiled, folder)
+    yield from check_package(dotted_paths(compiled["pipelineSpec"]) if compiled else [], folder)
+    yield from check_versions(folder)
     yield from check_image(config.deploy.image, folder)
     yield from check_input(config, target)
     yield from check_records(config)
@@ -75,12 +78,12 @@ def check_components() -> Iterator[Finding]:
     from tfx import v1 as tfx
 
     gone = [name for name in TFX_COMPONENTS if getattr(tfx.components, name, None) is None]
-    check = "every component is there"
-    if gone:
-        remedy = "Install anew: `make clean environment`."
-        yield Finding(check, "fault", f"TFX could not import {', '.join(gone)}", remedy)
-    else:
-        yield Finding(check, "ok", f"{', '.join(TFX_COMPONENTS)}, and this package's own")
+    yield judged(
+        "every component is there",
+        f"TFX could not import {', '.join(gone)}" if gone else "",
+        f"{', '.join(TFX_COMPONENTS)}, and this package's own",
+        "Install anew: `make clean environment`.",
+    )
 
 
 def check_specification(job: dict[str, Any], target: Target) -> Iterator[Finding]:
@@ -189,14 +192,10 @@ def check_out(out: str) -> Finding:
 
 def check_credentials(config: Config, target: Target) -> Iterator[Finding]:
     """There are credentials in the platform's usual places; their rights only it knows."""
-    checks: dict[Target, Callable[[Config], Iterator[Finding]]] = {
-        "vertex": _google_credentials,
-        "kubeflow": _kubeflow_access,
-    }
-    yield from checks[target](config)
+    yield _google_credentials() if target == "vertex" else _kubeflow_access(config)
 
 
-def _google_credentials(config: Config) -> Iterator[Finding]:
+def _google_credentials() -> Finding:
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError
 
@@ -205,13 +204,12 @@ def _google_credentials(config: Config) -> Iterator[Finding]:
         credentials, project = google.auth.default()
     except DefaultCredentialsError as error:
         remedy = "`gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS."
-        yield Finding(check, "fault", str(error).partition(". ")[0], remedy)
-        return
+        return Finding(check, "fault", str(error).partition(". ")[0], remedy)
     account = getattr(credentials, "service_account_email", "") or type(credentials).__name__
-    yield Finding(check, "ok", f"{account}, project {project or 'unknown'}")
+    return Finding(check, "ok", f"{account}, project {project or 'unknown'}")
 
 
-def _kubeflow_access(config: Config) -> Iterator[Finding]:
+def _kubeflow_access(config: Config) -> Finding:
     """Connects as a submission does: from the settings, the environment, or kubectl's."""
     from pipeline.cloud.kubeflow import KubeflowTarget
     from pipeline.cloud.target import PlatformError
@@ -221,32 +219,12 @@ def _kubeflow_access(config: Config) -> Iterator[Finding]:
         target = KubeflowTarget(config.deploy)
     except (ConfigError, PlatformError) as error:
         remedy = "Correct it, or forward the port: `kubectl port-forward`."
-        yield Finding(check, "fault", str(error), remedy)
-        return
-    yield Finding(check, "ok", f"{target.address} does, and takes these credentials")
+        return Finding(check, "fault", str(error), remedy)
+    return Finding(check, "ok", f"{target.address} does, and takes these credentials")
 
 
 def _read(path: Path) -> dict[str, Any]:
-    from pipeline.deploy.specification import parse
-
     try:
         return parse(path.read_bytes())
     except OSError as error:
         raise SpecificationError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _compile(config: Config, target: Target) -> tuple[dict[str, Any] | None, Finding | None]:
-    from pipeline.deploy.compiler import compile_pipeline
-
-    try:
-        return compile_pipeline(config, target), None
-    except ConfigError as error:
-        return None, Finding("the pipeline compiles", "fault", str(error), "Correct it.")
-
-
-def _check_package(compiled: dict[str, Any] | None, folder: Path) -> Iterator[Finding]:
-    from pipeline.deploy.installed import check_package, check_versions, dotted_paths
-
-    paths = dotted_paths(compiled["pipelineSpec"]) if compiled else []
-    yield from check_package(paths, folder)
-    yield from check_versions(folder)

@@ -1,7 +1,4 @@
-"""Writes a command's files all together or not at all.
-
-Enters: content by path. Leaves: the files; where one cannot be written, none is changed.
-"""
+"""Writes a command's files all together or not at all."""
 
 from __future__ import annotations
 

@@ -31,6 +31,13 @@ class Finding:
     remedy: str = ""
 
 
+def judged(check: str, fault: str, otherwise: str, remedy: str) -> Finding:
+    """The finding of a check: a fault where there is one, else ok with what was found."""
+    if fault:
+        return Finding(check, "fault", fault, remedy)
+    return Finding(check, "ok", otherwise)
+
+
 def show(findings: Iterable[Finding], console: Terminal, title: str) -> None:
     """Prints the list as a table."""
     columns = ("check", "", "found", "to do")

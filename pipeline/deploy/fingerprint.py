@@ -1,9 +1,7 @@
 """One short number of what an image is made of: this package's files and the locked versions.
 
-Enters: the folder that holds setup.py, `components`, `pipeline` and `environment`: a clone, or
-/opt/authorprofile in the image. Leaves: the same number in both where they agree. An image whose
-tag is the number says by its name what is in it, and `doctor` needs no registry to compare. Called
-by `commands` and `doctor`.
+A clone and /opt/authorprofile in the image have the same number where they agree. An image whose
+tag is the number says by its name what is in it, and `doctor` needs no registry to compare.
 """
 
 from __future__ import annotations

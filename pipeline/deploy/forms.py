@@ -1,8 +1,7 @@
 """The form that a platform's published rules give to names, labels and addresses.
 
-Enters: a `Config`, a target. Leaves: a fault for each value that the platform would refuse whoever
-asks. What only the platform knows, such as whether a project is there, is not asked here, and
-nothing is said of an empty value. Imports neither TFX nor a client library.
+What only the platform knows, such as whether a project is there, is not asked here, and nothing is
+said of an empty value. Imports neither TFX nor a client library.
 
 | value | source |
 |---|---|

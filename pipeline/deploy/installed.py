@@ -1,9 +1,8 @@
 """Whether this package, as a worker or image installs it, has what the compiled steps name.
 
-Enters: the paths that a compiled specification names. Leaves: findings. Builds the wheel from
-setup.py, in a folder that goes again, and imports each dotted path from that wheel alone in a fresh
-process: a module that lies in the clone and is not packaged is found here, not on a worker. Called
-by `doctor`.
+Builds the wheel from setup.py, in a folder that goes again, and imports each dotted path from that
+wheel alone in a fresh process: a module that lies in the clone and is not packaged is found here,
+not on a worker.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from pipeline.deploy.findings import Finding
+from pipeline.deploy.findings import Finding, judged
 from pipeline.deploy.fingerprint import LOCK
 
 _IMPORT = """
@@ -57,7 +56,7 @@ def check_package(paths: Sequence[str], folder: Path) -> Iterator[Finding]:
             yield Finding("setup.py builds a wheel", "fault", fault, "Correct setup.py.")
             return
         missing = sorted(_files(folder) - _files(unpacked))
-        yield _finding(
+        yield judged(
             "the wheel has every file of the package",
             ", ".join(missing),
             f"{len(_files(unpacked))} files",
@@ -65,7 +64,7 @@ def check_package(paths: Sequence[str], folder: Path) -> Iterator[Finding]:
         )
         if paths:
             faults = _import(paths, unpacked)
-            yield _finding(
+            yield judged(
                 "what the steps name can be imported from the wheel",
                 "; ".join(f"{path}: {reason}" for path, reason in faults.items()),
                 f"{len(paths)} paths",
@@ -101,18 +100,12 @@ def check_versions(folder: Path) -> Iterator[Finding]:
             continue
         if not requirement.specifier.contains(version, prereleases=True):
             differing.append(f"{requirement.name} {version}, not {requirement.specifier}")
-    yield _finding(
+    yield judged(
         "the versions installed here are the lock's, which the image has",
         "; ".join(differing),
         LOCK,
         "Run `make environment`.",
     )
-
-
-def _finding(check: str, fault: str, otherwise: str, remedy: str) -> Finding:
-    if fault:
-        return Finding(check, "fault", fault, remedy)
-    return Finding(check, "ok", otherwise)
 
 
 def _pinned(line: str) -> Requirement | None:

@@ -1,8 +1,8 @@
 """The KServe InferenceService that serves what a run on Kubeflow pushes.
 
-Enters: a `Config`. Leaves: the manifest as YAML. Called by `commands`. This package's own server
-runs in this package's image, since that is where the model was checked. From a bucket KServe copies
-the versions once, when a server starts; on a mounted volume the server sees a new version at once.
+This package's own server runs in this package's image, since that is where the model was checked.
+From a bucket KServe copies the versions once, when a server starts; on a mounted volume the server
+sees a new version at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The section `deploy` as choices of `create_pipeline`: parameters, Beam's arguments, jobs.
-
-Enters: a `Config`, a target. Leaves: a `Platform`. Called by `compiler`.
-"""
+"""The section `deploy` as choices of `create_pipeline`: parameters, Beam's arguments, jobs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """The file of a compiled specification: written, and read again by the version that made it.
 
-Enters: a compiled job, or a file's content. Leaves: the file's bytes, or the job. For Vertex AI it
-is the PipelineJob as JSON, for Kubeflow the PipelineSpec as YAML, which its own client uploads.
-Imports neither TFX nor a client library.
+For Vertex AI it is the PipelineJob as JSON, for Kubeflow the PipelineSpec as YAML, which its own
+client uploads. Imports neither TFX nor a client library.
 """
 
 from __future__ import annotations

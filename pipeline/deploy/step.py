@@ -1,8 +1,7 @@
 """How a step starts on Kubeflow: what its launcher leaves out is put in, then TFX's own entry runs.
 
-Enters: the command line of TFX's entry, whose `ExecutorInput` Kubeflow's launcher has filled in.
-Leaves: the `ExecutorOutput` file that the launcher reads. Called in a container as
-`python -m pipeline.deploy.step`.
+A container runs it as `python -m pipeline.deploy.step`, with the command line of TFX's entry, whose
+`ExecutorInput` Kubeflow's launcher has filled in.
 
 TFX's entry was made for Vertex AI. Kubeflow differs, as its source says (backend/src/v2):
 

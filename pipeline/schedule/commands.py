@@ -1,8 +1,7 @@
 """`authorprofile schedule`: the commands that create, show and run schedules.
 
-Enters: the command line. Leaves: text on the console, an exit code: 0 done, 1 failed, 2 wrong
-usage; of `run-now` the run's own. `pipeline.cli` adds the group; each command imports what it
-needs when it runs.
+Exit codes: 0 done, 1 failed, 2 wrong usage; of `run-now` the run's own. Each command imports what
+it needs when it runs.
 """
 
 from __future__ import annotations

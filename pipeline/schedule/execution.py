@@ -1,11 +1,10 @@
 """One run of a local schedule: the real command in a process of its own, one at a time.
 
-Enters: a schedule's name, why it runs now, an event that ends the wait. Leaves: the run's log, and
-in the schedule's file how it went. The lock of the run's folder is handed to the process: it is
-held as long as the run lives, even where the scheduler was killed.
+The lock of the run's folder is handed to the process: it is held as long as the run lives, even
+where the scheduler was killed.
 
-Where the event comes first, the run is interrupted as by Ctrl-C, has a minute to put its work down,
-and goes on where it was when the schedule next runs.
+Where the run is to stop, it is interrupted as by Ctrl-C, has a minute to put its work down, and
+goes on where it was when the schedule next runs.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Schedules of this machine, as the schedule commands ask for them.
-
-Enters: what the command line says. Leaves: changed files of a `JobFolder`, lines for people. What
-runs them is `server`.
-"""
+"""Schedules of this machine, as the schedule commands ask for them; `server` runs them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """Runs the schedules of a folder when they are due, until a signal ends it.
 
-Enters: a `JobFolder`. Leaves: runs, their logs, and the lines that say what ran and why.
 APScheduler wakes at each schedule's next moment and runs it in a thread that waits for the
 command's process. Only that moment is in its memory store; it follows from the schedule's file, so
 whatever ends this process, the next one knows what is due:

@@ -2,9 +2,8 @@
 
     inputs.artifacts['blessing'].artifacts[0].metadata['blessed'] == 1.0 && !(...)
 
-Enters: the expression, the task's inputs. Leaves: a truth value. CEL's subset that TFX compiles to
-(comparison, logic, indexing, concatenation) reads as Python once its three signs are words; it is
-then walked node by node, and anything else is refused. Called by `graph`.
+CEL's subset that TFX compiles to (comparison, logic, indexing, concatenation) reads as Python once
+its three signs are words; it is then walked node by node, and anything else is refused.
 
 Source: github.com/google/cel-spec, doc/langdef.md; tfx/orchestration/kubeflow/v2/compiler_utils.py.
 """

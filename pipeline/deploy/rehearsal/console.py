@@ -1,4 +1,4 @@
-"""How a rehearsal goes, on the terminal. Called by `commands`; imports no client library."""
+"""How a rehearsal goes, on the terminal. Imports no client library."""
 
 from __future__ import annotations
 

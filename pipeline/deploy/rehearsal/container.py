@@ -1,8 +1,4 @@
-"""Runs one container's command in a fresh process, with the image's `python` found first.
-
-Enters: the words of a command, a log file. Leaves: nothing, or a `StepError` with the last words of
-the step. Called by `run` and `jobs`.
-"""
+"""Runs one container's command in a fresh process, with the image's `python` found first."""
 
 from __future__ import annotations
 

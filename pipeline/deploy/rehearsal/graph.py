@@ -1,8 +1,4 @@
-"""A compiled specification as tasks: what each needs, and whether it is to run.
-
-Enters: a `pipelineSpec` as a dict. Leaves: `Task`s in an order in which they can run, and the
-values of their inputs from what other tasks left. Called by `run`.
-"""
+"""A compiled specification as tasks: what each needs, and whether it is to run."""
 
 from __future__ import annotations
 

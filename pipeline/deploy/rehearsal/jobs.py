@@ -1,9 +1,5 @@
 """Vertex AI's job service on a loopback address: custom jobs run as processes of this machine.
 
-Enters: calls of the real client, from TFX's Google Cloud AI Platform extension in a step. Leaves:
-each replica of a job's worker pools run by its own container command, with `CLUSTER_SPEC` and
-`TF_CONFIG` as Vertex AI sets them; the job's state as it ends. Called by `run`.
-
 The client is not changed: it speaks gRPC over TLS to `<region>-aiplatform.googleapis.com`, through
 a proxy that leads here, to a certificate made for the rehearsal, with a key that is no account's.
 """
@@ -19,7 +15,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import grpc
@@ -29,11 +24,6 @@ from pipeline.deploy.rehearsal.container import end_group, start_container
 from pipeline.deploy.rehearsal.stand_ins import Proxy, write_certificate, write_credentials
 
 SERVICE = "google.cloud.aiplatform.v1.JobService"
-
-
-def needs_jobs(specification: bytes) -> bool:
-    """Whether a step of the specification starts custom jobs."""
-    return b"worker_pool_specs" in specification
 
 
 class JobService:
@@ -72,12 +62,7 @@ class JobService:
         }
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for process in self._processes:
             end_group(process)
         for thread in self._threads:
@@ -129,17 +114,15 @@ class JobService:
 
     def _run_replicas(self, job: types.CustomJob) -> None:
         number = job.name.rpartition("/")[2]
-        replicas = [
-            (pool.container_spec, environment)
-            for pool, environment in _replicas(job.job_spec.worker_pool_specs)
-        ]
         started = [
             start_container(
                 [*container.command, *container.args],
                 self.logs / f"job-{number}-{place}.log",
                 environment,
             )
-            for place, (container, environment) in enumerate(replicas)
+            for place, (container, environment) in enumerate(
+                _replicas(job.job_spec.worker_pool_specs)
+            )
         ]
         self._processes += started
         codes = [process.wait() for process in started]
@@ -151,7 +134,7 @@ class JobService:
 
 
 def _replicas(pools: Sequence[types.WorkerPoolSpec]) -> Iterator[tuple[Any, Mapping[str, str]]]:
-    """Each replica's pool and what Vertex AI puts into its environment.
+    """Each replica's container and what Vertex AI puts into its environment.
 
     Source: cloud.google.com/vertex-ai/docs/training/distributed-training, "Cluster description".
     """
@@ -166,7 +149,10 @@ def _replicas(pools: Sequence[types.WorkerPoolSpec]) -> Iterator[tuple[Any, Mapp
                 "environment": "cloud",
                 "task": {"type": name, "index": index},
             }
-            yield pool, {"CLUSTER_SPEC": json.dumps(cluster), "TF_CONFIG": _tf_config(cluster)}
+            yield (
+                pool.container_spec,
+                {"CLUSTER_SPEC": json.dumps(cluster), "TF_CONFIG": _tf_config(cluster)},
+            )
 
 
 def _tf_config(cluster: Mapping[str, Any]) -> str:

@@ -1,9 +1,7 @@
 """Folders in place of buckets.
 
-Enters: a `Config` for the cloud or for this machine. Leaves: the configuration that is compiled,
-complete for the target, and which folder stands for which address. What a run writes (artifacts,
-served versions, history) goes below one folder; files of this machine are read where they are, and
-stand in the specification as `gs://rehearsal/...`. Called by `run`.
+What a run writes (artifacts, served versions, history) goes below one folder; files of this machine
+are read where they are, and stand in the specification as `gs://this-machine.invalid/...`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,5 @@
 """What Kubeflow and Vertex AI do around a step: what they write before it and read behind it.
 
-Enters: a task, values of its inputs. Leaves: the invocation of its container; behind it, the output
-artifacts as the next tasks get them. Called by `run`.
-
 | | Kubeflow Pipelines | Vertex AI |
 |---|---|---|
 | name of an artifact | number in its store; of an output its key | resource name |

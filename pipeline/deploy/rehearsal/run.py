@@ -1,8 +1,6 @@
 """Rehearses a run on Kubeflow or Vertex AI: every step of the compiled specification, in order.
 
-Enters: a `Config`, a target, a folder. Leaves: a `Rehearsal`; in the folder `<target>/`:
-
-| path | what |
+| path in `<folder>/<target>/` | what |
 |---|---|
 | `specification.yaml` or `.json` | what was compiled and executed |
 | `root/` | artifacts, a folder a step |
@@ -18,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +27,6 @@ from pipeline.config import Config
 from pipeline.deploy.compiler import compile_pipeline
 from pipeline.deploy.rehearsal.container import Containers
 from pipeline.deploy.rehearsal.graph import (
-    Artifact,
     State,
     Task,
     input_artifacts,
@@ -38,7 +35,7 @@ from pipeline.deploy.rehearsal.graph import (
     read_tasks,
     submitted_parameters,
 )
-from pipeline.deploy.rehearsal.jobs import JobService, needs_jobs
+from pipeline.deploy.rehearsal.jobs import JobService
 from pipeline.deploy.rehearsal.places import Places, find_places, for_rehearsal
 from pipeline.deploy.rehearsal.platforms import (
     Kubeflow,
@@ -67,25 +64,16 @@ class Rehearsal:
     """How a rehearsal ended.
 
     Attributes:
-        artifacts: by step and output key, as the platform's store keeps them.
-        skipped: steps whose condition did not hold.
+        trained: whether there was a reason to train.
         filled: settings that were not set, and stood in for.
-        serving: folder of the pushed versions.
         pushed: the version that this run pushed; empty where its model was not blessed.
         decision: in one line, what the run decided.
     """
 
-    artifacts: Mapping[tuple[str, str], Artifact]
-    skipped: list[str]
+    trained: bool
     filled: list[str]
-    serving: Path
     pushed: str
     decision: str
-
-    @property
-    def trained(self) -> bool:
-        """Whether there was a reason to train."""
-        return "Trainer" not in self.skipped
 
 
 @dataclass
@@ -128,16 +116,19 @@ def rehearse(
     content = render(compile_pipeline(complete, target), target)
     here = folder.resolve() / target
     places = find_places(complete.deploy, here)
-    with _jobs(content, here / "logs", complete.deploy.vertex.region) as environment:
+    with contextlib.ExitStack() as stack:
+        environment: Mapping[str, str] = {}
+        # A step of the specification starts custom jobs.
+        if b"worker_pool_specs" in content:
+            service = JobService(here / "logs", complete.deploy.vertex.region)
+            environment = stack.enter_context(service).environment
         state = execute(
             content, target, here, places, observer, submitted or {}, side_by_side, environment
         )
     pushed = state.artifacts.get(("VersionedPusher", "pushed_model"), {}).get("metadata", {})
     return Rehearsal(
-        artifacts=state.artifacts,
-        skipped=sorted(state.skipped),
+        trained="Trainer" not in state.skipped,
         filled=filled,
-        serving=Path(state.parameters["push"]),
         pushed=pushed["pushed_destination"] if pushed.get("pushed") else "",
         decision=state.artifacts["RetrainingPlanner", "decision"]["metadata"]["summary"],
     )
@@ -181,16 +172,6 @@ def execute(
     containers = Containers(environment)
     _run_all(tasks, _Run(platform, places, folder, state, observer, containers), side_by_side)
     return state
-
-
-@contextlib.contextmanager
-def _jobs(content: bytes, logs: Path, region: str) -> Iterator[dict[str, str]]:
-    """Vertex AI's job service where a step asks for it; the environment that leads to it."""
-    if not needs_jobs(content):
-        yield {}
-        return
-    with JobService(logs, region) as service:
-        yield service.environment
 
 
 def _run_all(tasks: list[Task], run: _Run, side_by_side: int) -> None:

@@ -1,8 +1,4 @@
-"""What leads a Google client to a loopback server: a certificate, a key file, a proxy.
-
-Enters: a host's name. Leaves: files in a folder that goes with the rehearsal, and a proxy that
-takes connections to that host and to no other. Called by `jobs`.
-"""
+"""What leads a Google client to a loopback server: a certificate, a key file, a proxy."""
 
 from __future__ import annotations
 
@@ -12,7 +8,6 @@ import socketserver
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -97,12 +92,7 @@ class Proxy:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
 
