@@ -92,16 +92,11 @@ def parse_cron(text: str, timezone: str) -> Cron:
         )
     if min(values[2]) > max(LONGEST_MONTHS[month - 1] for month in values[3]):
         raise ConfigError(f"cron: no month has such a day; got {text!r}")
-    check_timezone(timezone)
-    return Cron(" ".join(map(_in_numbers, FIELDS, words)), timezone)
-
-
-def check_timezone(name: str) -> None:
-    """Raises ConfigError where there is no such zone."""
     try:
-        find_zone(name)
+        find_zone(timezone)
     except ValueError as error:
-        raise ConfigError(f"timezone: {error}; got {name!r}") from None
+        raise ConfigError(f"timezone: {error}; got {timezone!r}") from None
+    return Cron(" ".join(map(_in_numbers, FIELDS, words)), timezone)
 
 
 def _values(field: _Field, word: str) -> list[int]:

@@ -39,7 +39,6 @@ class KubeflowTarget:
 
     @property
     def schedules(self) -> PlatformSchedules:
-        """The recurring runs of the namespace."""
         return PlatformSchedules(KubeflowRecurringRuns(self))
 
     def asking(self) -> contextlib.AbstractContextManager[None]:

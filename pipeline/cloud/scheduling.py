@@ -43,15 +43,12 @@ class PlatformCommands:
         return f"{describe(made)}\n{made.link}"
 
     def pause(self, name: str) -> str:
-        """Stops a schedule from starting runs."""
         return describe(self.schedules.pause(name))
 
     def resume(self, name: str) -> str:
-        """Lets a paused schedule start runs again."""
         return describe(self.schedules.resume(name))
 
     def delete(self, name: str) -> str:
-        """Deletes a schedule."""
         self.schedules.delete(name)
         return f"{name}: deleted"
 

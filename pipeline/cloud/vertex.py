@@ -48,7 +48,6 @@ class VertexTarget:
 
     @property
     def schedules(self) -> PlatformSchedules:
-        """The schedules of the project's region."""
         return PlatformSchedules(VertexSchedules(self))
 
     def asking(self) -> contextlib.AbstractContextManager[None]:

@@ -32,7 +32,10 @@ def parse_cron(expression: str, timezone: str) -> Any:
     Raises:
         CronError: no such time zone, or no expression of five fields that names a moment.
     """
-    zone = parse_timezone(timezone)
+    try:
+        zone = find_zone(timezone)
+    except ValueError as error:
+        raise CronError(f"--timezone {error}; got {timezone!r}") from None
     fields = expression.lower().split()
     if len(fields) != 5:
         raise _fault(expression, f"it has {len(fields)} fields")
@@ -43,18 +46,6 @@ def parse_cron(expression: str, timezone: str) -> Any:
     if trigger.get_next_fire_time(None, datetime.now(UTC)) is None:
         raise _fault(expression, "no such day comes")
     return trigger
-
-
-def parse_timezone(name: str) -> ZoneInfo:
-    """The time zone of a name such as Europe/Berlin.
-
-    Raises:
-        CronError: there is none of that name.
-    """
-    try:
-        return find_zone(name)
-    except ValueError as error:
-        raise CronError(f"--timezone {error}; got {name!r}") from None
 
 
 def next_due(trigger: Any, after: datetime) -> datetime:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from pydantic import Field, ValidationError
 
 from components.field_errors import describe_first
 from components.locks import wait_for_lock
+from components.serving.versions import flush
 from components.strict import Strict
 
 NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,62}$"
@@ -157,13 +157,7 @@ class JobFolder:
 
 def _replace(path: Path, content: dict[str, object]) -> None:
     beside = path.with_name(f".{path.name}.partial")
-    with beside.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+    beside.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    flush(beside)
     beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    flush(path.parent)

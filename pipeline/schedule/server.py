@@ -16,7 +16,7 @@ import signal
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from components.locks import take_lock
 from pipeline.schedule.cron import CronError, count_due, next_due, parse_cron
@@ -68,7 +68,11 @@ class Server:
         """
         self.folder.path.mkdir(parents=True, exist_ok=True)
         with (self.folder.path / ".serve.lock").open("ab") as lock:
-            _take(lock, self.folder.path)
+            if not take_lock(lock):
+                raise AlreadyServedError(
+                    "One process serves a folder of schedules; another one serves "
+                    f"{self.folder.path}."
+                )
             self.scheduler.start()
             LOGGER.info("%s", describe_folder(self.folder))
             try:
@@ -209,13 +213,6 @@ def _was_cut_off(job: Job) -> bool:
     if job.last is None or job.last.state == "ended":
         return False
     return job.last.state == "interrupted" or not is_running(Path(job.definition.out))
-
-
-def _take(lock: IO[bytes], path: Path) -> None:
-    if not take_lock(lock):
-        raise AlreadyServedError(
-            f"One process serves a folder of schedules; another one serves {path}."
-        )
 
 
 def describe_folder(folder: JobFolder) -> str:

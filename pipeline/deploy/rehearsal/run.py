@@ -93,8 +93,8 @@ def rehearse(
     target: Target,
     folder: Path,
     observer: Observer,
-    submitted: Mapping[str, Any] | None = None,
-    side_by_side: int = 2,
+    submitted: Mapping[str, Any],
+    side_by_side: int,
 ) -> Rehearsal:
     """Compiles, then executes step by step.
 
@@ -123,7 +123,7 @@ def rehearse(
             service = JobService(here / "logs", complete.deploy.vertex.region)
             environment = stack.enter_context(service).environment
         state = execute(
-            content, target, here, places, observer, submitted or {}, side_by_side, environment
+            content, target, here, places, observer, submitted, side_by_side, environment
         )
     pushed = state.artifacts.get(("VersionedPusher", "pushed_model"), {}).get("metadata", {})
     return Rehearsal(
