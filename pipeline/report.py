@@ -135,7 +135,7 @@ def rebuild_report(run: Path) -> None:
     comparison = run / COMPARISON_FILE
     if comparison.exists():
         record = record.with_comparison(comparison.read_text(encoding="utf-8"))
-    from components.report.files import render_files
+    from components.report.page import render_files
 
     for name, text in render_files(record).items():
         if name != RECORD_FILE:

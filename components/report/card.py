@@ -1,8 +1,7 @@
 """The model card: what the model is for, how good it is, what it must not be used for.
 
 Enters: a `RunRecord`. Leaves: Markdown (`model_card.md`), and the same as HTML for the page. The
-headings follow Mitchell et al., Model Cards for Model Reporting, 2019. Called by `page` and
-`run_report`.
+headings follow Mitchell et al., Model Cards for Model Reporting, 2019.
 """
 
 from __future__ import annotations
@@ -109,10 +108,8 @@ def _plain(text: str) -> str:
 def card_section(record: RunRecord) -> Html:
     """The card as a section of the page."""
     return joined(
-        part
-        for heading, items in card_parts(record)
-        for part in (
-            element("h3", heading),
-            element("ul", *(element("li", item) for item in items)),
+        *(
+            joined(element("h3", heading), element("ul", *(element("li", item) for item in items)))
+            for heading, items in card_parts(record)
         )
     )

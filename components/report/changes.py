@@ -1,6 +1,6 @@
 """What changed since the last run: scores, data, settings.
 
-Enters: a `RunRecord` with what is known of the run before. Leaves: HTML. Called by `sections`.
+Enters: a `RunRecord` with what is known of the run before. Leaves: HTML.
 """
 
 from __future__ import annotations
@@ -9,15 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.heads.metrics import format_estimate
-from components.report.markup import (
-    Html,
-    element,
-    joined,
-    missing,
-    moment,
-    paragraph,
-    table,
-)
+from components.report.markup import Html, joined, missing, moment, paragraph, table
 from components.report.record import Json, RunRecord
 
 
@@ -36,13 +28,11 @@ def changes(record: RunRecord) -> Html:
         if row[1] != row[2]
     ]
     return joined(
-        [
-            paragraph(f"The last run that judged a model: {moment(before.get('run', ''))}."),
-            table(["", "then", "now"], skills, "Skill on test, then and now"),
-            table(["", "then", "now"], others, "What else differs")
-            if others
-            else element("p", "Data counts and training settings are the same."),
-        ]
+        paragraph(f"The last run that judged a model: {moment(before.get('run', ''))}."),
+        table(["", "then", "now"], skills, "Skill on test, then and now"),
+        table(["", "then", "now"], others, "What else differs")
+        if others
+        else paragraph("Data counts and training settings are the same."),
     )
 
 

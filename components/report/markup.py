@@ -1,6 +1,6 @@
 """Pieces of HTML: escaped text, tables, figures with their data beside them, times for people.
 
-Called by the `sections` modules. Everything that is no `Html` is escaped, whatever it holds.
+Everything that is no `Html` is escaped, whatever it holds.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,8 +24,8 @@ def escape(value: object) -> Html:
     return value if isinstance(value, Html) else Html(html.escape(str(value)))
 
 
-def joined(parts: Iterable[object]) -> Html:
-    """Pieces one after the other, each escaped unless it is HTML."""
+def joined(*parts: object) -> Html:
+    """Pieces one after the other, each escaped unless it is HTML; None is no piece."""
     return Html("\n".join(escape(part) for part in parts if part is not None))
 
 
@@ -45,16 +45,15 @@ def paragraph(text: object, kind: str = "") -> Html:
 
 def subsection(title: str, *content: object) -> Html:
     """A titled part of a section; it stays on one sheet of paper where it can."""
-    return element("div", element("h3", title), joined(content), kind="part")
+    return element("div", element("h3", title), joined(*content), kind="part")
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> Html:
     """A table; a column whose cells all look like numbers is set to the right."""
-    right = [
-        bool(rows) and all(_looks_like_number(row[place]) for row in rows)
+    kinds = [
+        {"kind": "number"} if rows and all(_looks_like_number(row[place]) for row in rows) else {}
         for place in range(len(headings))
     ]
-    kinds = [{"kind": "number"} if flag else {} for flag in right]
     head = [
         element("th", name, scope="col", **kind) for name, kind in zip(headings, kinds, strict=True)
     ]

@@ -1,7 +1,6 @@
 """Everything a report shows, as plain values: what `report.json` holds.
 
-Enters: the JSON files of a run's artifacts. Leaves: a `RunRecord`. Written by `run_report`, read by
-`page`, which draws it, and by `pipeline.report`, which draws it anew. What a run did not make is
+Enters: the JSON files of a run's artifacts. Leaves: a `RunRecord`. What a run did not make is
 empty, and the page says so. Knows nothing of TFX, Beam and TensorFlow.
 """
 
@@ -24,42 +23,28 @@ class RunRecord(Strict):
     """One run."""
 
     heads: list[Json] = Field(description="declarations of the heads, in their order")
-    failure: Json = Field(
-        default_factory=dict, description="stage and cause of a run that failed; empty otherwise"
-    )
-    verdict: Json = Field(
-        default_factory=dict, description="`verdict.json` of the Evaluator; empty: not judged"
-    )
-    check: Json = Field(default_factory=dict, description="`check.json` of the serving check")
+    failure: Json = Field({}, description="stage and cause of a run that failed; empty otherwise")
+    verdict: Json = Field({}, description="`verdict.json` of the Evaluator; empty: not judged")
+    check: Json = Field({}, description="`check.json` of the serving check")
     pushed: str = Field("", description="folder of the pushed version; empty where none was")
-    training: Json = Field(default_factory=dict, description="`training.json` of the Trainer")
-    trials: list[Json] = Field(default_factory=list, description="of the search, see `read_trials`")
-    audit: Json = Field(default_factory=dict, description="`audit.json` of the join")
-    data: Json = Field(default_factory=dict, description="`data.json` of DataProfile")
-    answers: Json = Field(default_factory=dict, description="`answers.json` of AnswersProfile")
-    drift: list[Json] = Field(
-        default_factory=list, description="per head: measure, value, threshold"
-    )
+    training: Json = Field({}, description="`training.json` of the Trainer")
+    trials: list[Json] = Field([], description="of the search, see `read_trials`")
+    audit: Json = Field({}, description="`audit.json` of the join")
+    data: Json = Field({}, description="`data.json` of DataProfile")
+    answers: Json = Field({}, description="`answers.json` of AnswersProfile")
+    drift: list[Json] = Field([], description="per head: measure, value, threshold")
     vocabulary: int = Field(0, description="ids, those of padding and of unknown tokens included")
-    history: Json = Field(default_factory=dict, description="of `history`")
-    previous: Json = Field(
-        default_factory=dict, description="run, verdict, training, audit of the run before"
-    )
+    history: Json = Field({}, description="of `history`")
+    previous: Json = Field({}, description="run, verdict, training, audit of the run before")
     comparison: list[Json] = Field(
-        default_factory=list,
+        [],
         description="rows of `comparison.json`: name, seeds, heads {name: {mean, lower, upper}}",
     )
-    reachable: Json = Field(
-        default_factory=dict, description="best reachable scores by head and metric, where known"
-    )
+    reachable: Json = Field({}, description="best reachable scores by head and metric, where known")
     card: CardSettings = Field(default_factory=CardSettings)
-    titles: dict[str, str] = Field(
-        default_factory=dict, description="names of the stages, for people"
-    )
+    titles: dict[str, str] = Field({}, description="names of the stages, for people")
     config: str = Field("", description="configuration file that repeats the run")
-    decision: Json = Field(
-        default_factory=dict, description="why the model was trained anew, see `retraining`"
-    )
+    decision: Json = Field({}, description="why the model was trained anew, see `retraining`")
     created: str = Field("", description="when the report's run began, ISO 8601")
 
     @property

@@ -2,9 +2,9 @@
 
 Enters: what the other stages left, by channel; what is not there (no search, no comparison, nothing
 behind a stage that failed) is said to be missing on the page. Leaves: a `Report` with the files of
-`files`. It is the last stage; where a stage fails, the local runner launches it too, with the
-execution property `failure`. That runner copies the files into the run's folder.
-Never found in the cache: its history differs in every run.
+`render_files`. Where a stage fails, the local runner launches it too, with the execution property
+`failure`. That runner copies the files into the run's folder. Never found in the cache: its history
+differs in every run.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from components.comparison import COMPARISON_FILE
 from components.comparison.component import Comparison
 from components.heads.declared import heads_from_json
 from components.ingest.audit import JoinAudit
-from components.report.files import render_files
 from components.report.history import HISTORY, HistoryDriver
+from components.report.page import render_files
 from components.report.profiles import ANSWERS_FILE, DATA_FILE, Profile
 from components.report.record import RunRecord, read_rows, read_trials
 from components.report.settings import CardSettings
@@ -40,11 +40,8 @@ DRIFT_SPLIT = "train"
 FAILURE = "failure"
 # Padding and unknown tokens have ids, and no line in the vocabulary's file.
 RESERVED_IDS = 2
-_PREVIOUS = {
-    "ModelBlessing": "verdict",
-    "ModelRun": "training",
-    JoinAudit.TYPE_NAME: "audit",
-}
+# What is read of the run before; its file has the key's name.
+_PREVIOUS = {"ModelBlessing": "verdict", "ModelRun": "training", JoinAudit.TYPE_NAME: "audit"}
 
 
 class Report(Artifact):
@@ -180,11 +177,9 @@ def read_drift(anomalies: str) -> list[dict[str, Any]]:
 
 def _read_previous(folders: dict[str, str]) -> dict[str, Any]:
     """What is left of the run before; its files may have been deleted since."""
-    names = {"verdict": "verdict.json", "training": "training.json", "audit": "audit.json"}
     found: dict[str, Any] = {"run": folders.get("run", "")} if folders else {}
     for kind, key in _PREVIOUS.items():
-        content = _json(folders.get(kind, ""), names[key])
-        if content:
+        if content := _json(folders.get(kind, ""), f"{key}.json"):
             found[key] = content
     return found
 

@@ -31,13 +31,11 @@ LENGTHS = {"posts": "posts an author", "characters": "characters an author"}
 def data(record: RunRecord) -> Html:
     """The whole section."""
     return joined(
-        [
-            subsection("The join of posts and labels", _join(record.audit)),
-            subsection("Splits and known labels", _splits(record), _coverage(record.data)),
-            subsection("Label values", _values(record)),
-            subsection("Lengths and vocabulary", _lengths(record)),
-            subsection("Drift against the last span", _drift(record)),
-        ]
+        subsection("The join of posts and labels", _join(record.audit)),
+        subsection("Splits and known labels", _splits(record), _coverage(record.data)),
+        subsection("Label values", _values(record)),
+        subsection("Lengths and vocabulary", _lengths(record)),
+        subsection("Drift against the last span", _drift(record)),
     )
 
 
@@ -56,21 +54,19 @@ def _join(audit: Json) -> Html:
     ]
     causes = causes_of(audit)
     return joined(
-        [
-            table(
-                ["file", "kind", "read", "used", "set aside"],
-                rows,
-                "Records read, used and set aside, file by file",
-            ),
-            plot(
-                "set aside",
-                set_aside_figure(causes) if causes else None,
-                "Records that training does not use, by kind of record and cause. The records "
-                "themselves are kept beside audit.json.",
-            )
-            or paragraph("Nothing was set aside."),
-            _notes(audit),
-        ]
+        table(
+            ["file", "kind", "read", "used", "set aside"],
+            rows,
+            "Records read, used and set aside, file by file",
+        ),
+        plot(
+            "set aside",
+            set_aside_figure(causes) if causes else None,
+            "Records that training does not use, by kind of record and cause. The records "
+            "themselves are kept beside audit.json.",
+        )
+        or paragraph("Nothing was set aside."),
+        _notes(audit),
     )
 
 
@@ -82,7 +78,7 @@ def _notes(audit: Json) -> Html:
     ]
     titles = ["file", "note", "records", "first line"]
     told = "Values read otherwise than written or unknown; no record is set aside for it"
-    return joined([table(titles, rows, told)] if rows else [])
+    return table(titles, rows, told) if rows else Html("")
 
 
 def causes_of(audit: Json) -> list[tuple[str, str, int]]:
@@ -107,17 +103,15 @@ def _splits(record: RunRecord) -> Html:
         for split, counts in splits.items()
     ]
     return joined(
-        [
-            table(
-                ["split", "authors", *(f"{name} known" for name in record.names)],
-                rows,
-                "Authors and known labels by split",
-            ),
-            paragraph(
-                "An author's split follows from a hash of the id: train fits, eval selects (and "
-                "is then fitted on too, unless training.refit is off), test is judged on alone."
-            ),
-        ]
+        table(
+            ["split", "authors", *(f"{name} known" for name in record.names)],
+            rows,
+            "Authors and known labels by split",
+        ),
+        paragraph(
+            "An author's split follows from a hash of the id: train fits, eval selects (and "
+            "is then fitted on too, unless training.refit is off), test is judged on alone."
+        ),
     )
 
 
@@ -170,7 +164,7 @@ def _values(record: RunRecord) -> Html:
     listed = table(
         ["split", "head", "value", "authors"], counted, "Label values that are no amount"
     )
-    return joined([element("div", *drawn, kind="columns"), listed if counted else None])
+    return joined(element("div", *drawn, kind="columns"), listed if counted else None)
 
 
 def _lengths(record: RunRecord) -> Html:
@@ -209,20 +203,18 @@ def _lengths(record: RunRecord) -> Html:
         for split, totals in ((split, counts["totals"]) for split, counts in tokens.items())
     ]
     return joined(
-        [
-            element("div", *drawn, kind="columns"),
-            table(
-                ["split", "authors", "mean tokens", "unknown tokens", "authors cut off"],
-                rows,
-                "Tokens as the network sees them",
-            ),
-            paragraph(
-                f"The vocabulary holds {record.vocabulary:,} ids, counted on the training split "
-                "alone; the words themselves are not shown, since they are the authors'."
-            )
-            if record.vocabulary
-            else None,
-        ]
+        element("div", *drawn, kind="columns"),
+        table(
+            ["split", "authors", "mean tokens", "unknown tokens", "authors cut off"],
+            rows,
+            "Tokens as the network sees them",
+        ),
+        paragraph(
+            f"The vocabulary holds {record.vocabulary:,} ids, counted on the training split "
+            "alone; the words themselves are not shown, since they are the authors'."
+        )
+        if record.vocabulary
+        else None,
     )
 
 

@@ -27,11 +27,9 @@ from components.report.sections_search import repeat_command
 def outcome(record: RunRecord) -> Html:
     """Blessed, what blocked or what failed; the heads' scores; what changed."""
     return joined(
-        [
-            element("p", headline(record), kind="headline"),
-            _failure(record) if record.failure else None,
-            _judged(record) if record.verdict else None,
-        ]
+        element("p", headline(record), kind="headline"),
+        _failure(record) if record.failure else None,
+        _judged(record) if record.verdict else None,
     )
 
 
@@ -42,13 +40,11 @@ def _failure(record: RunRecord) -> Html:
         for stage in record.history.get("stages", [])
     ]
     return joined(
-        [
-            paragraph(record.failure["cause"]),
-            table(["stage", "time"], done, "Stages that were done before")
-            if done
-            else missing("No stage was done before."),
-            paragraph("The same command goes on where this run stopped, once the cause is gone."),
-        ]
+        paragraph(record.failure["cause"]),
+        table(["stage", "time"], done, "Stages that were done before")
+        if done
+        else missing("No stage was done before."),
+        paragraph("The same command goes on where this run stopped, once the cause is gone."),
     )
 
 
@@ -56,28 +52,26 @@ def _judged(record: RunRecord) -> Html:
     verdict = record.verdict
     level = f"{verdict['confidence']:.0%}"
     return joined(
-        [
-            *(paragraph(line) for line in why_trained(record)),
-            *(
-                paragraph(f"{head['name']} blocked: it {head['reason']}.")
-                for head in verdict["heads"]
-                if not head["blessed"]
-            ),
-            *(paragraph(f"Serving check: {fault}") for fault in record.check.get("faults", [])),
-            _scores(record),
-            paragraph(
-                f"On {verdict['authors']:,} authors of the split {verdict['split']}, which nothing "
-                f"was chosen by; intervals at {level}. Constant: the best constant answer in "
-                "hindsight. Skill: 1 - loss / its loss; 0 is no better than a constant, 1 perfect."
-            ),
-            plot(
-                "outcome skill",
-                intervals_figure(_skill_groups(record), "skill on test", "best constant"),
-                f"Skill of each head on test with its interval{_beside(record)}. A head is "
-                "blessed only where its whole interval lies right of the dashed line.",
-            ),
-            subsection("What changed since the last run", changes(record)),
-        ]
+        *(paragraph(line) for line in why_trained(record)),
+        *(
+            paragraph(f"{head['name']} blocked: it {head['reason']}.")
+            for head in verdict["heads"]
+            if not head["blessed"]
+        ),
+        *(paragraph(f"Serving check: {fault}") for fault in record.check.get("faults", [])),
+        _scores(record),
+        paragraph(
+            f"On {verdict['authors']:,} authors of the split {verdict['split']}, which nothing "
+            f"was chosen by; intervals at {level}. Constant: the best constant answer in "
+            "hindsight. Skill: 1 - loss / its loss; 0 is no better than a constant, 1 perfect."
+        ),
+        plot(
+            "outcome skill",
+            intervals_figure(_skill_groups(record), "skill on test", "best constant"),
+            f"Skill of each head on test with its interval{_beside(record)}. A head is "
+            "blessed only where its whole interval lies right of the dashed line.",
+        ),
+        subsection("What changed since the last run", changes(record)),
     )
 
 
@@ -176,14 +170,12 @@ def worth(record: RunRecord) -> Html:
     """Whether one network for all heads was worth it: `comparison.json`, or that it was not run."""
     if not record.comparison:
         return joined(
-            [
-                missing(
-                    "Not run. A comparison trains, with the same budget and several seeds: the "
-                    "chosen loss weights, equal weights, hand-set weights, uncertainty weighting, "
-                    "and one network a head."
-                ),
-                element("pre", element("code", repeat_command(record, "--compare")), tabindex="0"),
-            ]
+            missing(
+                "Not run. A comparison trains, with the same budget and several seeds: the "
+                "chosen loss weights, equal weights, hand-set weights, uncertainty weighting, "
+                "and one network a head."
+            ),
+            element("pre", element("code", repeat_command(record, "--compare")), tabindex="0"),
         )
     groups = [
         (row["name"], [(n, _mean(row["heads"].get(n))) for n in record.names])
@@ -194,18 +186,16 @@ def worth(record: RunRecord) -> Html:
         for row, (name, skills) in zip(record.comparison, groups, strict=True)
     ]
     return joined(
-        [
-            table(
-                ["weights", "seeds", *(f"skill of {name}" for name in record.names)],
-                rows,
-                "Skill on test, mean over the seeds, with intervals over authors",
-            ),
-            plot(
-                "comparison",
-                intervals_figure(groups, "mean skill over the seeds", "best constant"),
-                "Skill of each head by how its loss was weighted; intervals over authors of test.",
-            ),
-        ]
+        table(
+            ["weights", "seeds", *(f"skill of {name}" for name in record.names)],
+            rows,
+            "Skill on test, mean over the seeds, with intervals over authors",
+        ),
+        plot(
+            "comparison",
+            intervals_figure(groups, "mean skill over the seeds", "best constant"),
+            "Skill of each head by how its loss was weighted; intervals over authors of test.",
+        ),
     )
 
 

@@ -27,13 +27,11 @@ def quality(record: RunRecord) -> Html:
         return missing("The model's answers on test were not counted (answers.json).")
     reports = {name: report_of(counted) for name, counted in record.answers["heads"].items()}
     return joined(
-        [
-            paragraph(
-                f"Counted on {record.answers['authors']:,} authors of {record.answers['split']}, "
-                "each head over those whose label is known."
-            ),
-            *(_head(record, reports, name) for name in record.names if name in reports),
-        ]
+        paragraph(
+            f"Counted on {record.answers['authors']:,} authors of {record.answers['split']}, "
+            "each head over those whose label is known."
+        ),
+        *(_head(record, reports, name) for name in record.names if name in reports),
     )
 
 

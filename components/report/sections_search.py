@@ -32,26 +32,22 @@ def search(record: RunRecord) -> Html:
     names = record.names
     comparable = with_skills(record.trials, names)
     return joined(
-        [
-            paragraph(
-                f"{len(record.trials)} trials. The objective is the mean skill of the heads on "
-                "eval, which does not depend on the loss weights."
-            ),
-            plot(
-                "trials",
-                parallel_figure(record.trials, names if comparable else ()),
-                "Each line is a trial: what it chose on the left, what it reached on the right; "
-                "the stronger the line, the better the trial; the thick orange one is the best. "
-                "The configured settings, where tried first (not by Hyperband), are chosen unless "
-                "another trial is better by more than one standard error; their last trial joins "
-                "the penalties that each head did best with, where that was not tried yet.",
-            ),
-            _tradeoff(comparable, names),
-            _picker(record),
-            element(
-                "details", element("summary", "All trials"), _trials_table(record.trials, names)
-            ),
-        ]
+        paragraph(
+            f"{len(record.trials)} trials. The objective is the mean skill of the heads on "
+            "eval, which does not depend on the loss weights."
+        ),
+        plot(
+            "trials",
+            parallel_figure(record.trials, names if comparable else ()),
+            "Each line is a trial: what it chose on the left, what it reached on the right; "
+            "the stronger the line, the better the trial; the thick orange one is the best. "
+            "The configured settings, where tried first (not by Hyperband), are chosen unless "
+            "another trial is better by more than one standard error; their last trial joins "
+            "the penalties that each head did best with, where that was not tried yet.",
+        ),
+        _tradeoff(comparable, names),
+        _picker(record),
+        element("details", element("summary", "All trials"), _trials_table(record.trials, names)),
     )
 
 

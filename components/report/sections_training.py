@@ -37,21 +37,18 @@ def training(record: RunRecord) -> Html:
         *([key, _setting(value)] for key, value in sorted(told.get("settings", {}).items())),
     ]
     return joined(
-        [
-            plot(
-                "training skill",
-                skill_figure(record.names, told),
-                "Skill of each head on eval after each epoch; their mean decides which epoch is "
-                "kept.",
-            ),
-            element(
-                "div",
-                *(_loss(report_of(head), len(record.heads), told) for head in record.heads),
-                kind="columns",
-            ),
-            subsection("Where the time went", _times(record)),
-            element("details", element("summary", "Settings of the fit"), table(["", ""], facts)),
-        ]
+        plot(
+            "training skill",
+            skill_figure(record.names, told),
+            "Skill of each head on eval after each epoch; their mean decides which epoch is kept.",
+        ),
+        element(
+            "div",
+            *(_loss(report_of(head), len(record.heads), told) for head in record.heads),
+            kind="columns",
+        ),
+        subsection("Where the time went", _times(record)),
+        element("details", element("summary", "Settings of the fit"), table(["", ""], facts)),
     )
 
 
@@ -80,8 +77,6 @@ def _times(record: RunRecord) -> Html:
         return missing("This runner keeps no times of stages.")
     total = sum(stage["seconds"] for stage in stages)
     return joined(
-        [
-            paragraph(f"{total:,.0f} s in all, this report's own time not among them."),
-            plot("times", time_figure(stages, record.titles), "Seconds of each stage of the run."),
-        ]
+        paragraph(f"{total:,.0f} s in all, this report's own time not among them."),
+        plot("times", time_figure(stages, record.titles), "Seconds of each stage of the run."),
     )

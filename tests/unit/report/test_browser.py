@@ -63,7 +63,7 @@ def test_every_section_and_figure_is_drawn_without_a_word_or_a_request(
     visit: Visit, address: str
 ) -> None:
     page = visit.page
-    for identifier, title, _ in SECTIONS:
+    for identifier, title, *_ in SECTIONS:
         assert page.locator(f"#{identifier} h2").inner_text() == title
     plots = page.locator(".plot").count()
     assert plots > 25

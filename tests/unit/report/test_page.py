@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from components.report.card import card_markdown
-from components.report.files import render_files
-from components.report.page import SECTIONS, render_page
+from components.report.page import SECTIONS, render_files, render_page
 from components.report.record import RunRecord, read_rows, read_trials
 from components.report.sections_quality import slice_order
 from components.report.sections_search import retrain_command
@@ -56,7 +55,7 @@ def reader(page: str) -> Reader:
 
 
 def test_every_section_is_there_for_heads_of_any_name(reader: Reader) -> None:
-    assert {identifier for identifier, _, _ in SECTIONS} <= set(reader.ids)
+    assert {identifier for identifier, *_ in SECTIONS} <= set(reader.ids)
     assert len(reader.ids) == len(set(reader.ids))
     for name in ("height", "party", "smoker"):
         assert {f"plot-loss-{name}", f"plot-slices-{name}"} <= set(reader.ids)
