@@ -63,13 +63,8 @@ def count_answers(
 
 def add_sums(one: Sums, other: Sums) -> Sums:
     """The arrays of both parts together; an empty part is `{}`."""
-    names = one.keys() | other.keys()
-    return {
-        name: one[name] + other[name]
-        if name in one and name in other
-        else one.get(name, other.get(name, np.zeros(0)))
-        for name in names
-    }
+    both = {name: one[name] + values for name, values in other.items() if name in one}
+    return {**one, **other, **both}
 
 
 def describe_answers(split: str, reports: Mapping[str, HeadReport], sums: Sums) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """Counts over a split as Beam transforms: one element leaves, of fixed size.
 
-Enters: serialized raw or transformed examples, a SavedModel. Leaves: one `Sums`. Called by
-`profiles`. No element holds more than one batch of authors, whatever the size of the corpus.
+Enters: serialized raw or transformed examples, a SavedModel. Leaves: one `Sums`. No element holds
+more than one batch of authors, whatever the size of the corpus.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,18 +35,10 @@ class AddSums(beam.CombineFn):
         return {}
 
     def add_input(self, accumulator: Sums, element: Any) -> Sums:
-        for name, values in self._count(element).items():
-            if name in accumulator:
-                accumulator[name] += values
-            else:
-                accumulator[name] = np.array(values, dtype=float)
-        return accumulator
+        return add_sums(accumulator, self._count(element))
 
     def merge_accumulators(self, accumulators: Iterable[Sums]) -> Sums:
-        merged: Sums = {}
-        for accumulator in accumulators:
-            merged = add_sums(merged, accumulator)
-        return merged
+        return functools.reduce(add_sums, accumulators, {})
 
     def extract_output(self, accumulator: Sums) -> Sums:
         return accumulator

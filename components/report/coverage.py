@@ -1,12 +1,12 @@
 """What a split's authors add up to before any model: labels known together, lengths, label values.
 
 Enters: raw and transformed tf.Examples, one at a time. Leaves: counts of fixed size and the content
-of `data.json`. Called by `profiles`; `figures_data` draws it. Holds no text and no id.
+of `data.json`. Holds no text and no id.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ import numpy as np
 from components.heads.base import Head
 from components.heads.declared import Heads
 from components.ingest.records import SPLITS
-from components.report.answers import Sums
-from components.report.scales import Scale, places
+from components.report.answers import Sums, count_in
+from components.report.scales import Array, Scale, places
 
 LENGTH_EDGES = (0, 1, 2, *(size for k in range(1, 28) for size in (3 * 2 ** (k - 1), 2 ** (k + 1))))
 """0, 1, 2, 3, 4, 6, 8, 12, 16, ...: two bins an octave, up to 268 million."""
@@ -50,10 +50,7 @@ def count_author(example: Any, heads: Heads, scales: Mapping[str, Scale]) -> Sum
     for head in heads:
         value = _label(feature, head)
         if value is not None and head.name in scales:
-            scale = scales[head.name]
-            values = np.zeros(len(scale.edges) - 1)
-            values[scale.places(np.array([float(value)]))[0]] = 1.0
-            sums[f"{head.name}/values"] = values
+            sums[f"{head.name}/values"] = _place(value, scales[head.name].edges)
     return sums
 
 
@@ -70,29 +67,31 @@ def count_tokens(example: Any, max_tokens: int) -> Sums:
 def describe_data(
     heads: Heads,
     scales: Mapping[str, Scale],
-    authors: Mapping[str, Sums],
-    tokens: Mapping[str, Sums],
     max_tokens: int,
+    counted: Mapping[tuple[str, str], Sums],
 ) -> dict[str, Any]:
-    """The content of `data.json`; `authors` and `tokens` are by split."""
+    """The content of `data.json`; counted are `authors` and `tokens`, each by split."""
+
+    def by_split(what: str) -> dict[str, Any]:
+        return {
+            split: {name: values.tolist() for name, values in sorted(counted[what, split].items())}
+            for split in SPLITS
+            if (what, split) in counted
+        }
+
     return {
         "heads": [head.name for head in heads],
         "length_edges": list(LENGTH_EDGES),
         "scales": {name: scale.to_json() for name, scale in scales.items()},
         "max_tokens": max_tokens,
-        "splits": {split: _plain(authors[split]) for split in SPLITS if split in authors},
-        "tokens": {split: _plain(tokens[split]) for split in SPLITS if split in tokens},
+        "splits": by_split("authors"),
+        "tokens": by_split("tokens"),
     }
 
 
-def _plain(sums: Sums) -> dict[str, Any]:
-    return {name: values.tolist() for name, values in sorted(sums.items())}
-
-
-def _place(length: int) -> Any:
-    counts = np.zeros(len(LENGTH_EDGES) - 1)
-    counts[places(LENGTH_EDGES, np.array([float(length)]))[0]] = 1.0
-    return counts
+def _place(value: float, edges: Sequence[float] = LENGTH_EDGES) -> Array:
+    """One count, in the bin of the value."""
+    return count_in((places(edges, np.array([float(value)])),), (len(edges) - 1,))
 
 
 def _label(feature: Any, head: Head) -> Any:

@@ -13,14 +13,13 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Mapping
 from typing import Any
 
 import apache_beam as beam
+import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx import types
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
@@ -29,7 +28,6 @@ from tfx.utils import io_utils, path_utils
 from components.heads.declared import Heads, heads_from_json
 from components.judging.signatures import declared_heads
 from components.report.answer_sums import describe_answers
-from components.report.answers import Sums
 from components.report.counting import CountAnswers, CountExamples
 from components.report.coverage import count_author, count_tokens, describe_data
 from components.report.heads import REPORTS
@@ -81,13 +79,13 @@ class DataProfileExecutor(base_beam_executor.BaseBeamExecutor):
                 functools.partial(count_tokens, max_tokens=max_tokens),
             ),
         )
-        describe = functools.partial(_describe_data, heads, scales, max_tokens)
+        describe = functools.partial(describe_data, heads, scales, max_tokens)
         uri = artifact_utils.get_single_uri(output_dict["profile"])
         with self._make_beam_pipeline() as pipeline:
             counted = [
                 pipeline
                 | f"Count {name} of {split}" >> CountExamples(pattern, count_one)
-                | f"Name {name} of {split}" >> beam.Map(_named, (name, split))
+                | f"Name {name} of {split}" >> beam.WithKeys((name, split))
                 for name, examples, count_one in passes
                 for split, pattern in _patterns(examples).items()
             ]
@@ -157,23 +155,17 @@ class AnswersProfile(WiredComponent, base_beam_component.BaseBeamComponent):
 def read_scales(statistics: types.Artifact, heads: Heads) -> dict[str, Scale]:
     """Scales of the heads whose labels are numbers, from the deciles of the training split."""
     numbers = {head.name for head in heads if REPORTS[head.kind](head).has_scale}
-    found = read_deciles(statistics, "train").items()
-    return {name: make_scale(deciles) for name, deciles in found if name in numbers}
-
-
-def read_deciles(statistics: types.Artifact, split: str) -> dict[str, list[float]]:
-    """Eleven deciles of each numeric feature of a split."""
-    path = os.path.join(artifact_utils.get_split_uri([statistics], split), "FeatureStats.pb")
-    with fileio.open(path, "rb") as file:
-        found = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read())
+    folder = artifact_utils.get_split_uri([statistics], "train")
+    found = tfdv.load_stats_binary(os.path.join(folder, "FeatureStats.pb"))
     return {
-        feature.path.step[0]: deciles
+        name: make_scale(deciles)
         for feature in found.datasets[0].features
-        if (deciles := _deciles(feature))
+        if (name := feature.path.step[0]) in numbers and (deciles := _deciles(feature))
     }
 
 
 def _deciles(feature: statistics_pb2.FeatureNameStatistics) -> list[float]:
+    """Eleven deciles of a numeric feature; of any other, none."""
     for histogram in feature.num_stats.histograms:
         if histogram.type == statistics_pb2.Histogram.QUANTILES and len(histogram.buckets) == 10:
             last = histogram.buckets[-1].high_value
@@ -187,22 +179,6 @@ def _patterns(examples: list[types.Artifact]) -> dict[str, str]:
         split: io_utils.all_files_pattern(artifact_utils.get_split_uri([artifact], split))
         for split in artifact_utils.decode_split_names(artifact.split_names)
     }
-
-
-def _named(sums: Sums, name: tuple[str, str]) -> tuple[tuple[str, str], Sums]:
-    return name, sums
-
-
-def _describe_data(
-    heads: Heads,
-    scales: Mapping[str, Scale],
-    max_tokens: int,
-    counted: dict[tuple[str, str], Sums],
-) -> dict[str, Any]:
-    by_pass: dict[str, dict[str, Sums]] = {"authors": {}, "tokens": {}}
-    for (name, split), sums in counted.items():
-        by_pass[name][split] = sums
-    return describe_data(heads, scales, by_pass["authors"], by_pass["tokens"], max_tokens)
 
 
 def write_json(path: str, content: dict[str, Any]) -> None:

@@ -58,6 +58,7 @@ def test_tokens_are_counted_with_those_unknown_and_those_cut_off() -> None:
 
 def test_splits_are_described_in_their_order(example: Any) -> None:
     sums = count_author(example, HEADS, SCALES)
-    data = describe_data(HEADS, SCALES, {"test": sums, "train": sums, "eval": {}}, {}, 300)
+    counted = {("authors", "test"): sums, ("authors", "train"): sums, ("authors", "eval"): {}}
+    data = describe_data(HEADS, SCALES, 300, counted)
     assert list(data["splits"]) == ["train", "eval", "test"]
     assert data["splits"]["train"]["together"] == [0.0, 1.0, 0.0, 0.0]
