@@ -32,7 +32,8 @@ from components.judging.in_service import ModelInService
 from components.report.profiles import AnswersProfile, DataProfile
 from components.report.run_report import RunReport
 from components.retraining.keeper import RunKeeper
-from components.retraining.planner import PlannerSetup, RetrainingPlanner
+from components.retraining.planner import RetrainingPlanner
+from components.retraining.planning import Setup
 from components.serving.check import ServingCheck
 from components.serving.pusher import VersionedPusher
 from components.training.hooks import HookSettings
@@ -67,8 +68,15 @@ def create_pipeline(
         decision: of a retraining, as JSON, for the report; empty: the run was asked for.
     """
     heads = heads_to_json(config.head_list)
-    planner = _planner(config, heads, platform) if platform.history else None
-    plan = planner.outputs["plan"].future()[0].value if planner else None
+    planner = plan = None
+    if platform.history:
+        planner = RetrainingPlanner(
+            setup=Setup.of(config).model_dump_json(),
+            history=platform.history,
+            destination=platform.parameters["push"],
+            **platform.submitted("posts", "labels", "span", "train"),
+        )
+        plan = planner.outputs["plan"].future()[0].value
     ingest = PostsExampleGen(
         posts=config.posts,
         labels=config.labels,
@@ -270,25 +278,6 @@ def create_pipeline(
             if platform.beam_arguments is None
             else platform.beam_arguments
         ),
-    )
-
-
-def _planner(config: Config, heads: str, platform: Platform) -> RetrainingPlanner:
-    setup = PlannerSetup(
-        posts=config.posts,
-        labels=config.labels,
-        heads=heads,
-        ingest=config.ingest,
-        retraining=config.retraining,
-        tune=config.tune,
-        hyperparameters_from=config.hyperparameters_from,
-        warm_start_from=config.warm_start_from,
-    )
-    return RetrainingPlanner(
-        setup=setup.model_dump_json(),
-        history=platform.history,
-        destination=platform.parameters["push"],
-        **platform.submitted("posts", "labels", "span", "train"),
     )
 
 

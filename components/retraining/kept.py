@@ -62,23 +62,11 @@ class KeptRun:
 
     def __init__(self, folder: str):
         self.folder = folder
-        self.record = RunRecord.model_validate_json(_read(folder, RUN_FILE))
-
-    @property
-    def spans(self) -> tuple[int, ...]:
-        return tuple(self.record.spans)
-
-    @property
-    def fingerprint(self) -> str:
-        return self.record.fingerprint
-
-    @property
-    def trained(self) -> datetime:
-        return self.record.trained
-
-    @property
-    def version(self) -> int:
-        return self.record.version
+        record = RunRecord.model_validate_json(_read(folder, RUN_FILE))
+        self.spans = tuple(record.spans)
+        self.fingerprint = record.fingerprint
+        self.trained = record.trained
+        self.version = record.version
 
     @property
     def facts(self) -> tuple[Statistics, JoinSummary]:

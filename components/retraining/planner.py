@@ -30,17 +30,14 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import io_utils
 
-from components.heads.declared import Heads, heads_from_json
-from components.ingest.settings import IngestSettings
 from components.ingest.spans import parse_patterns
 from components.retraining.decision import Decision, Reason
 from components.retraining.kept import KeptLooker, read_kept
 from components.retraining.plan import PLAN, Plan, plan_of
-from components.retraining.planning import make_decision
+from components.retraining.planning import Setup, make_decision
 from components.retraining.record import DECISION_FILE, RetrainingDecision
-from components.retraining.settings import TRAIN_ANEW, TRAIN_WHEN_DUE, TRAINS, RetrainingSettings
+from components.retraining.settings import TRAIN_ANEW, TRAIN_WHEN_DUE, TRAINS
 from components.serving.bucket import served_version
-from components.strict import Strict
 from components.wiring import Artifacts, WiredComponent
 
 DUE, YES, NO = "due", "yes", "no"
@@ -49,24 +46,6 @@ _LOG = logging.getLogger("authorprofile.retraining")
 
 class BlockedError(ValueError):
     """The newest span cannot be used; the message says why."""
-
-
-class PlannerSetup(Strict):
-    """What a retraining is asked for, as a `planning.Setup` that travels as JSON."""
-
-    posts: list[str]
-    labels: list[str]
-    heads: str
-    ingest: IngestSettings
-    retraining: RetrainingSettings
-    tune: bool
-    hyperparameters_from: str
-    warm_start_from: str
-
-    @property
-    def head_list(self) -> Heads:
-        """What is predicted."""
-        return heads_from_json(self.heads)
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):
@@ -125,9 +104,9 @@ def asked_for(now: datetime) -> Decision:
     )
 
 
-def read_setup(properties: dict[str, Any]) -> PlannerSetup:
+def read_setup(properties: dict[str, Any]) -> Setup:
     """The setup with what a submission gave: patterns, and the newest span to read."""
-    setup = PlannerSetup.model_validate_json(properties["setup"])
+    setup = Setup.model_validate_json(properties["setup"])
     ingest, span = setup.ingest, int(properties["span"])
     if span >= 0:
         window = ingest.window.model_copy(update={"until": span})
@@ -147,7 +126,7 @@ def record_decision(decision: Decision, record: types.Artifact) -> None:
 class RetrainingPlannerSpec(ComponentSpec):
     """Parameters and outputs of `RetrainingPlanner`."""
 
-    # `setup` is a `PlannerSetup` as JSON, `history` the folder of the history; the others are
+    # `setup` is a `Setup` as JSON, `history` the folder of the history; the others are
     # runtime parameters.
     PARAMETERS = {
         name: ExecutionParameter(type=int if name == "span" else str)

@@ -1,9 +1,9 @@
 """From what is known to a decision: facts gathered, compared, decided.
 
 Enters: what is asked of a retraining (`Setup`), who looks at spans, the runs that came before
-(`History`). Leaves: a `Decision`. The rules are the same wherever the runs are kept: called by
-`pipeline.retraining`, which reads them in the metadata store, and by `planner`, the first step of a
-compiled pipeline, which reads them in the history's folder.
+(`History`). Leaves: a `Decision`. The rules are the same wherever the runs are kept:
+`pipeline.retraining` reads them in the metadata store, and `planner`, the first step of a compiled
+pipeline, in the history's folder.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from components.heads.declared import Heads
+from pydantic import Field
+
+from components.heads.declared import Heads, heads_from_json, heads_to_json
 from components.ingest.rolling import Span, available_spans, choose_spans, span_name
 from components.ingest.settings import IngestSettings
 from components.ingest.spans import select_span
@@ -31,42 +33,31 @@ from components.retraining.decision import (
 from components.retraining.drift import HeadChange, Statistics, compare
 from components.retraining.look import SpanView
 from components.retraining.settings import RetrainingSettings
+from components.strict import Strict
 
 
-class Setup(Protocol):
-    """What a retraining is asked for; the pipeline's configuration is one."""
+class Setup(Strict):
+    """What a retraining is asked for; travels as JSON."""
 
-    @property
-    def posts(self) -> list[str]:
-        """Patterns of posts."""
+    posts: list[str]
+    labels: list[str]
+    heads: str = Field(description="JSON of `heads_to_json`")
+    ingest: IngestSettings
+    retraining: RetrainingSettings
+    tune: bool = Field(description="whether there is a search at all")
+    hyperparameters_from: str = Field(description="file of the choice to take; empty: the last's")
+    warm_start_from: str = Field(description="folder to start from; empty: the served network's")
 
-    @property
-    def labels(self) -> list[str]:
-        """Patterns of labels."""
+    @classmethod
+    def of(cls, config: Any) -> Setup:
+        """That of the pipeline's configuration, which has all of it under the same names."""
+        same = {name: getattr(config, name) for name in cls.model_fields if name != "heads"}
+        return cls(heads=heads_to_json(config.head_list), **same)
 
     @property
     def head_list(self) -> Heads:
         """What is predicted."""
-
-    @property
-    def ingest(self) -> IngestSettings:
-        """The join, and its window."""
-
-    @property
-    def retraining(self) -> RetrainingSettings:
-        """The bounds."""
-
-    @property
-    def tune(self) -> bool:
-        """Whether there is a search at all."""
-
-    @property
-    def hyperparameters_from(self) -> str:
-        """File of a search's choice that is always taken; or empty."""
-
-    @property
-    def warm_start_from(self) -> str:
-        """Folder of a network that is always started from; or empty."""
+        return heads_from_json(self.heads)
 
 
 class PastRun(Protocol):

@@ -20,7 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from components.retraining.decision import Decision
-from components.retraining.planning import make_decision
+from components.retraining.planning import Setup, make_decision
 from pipeline.config import Config
 from pipeline.local import Outcome, StageObserver, run_folder, run_in
 from pipeline.retraining.history import read_history
@@ -61,7 +61,9 @@ def retrain(
         if decision is None or has_trained_since(decision, connection, config):
             moment = now or datetime.now(UTC)
             history = read_history(connection, config)
-            decision = make_decision(config, looker, history, moment, force=force, search=search)
+            decision = make_decision(
+                Setup.of(config), looker, history, moment, force=force, search=search
+            )
             keep(decision, out, looker)
         else:
             LOGGER.info("goes on with the training of %s, which was cut off", decision.decided)

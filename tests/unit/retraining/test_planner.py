@@ -8,13 +8,13 @@ from tfx.components.example_gen import utils
 from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
 from tfx.types import standard_artifacts
 
-from components.heads.declared import heads_to_json
 from components.ingest.audit import JoinAudit
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
 from components.retraining.decision import Decision
 from components.retraining.keeper import RunKeeperExecutor
 from components.retraining.plan import Plan
-from components.retraining.planner import BlockedError, Executor, PlannerSetup
+from components.retraining.planner import BlockedError, Executor
+from components.retraining.planning import Setup
 from components.retraining.record import RetrainingDecision
 from components.serving.rollback import roll_back
 from pipeline.config import load_config
@@ -37,10 +37,7 @@ class Place:
             ingest={"window": {"last": 2}},
             retraining={"maximum_label_drift": None, "minimum_labels": 50, **retraining},
         )
-        return PlannerSetup(
-            heads=heads_to_json(config.head_list),
-            **{key: getattr(config, key) for key in PlannerSetup.model_fields if key != "heads"},
-        )
+        return Setup.of(config)
 
     def plan(self, train="when_due", span=-1, **retraining):
         """Runs the step; what it decided, whether the others run, and their plan."""
