@@ -11,7 +11,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -254,17 +254,13 @@ def serve(folder: Path) -> None:
         server.serve()
 
 
-@contextmanager
 def schedules_of(
     target: str, folder: Path, place: dict[str, Any]
-) -> Iterator[PlatformCommands | LocalCommands]:
+) -> AbstractContextManager[PlatformCommands | LocalCommands]:
     """The commands where `target` says; what is wrong ends the command with one line."""
-    with (
-        on_this_machine(folder)
-        if target == "local"
-        else on_platform(target, read_place(**place)) as schedules
-    ):
-        yield schedules
+    if target == "local":
+        return on_this_machine(folder)
+    return on_platform(target, read_place(**place))
 
 
 @contextmanager
