@@ -17,7 +17,7 @@ SAMPLE := runs/sample
 TESTS ?= tests
 WORKERS ?= 2
 BIN := .venv/bin
-SOURCES := components pipeline benchmarks environment setup.py
+SOURCES := components pipeline benchmarks environment setup.py tests/count_head/count_head
 
 # The Python that the environment was made from, else the first one that TFX 1.21 takes.
 PYTHON ?= $(shell for python in "$$(sed -n 's/^executable = //p' .venv/pyvenv.cfg 2>/dev/null)" \
