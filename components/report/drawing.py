@@ -1,29 +1,23 @@
 """How every figure looks: colours, axes, sizes; and the intervals that several of them draw.
 
-Called by the `figures_*` modules. Colours are Okabe and Ito's, told apart by colour-blind readers,
-blue and orange moved until they keep a contrast of 3 : 1 on white and on the dark page. Whatever
-colour tells, a symbol, a dash or a name tells too. Text and grid get their colour from the page's
-style sheet, so that one figure serves light, dark and paper.
+Colours are Okabe and Ito's, told apart by colour-blind readers, blue and orange moved until they
+keep a contrast of 3 : 1 on white and on the dark page. Whatever colour tells, a symbol, a dash or a
+name tells too. Text and grid get their colour from the page's style sheet, so that one figure
+serves light, dark and paper.
 """
 
 from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
 
 import plotly.graph_objects as go
 
-BLUE, ORANGE, GREEN, PINK, SKY, RED = (
-    "#1F86C8",
-    "#D17F00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#D55E00",
-)
-COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, RED)
+COLOURS = ("#1F86C8", "#D17F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+BLUE, ORANGE, GREEN, *_ = COLOURS
 GREY = "#8a8f98"
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross")
@@ -65,13 +59,27 @@ def with_unit(title: str, unit: str) -> str:
     return f"{title}, {unit}" if unit else title
 
 
-def error_bars(values: list[Any], lowers: list[Any], uppers: list[Any]) -> dict[str, Any]:
-    """Plotly's asymmetric bars from ends; a missing end draws none."""
+def draw_diagonal(
+    drawn: go.Figure, low: float, high: float, name: str = "", colour: str = ORANGE
+) -> None:
+    """A dashed line where both axes are equal; without a name it is not in the legend."""
+    drawn.add_scatter(
+        x=[low, high],
+        y=[low, high],
+        mode="lines",
+        line={"color": colour, "dash": "dash"},
+        hoverinfo="skip",
+        **({"name": name} if name else {"showlegend": False}),
+    )
+
+
+def error_bars(values: Sequence[Any], ends: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
+    """Plotly's asymmetric bars from lower and upper ends; a missing end draws none."""
     return {
         "type": "data",
         "symmetric": False,
-        "array": [_gap(upper, value) for value, upper in zip(values, uppers, strict=True)],
-        "arrayminus": [_gap(value, lower) for value, lower in zip(values, lowers, strict=True)],
+        "array": [_gap(upper, value) for value, (_, upper) in zip(values, ends, strict=True)],
+        "arrayminus": [_gap(value, lower) for value, (lower, _) in zip(values, ends, strict=True)],
         "thickness": 1.5,
         "width": 5,
     }

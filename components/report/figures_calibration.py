@@ -16,7 +16,7 @@ from components.report.drawing import (
     BLUE,
     FEWEST_AUTHORS,
     GREY,
-    ORANGE,
+    draw_diagonal,
     error_bars,
     figure,
     share_interval,
@@ -39,7 +39,7 @@ def reliability_figure(head: Json, event: str, level: float) -> go.Figure:
         drawn.add_scatter(
             x=[stated / count for count, stated, _ in rows],
             y=shares,
-            error_y=error_bars(shares, [low for low, _ in ends], [high for _, high in ends]),
+            error_y=error_bars(shares, ends),
             mode="lines+markers",
             marker={"symbol": symbol, "size": 9, "color": colour},
             line={"color": colour, "width": 1.5},
@@ -47,7 +47,7 @@ def reliability_figure(head: Json, event: str, level: float) -> go.Figure:
             hovertemplate="stated %{x:.0%}, true of %{y:.0%}, %{text}<extra></extra>",
             name=title,
         )
-    _draw_diagonal(drawn, 0.0, 1.0, "perfectly calibrated")
+    draw_diagonal(drawn, 0.0, 1.0, "perfectly calibrated")
     drawn.update_xaxes(tickformat=".0%", range=[-0.01, 1.01])
     return drawn.update_yaxes(tickformat=".0%", range=[-0.01, 1.02])
 
@@ -66,7 +66,7 @@ def calibration_figure(head: Json, title: str) -> go.Figure:
         name="mean label (size: authors)",
     )
     ends = [predicted / count for count, predicted, _ in rows] or [0.0, 1.0]
-    _draw_diagonal(drawn, min(ends), max(ends), "perfectly calibrated")
+    draw_diagonal(drawn, min(ends), max(ends), "perfectly calibrated")
     kind = "log" if head["scale"]["logarithmic"] else "linear"
     return drawn.update_xaxes(type=kind).update_yaxes(type=kind)
 
@@ -84,17 +84,6 @@ def merge_bins(rows: list[list[float]]) -> list[list[float]]:
         if merged[-1][0] >= wanted:
             merged.append([0.0, 0.0, 0.0])
     return merged[:-1]
-
-
-def _draw_diagonal(drawn: go.Figure, low: float, high: float, name: str) -> None:
-    drawn.add_scatter(
-        x=[low, high],
-        y=[low, high],
-        mode="lines",
-        line={"color": ORANGE, "dash": "dash"},
-        name=name,
-        hoverinfo="skip",
-    )
 
 
 def expected_calibration_error(rows: list[list[float]]) -> float | None:

@@ -1,13 +1,15 @@
 """Figures of the data: which labels are known together, lengths, label values, what was set aside.
 
-Enters: `data.json` and `audit.json`. Leaves: Plotly figures. Called by `sections`.
+Enters: `data.json` and `audit.json`. Leaves: Plotly figures.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from components.report.answers import short
@@ -52,18 +54,12 @@ def pairs_figure(data: Json) -> go.Figure:
     """Share of authors of whom both labels are known, over all splits; the diagonal: the one."""
     names = data["heads"]
     authors = sum(counts["authors"][0] for counts in data["splits"].values())
-    shares = [
-        [
-            sum(counts["pairs"][row][column] for counts in data["splits"].values()) / authors
-            for column in range(len(names))
-        ]
-        for row in range(len(names))
-    ]
+    together = sum(np.array(counts["pairs"]) for counts in data["splits"].values())
     drawn = figure("", "", height=160 + 40 * len(names))
     drawn.add_heatmap(
         x=names,
         y=names,
-        z=shares,
+        z=(together / authors).tolist(),
         zmin=0,
         zmax=1,
         colorscale=DENSITY,
@@ -88,18 +84,9 @@ def lengths_figure(
     first, last = (min(used), max(used)) if used else (0, 1)
     titles = [_bin_name(edges[k], edges[k + 1]) for k in range(first, last + 1)]
     drawn = figure(unit, "share of the split's authors", height=280, bargap=0.15)
-    for number, (split, counts) in enumerate(by_split.items()):
-        total = sum(counts) or 1.0
-        drawn.add_scatter(
-            x=titles,
-            y=[counts[k] / total for k in range(first, last + 1)],
-            name=split,
-            mode="lines",
-            line={"color": COLOURS[number], "dash": DASHES[number], "shape": "hvh", "width": 2.5},
-        )
-    return drawn.update_yaxes(tickformat=".0%", rangemode="tozero").update_xaxes(
-        type="category", tickangle=-40
-    )
+    shown = {split: counts[first : last + 1] for split, counts in by_split.items()}
+    _draw_shares(drawn, titles, shown, width=2.5)
+    return drawn.update_xaxes(type="category", tickangle=-40)
 
 
 def _bin_name(low: float, high: float) -> str:
@@ -112,18 +99,29 @@ def values_figure(name: str, title: str, data: Json) -> go.Figure:
     edges = scale["edges"]
     middles = [(low + high) / 2 for low, high in itertools.pairwise(edges)]
     drawn = figure(title, "share of the known labels", height=280)
-    for number, (split, counts) in enumerate(data["splits"].items()):
-        values = counts.get(f"{name}/values", [0.0] * len(middles))
-        total = sum(values) or 1.0
+    none = [0.0] * len(middles)
+    _draw_shares(
+        drawn,
+        middles,
+        {split: counts.get(f"{name}/values", none) for split, counts in data["splits"].items()},
+    )
+    return drawn.update_xaxes(type="log" if scale["logarithmic"] else "linear")
+
+
+def _draw_shares(
+    drawn: go.Figure, x: Sequence[Any], by_split: Mapping[str, Sequence[float]], **line: Any
+) -> None:
+    """A stepped line a split: which share of its counts is in each bin."""
+    for number, (split, counts) in enumerate(by_split.items()):
+        total = sum(counts) or 1.0
         drawn.add_scatter(
-            x=middles,
-            y=[value / total for value in values],
+            x=x,
+            y=[count / total for count in counts],
             name=split,
             mode="lines",
-            line={"color": COLOURS[number], "dash": DASHES[number], "shape": "hvh"},
+            line={"color": COLOURS[number], "dash": DASHES[number], "shape": "hvh", **line},
         )
     drawn.update_yaxes(tickformat=".0%", rangemode="tozero")
-    return drawn.update_xaxes(type="log" if scale["logarithmic"] else "linear")
 
 
 def set_aside_figure(causes: Sequence[tuple[str, str, int]]) -> go.Figure:

@@ -1,7 +1,4 @@
-"""Figures of the outcome: each head's skill with its interval, slices, gains over comparisons.
-
-Called by `sections` and `sections_quality`.
-"""
+"""Figures of the outcome: each head's skill with its interval, slices, gains over comparisons."""
 
 from __future__ import annotations
 
@@ -33,25 +30,20 @@ def intervals_figure(
     rows = list(dict.fromkeys(row for _, points in groups for row, _ in points))
     if not any(points for _, points in known):
         return None
-    several = len(known) > 1
     drawn = figure(
         title,
         "",
         height=110 + len(rows) * (30 + 12 * len(known)),
         scattermode="group",
-        showlegend=several,
+        showlegend=len(known) > 1,
     )
     for place, (name, points) in enumerate(known):
         values = [point["value"] for _, point in points]
-        bars = error_bars(
-            values,
-            [point.get("lower") for _, point in points],
-            [point.get("upper") for _, point in points],
-        )
+        ends = [(point.get("lower"), point.get("upper")) for _, point in points]
         drawn.add_scatter(
             y=[row for row, _ in points],
             x=values,
-            error_x=bars,
+            error_x=error_bars(values, ends),
             orientation="h",
             mode="markers",
             name=name,
@@ -75,9 +67,5 @@ def intervals_figure(
             font={"color": GREY},
         )
     # The first row on top, and in it the first group on top.
-    return drawn.update_yaxes(
-        type="category",
-        categoryorder="array",
-        categoryarray=rows,
-        range=[len(rows) - 0.4, -0.6],
-    )
+    order = {"type": "category", "categoryorder": "array", "categoryarray": rows}
+    return drawn.update_yaxes(range=[len(rows) - 0.4, -0.6], **order)

@@ -20,6 +20,7 @@ from components.report.drawing import (
     FEWEST_AUTHORS,
     GREY,
     ORANGE,
+    draw_diagonal,
     error_bars,
     figure,
     mean_interval,
@@ -43,14 +44,7 @@ def joint_figure(head: Json, title: str) -> go.Figure:
         colorbar=_colorbar("authors"),
         hovertemplate="true %{x}, predicted %{y}: %{z} authors<extra></extra>",
     )
-    drawn.add_scatter(
-        x=[edges[0], edges[-1]],
-        y=[edges[0], edges[-1]],
-        mode="lines",
-        line={"color": ORANGE, "dash": "dash"},
-        hoverinfo="skip",
-        showlegend=False,
-    )
+    draw_diagonal(drawn, edges[0], edges[-1])
     kind = "log" if scale["logarithmic"] else "linear"
     low, high = _occupied(edges, counts)
     bounds = [low, high]
@@ -70,28 +64,20 @@ def error_figure(head: Json, title: str, unit: str) -> go.Figure:
     """Prediction minus label by band of the label: median, middle half and middle 90 %."""
     scale, errors = head["scale"], np.array(head["arrays"]["errors"])
     edges = np.array(scale["error_edges"])
-    drawn = figure(
-        f"true {title}",
-        with_unit("predicted minus true", unit),
-        height=320,
-        showlegend=False,
-    )
+    minus = with_unit("predicted minus true", unit)
+    drawn = figure(f"true {title}", minus, height=320, showlegend=False)
     moments = head["arrays"]["moments"]
     names = [
         f"{name}<br>{int(count):,} authors<br>MAE {absolute / max(count, 1):.3g}"
         for name, (count, _, absolute, _) in zip(scale["band_names"], moments, strict=True)
     ]
+    shares = {"lowerfence": 0.05, "q1": 0.25, "median": 0.5, "q3": 0.75, "upperfence": 0.95}
     for name, row in zip(names, errors, strict=True):
         if row.sum() < FEWEST_AUTHORS:
             continue
-        levels = [_level(edges, row, share) for share in (0.05, 0.25, 0.5, 0.75, 0.95)]
         drawn.add_box(
             x=[name],
-            lowerfence=[levels[0]],
-            q1=[levels[1]],
-            median=[levels[2]],
-            q3=[levels[3]],
-            upperfence=[levels[4]],
+            **{mark: [_level(edges, row, share)] for mark, share in shares.items()},
             line={"color": BLUE},
             fillcolor="rgba(31,134,200,0.25)",
         )
@@ -160,14 +146,7 @@ def roc_figure(head: Json) -> go.Figure:
         marker={"size": 12, "symbol": "diamond", "color": ORANGE},
         name="bound 0.5",
     )
-    drawn.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        line={"color": GREY, "dash": "dash"},
-        name="chance",
-        hoverinfo="skip",
-    )
+    draw_diagonal(drawn, 0, 1, "chance", GREY)
     drawn.update_xaxes(tickformat=".0%", range=[-0.01, 1.01])
     return drawn.update_yaxes(tickformat=".0%", range=[-0.01, 1.02])
 
@@ -208,22 +187,19 @@ def cross_figure(
         level: of the intervals.
     """
     rows = head["arrays"].get(f"by/{other['name']}", [])
-    groups = [
-        (name, row)
-        for name, row in zip(other["group_names"], rows, strict=False)
-        if row[0] >= FEWEST_AUTHORS
-    ]
+    named = zip(other["group_names"], rows, strict=False)
+    groups = [(name, row) for name, row in named if row[0] >= FEWEST_AUTHORS]
     if not groups:
         return None
     drawn = figure(f"true {title}", measure.title, height=320, showlegend=False)
     means = [
-        measure.interval(count, total, squares, level) for _, (count, total, squares, _) in groups
+        measure.interval(count, error, squared, level) for _, (count, error, squared, _) in groups
     ]
-    values, lows, highs = (list(ends) for ends in zip(*means, strict=True))
+    values = [mean for mean, _, _ in means]
     drawn.add_scatter(
         x=[f"{name}" for name, _ in groups],
         y=values,
-        error_y=error_bars(values, lows, highs),
+        error_y=error_bars(values, [(low, high) for _, low, high in means]),
         mode="markers",
         marker={"size": 10, "color": BLUE},
         text=[f"{int(row[0]):,} authors" for _, row in groups],
@@ -231,11 +207,8 @@ def cross_figure(
     )
     everybody = sum(row[1] for _, row in groups) / sum(row[0] for _, row in groups)
     drawn.add_hline(y=everybody, line={"color": ORANGE, "dash": "dash"})
-    drawn.update_xaxes(
-        type="category",
-        range=[-0.5, len(groups) - 0.5],
-        tickangle=-40 if len(groups) > 5 else 0,
-    )
+    angle = -40 if len(groups) > 5 else 0
+    drawn.update_xaxes(type="category", range=[-0.5, len(groups) - 0.5], tickangle=angle)
     return drawn.update_yaxes(rangemode="tozero", tickformat=measure.tickformat)
 
 

@@ -1,14 +1,13 @@
 """The search's figures: trials as parallel coordinates, and the trade-off between two heads.
 
-Enters: trials as `record.read_trials` gives them. Leaves: Plotly figures. Called by `sections`.
-Parallel coordinates are drawn as lines, not by Plotly's own trace of that name: that one needs
-WebGL, which paper and many remote desktops do not have.
+Enters: trials as `record.read_trials` gives them. Leaves: Plotly figures. Parallel coordinates are
+drawn as lines, not by Plotly's own trace of that name: that one needs WebGL, which paper and many
+remote desktops do not have.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +32,10 @@ class _Axis:
     """One axis of the parallel coordinates: numbers between their ends, or names at even steps."""
 
     title: str
-    read: Callable[[Json], Any]
+    read: tuple[Any, ...]
+    """Of each trial, in their order."""
     values: tuple[Any, ...]
+    """All that can be drawn, ascending."""
 
     @property
     def marks(self) -> tuple[Any, ...]:
@@ -65,16 +66,16 @@ def parallel_figure(trials: Sequence[Json], names: Sequence[str]) -> go.Figure:
     axes = _axes(trials, names)
     drawn = figure(height=360, showlegend=False, hovermode="closest")
     scores = [float(trial["score"]) for trial in trials]
-    for trial, colour in reversed(list(zip(trials, _colours(scores), strict=True))):
-        best = trial is trials[0]
-        values = [axis.read(trial) for axis in axes]
+    for number, colour in reversed(list(enumerate(_colours(scores)))):
+        best = number == 0
+        values = [axis.read[number] for axis in axes]
         drawn.add_scatter(
             x=list(range(len(axes))),
             y=[axis.share(value) for axis, value in zip(axes, values, strict=True)],
             mode="lines+markers",
             line={"color": ORANGE if best else colour, "width": 4 if best else 1.5},
             marker={"size": 8 if best else 5, "symbol": "diamond" if best else "circle"},
-            name=f"trial {trial['trial']}",
+            name=f"trial {trials[number]['trial']}",
             text=[f"{a.title}: {_figure(v)}" for a, v in zip(axes, values, strict=True)],
             hovertemplate="%{text}",
         )
@@ -111,30 +112,17 @@ def _broken(title: str) -> str:
 
 def _axes(trials: Sequence[Json], names: Sequence[str]) -> list[_Axis]:
     """What the trials chose, then what they reached; what never varies has no axis."""
-    chosen = sorted({key for trial in trials for key in trial["hyperparameters"]})
-    readers: list[tuple[str, Callable[[Json], Any]]] = [
-        (title_of(key), functools.partial(_chosen, key)) for key in chosen
-    ]
-    readers += [(f"skill of {name}", functools.partial(_skill, name)) for name in names]
-    readers.append(("mean skill", lambda trial: trial["score"]))
+    chosen = [trial["hyperparameters"] for trial in trials]
+    keys = sorted({key for settings in chosen for key in settings})
+    columns = [(title_of(key), [settings.get(key) for settings in chosen]) for key in keys]
+    columns += [(f"skill of {n}", [trial["skills"].get(n) for trial in trials]) for n in names]
+    columns.append(("mean skill", [trial["score"] for trial in trials]))
     axes = []
-    for title, read in readers:
-        found = {value for trial in trials if _is_drawable(value := read(trial))}
+    for title, column in columns:
+        found = {value for value in column if isinstance(value, str) or is_finite(value)}
         if len(found) > 1 or (found and title == "mean skill"):
-            axes.append(_Axis(title, read, tuple(sorted(found))))
+            axes.append(_Axis(title, tuple(column), tuple(sorted(found))))
     return axes
-
-
-def _chosen(key: str, trial: Json) -> Any:
-    return trial["hyperparameters"].get(key)
-
-
-def _skill(name: str, trial: Json) -> Any:
-    return trial["skills"].get(name)
-
-
-def _is_drawable(value: Any) -> bool:
-    return isinstance(value, str) or is_finite(value)
 
 
 def _figure(value: Any) -> str:

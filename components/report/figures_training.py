@@ -1,11 +1,13 @@
 """Figures of the fit and of where the time went.
 
-Enters: `training.json` and the stages' times. Leaves: Plotly figures. Called by `sections`.
+Enters: `training.json` and the stages' times. Leaves: Plotly figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -30,21 +32,11 @@ def loss_figure(name: str, heads: int, training: Json, unit: str) -> go.Figure |
     key = next((key for key in keys if any(key in epoch for epoch in epochs)), None)
     if key is None:
         return None
-    drawn = figure("epoch", with_unit("loss", unit), height=300)
-    numbers = list(range(1, len(epochs) + 1))
-    for prefix, title, colour, dash, symbol in (
-        ("", "train", BLUE, "dot", "circle"),
-        ("val_", "eval", ORANGE, "solid", "diamond"),
-    ):
-        drawn.add_scatter(
-            x=numbers,
-            y=[epoch.get(prefix + key) for epoch in epochs],
-            mode="lines+markers",
-            name=title,
-            line={"color": colour, "dash": dash},
-            marker={"symbol": symbol},
-        )
-    return _with_best_epoch(drawn, training)
+    curves = (
+        ("train", key, {"color": BLUE, "dash": "dot"}, "circle"),
+        ("eval", f"val_{key}", {"color": ORANGE, "dash": "solid"}, "diamond"),
+    )
+    return _draw_epochs(with_unit("loss", unit), training, curves)
 
 
 def skill_figure(names: Sequence[str], training: Json) -> go.Figure | None:
@@ -53,29 +45,36 @@ def skill_figure(names: Sequence[str], training: Json) -> go.Figure | None:
     keys = [(f"skill of {name}", f"val_{name}_skill") for name in names]
     if not any("val_skill" in epoch for epoch in epochs):
         return None
-    drawn = figure("epoch", "skill on eval", height=300)
     if len(names) > 1:
         keys.append(("mean", "val_skill"))
-    for number, (title, key) in enumerate(keys):
+    symbols = itertools.cycle(("circle", "square", "diamond", "triangle-up", "x"))
+    curves = [
+        (title, key, {"width": 4 if title == "mean" else 2}, next(symbols)) for title, key in keys
+    ]
+    return _draw_epochs("skill on eval", training, curves)
+
+
+def _draw_epochs(
+    y: str, training: Json, curves: Iterable[tuple[str, str, dict[str, Any], str]]
+) -> go.Figure:
+    """Curves over epochs, the one that is kept marked; of each its name, key, line and symbol."""
+    epochs = training["epochs"]
+    drawn = figure("epoch", y, height=300)
+    for name, key, line, symbol in curves:
         drawn.add_scatter(
             x=list(range(1, len(epochs) + 1)),
             y=[epoch.get(key) for epoch in epochs],
             mode="lines+markers",
-            name=title,
-            line={"width": 4 if title == "mean" else 2},
-            marker={"symbol": ("circle", "square", "diamond", "triangle-up", "x")[number % 5]},
+            name=name,
+            line=line,
+            marker={"symbol": symbol},
         )
-    return _with_best_epoch(drawn, training)
-
-
-def _with_best_epoch(drawn: go.Figure, training: Json) -> go.Figure:
-    best = training.get("best_epoch")
-    if best:
+    if best := training.get("best_epoch"):
         drawn.add_vline(x=best, line={"color": GREY, "dash": "dash"})
         drawn.add_annotation(
             x=best, y=1, yref="paper", text="kept", showarrow=False, xanchor="left", yanchor="top"
         )
-    return drawn.update_xaxes(dtick=max(1, len(training["epochs"]) // 10))
+    return drawn.update_xaxes(dtick=max(1, len(epochs) // 10))
 
 
 def time_figure(stages: Sequence[Json], titles: dict[str, str]) -> go.Figure:
