@@ -14,7 +14,13 @@ from typing import Any
 
 from benchmarks.quality.certainty import certainty_table
 from benchmarks.quality.judge import main_metric
-from components.comparison.judging import Terms, difference_over_runs, score_over_runs
+from components.comparison.judging import (
+    Terms,
+    mean_terms,
+    resampled,
+    score_over_runs,
+    with_intervals,
+)
 from components.heads.base import Head
 from components.heads.declared import Heads
 
@@ -73,6 +79,23 @@ def _difference(row: str, results: Results, chosen: Results, heads: Heads) -> st
         cells.append(_cell(found[metric.key], "{:+.2f}" if metric.has_unit else "{:+.1%}"))
         cells.append(_cell(found["skill"], "{:+.3f}"))
     return f"| {row} | {' | '.join(cells)} |"
+
+
+def difference_over_runs(
+    head: Head, runs: Sequence[Terms], others: Sequence[Terms], confidence: float
+) -> dict[str, tuple[float, float, float]]:
+    """Scores of `runs` less those of `others` on the authors that both judge, as `score_over_runs`.
+
+    Both are resampled by the same authors: what makes an author hard for both does not widen the
+    interval.
+    """
+    ours, theirs = mean_terms(runs), mean_terms(others)
+    common = ours.keys() & theirs.keys()
+    scores, less = (
+        resampled(head, {author: means[author] for author in common}) for means in (ours, theirs)
+    )
+    differences = {name: values - less[name] for name, values in scores.items()}
+    return with_intervals(differences, len(common), confidence)
 
 
 def _folds(results: Results) -> set[int]:

@@ -1,10 +1,9 @@
 """Scores of networks that were trained several times: over seeds, with intervals over authors.
 
-Enters: each author's terms of every run (the sums that the Evaluator adds up,
-`Head.terms`). Leaves: a head's scores with the Evaluator's own bootstrap. Terms of
-an author are averaged over the runs before the bootstrap, so the interval says how far the mean
-over seeds may be off for other authors. Called by `component`. Memory: the terms of every author
-judged, about 200 bytes a head.
+Enters: each author's terms of every run (the sums that the Evaluator adds up, `Head.terms`).
+Leaves: a head's scores with the Evaluator's own bootstrap. Terms of an author are averaged over the
+runs before the bootstrap, so the interval says how far the mean over seeds may be off for other
+authors. Memory: the terms of every author judged, about 200 bytes a head.
 """
 
 from __future__ import annotations
@@ -23,35 +22,13 @@ Terms = Mapping[str, Sequence[float]]
 def score_over_runs(
     head: Head, runs: Sequence[Terms], confidence: float
 ) -> dict[str, tuple[float, float, float]]:
-    """Scores of one head as (value, lower end, upper end), NaN where undefined.
-
-    Args:
-        head: as declared.
-        runs: terms by author, a mapping a run.
-        confidence: level of the intervals.
-    """
-    means = _mean_terms(runs)
-    return _with_intervals(_resampled(head, means), len(means), confidence)
+    """Scores of one head as (value, lower end, upper end), NaN where undefined."""
+    means = mean_terms(runs)
+    return with_intervals(resampled(head, means), len(means), confidence)
 
 
-def difference_over_runs(
-    head: Head, runs: Sequence[Terms], others: Sequence[Terms], confidence: float
-) -> dict[str, tuple[float, float, float]]:
-    """Scores of `runs` less those of `others` on the authors that both judge, as above.
-
-    Both are resampled by the same authors: what makes an author hard for both does not widen the
-    interval.
-    """
-    ours, theirs = _mean_terms(runs), _mean_terms(others)
-    common = ours.keys() & theirs.keys()
-    scores, less = (
-        _resampled(head, {author: means[author] for author in common}) for means in (ours, theirs)
-    )
-    differences = {name: values - less[name] for name, values in scores.items()}
-    return _with_intervals(differences, len(common), confidence)
-
-
-def _mean_terms(runs: Sequence[Terms]) -> dict[str, np.ndarray]:
+def mean_terms(runs: Sequence[Terms]) -> dict[str, np.ndarray]:
+    """By author the terms averaged over the runs."""
     by_author: dict[str, list[Sequence[float]]] = {}
     for run in runs:
         for author, terms in run.items():
@@ -59,7 +36,7 @@ def _mean_terms(runs: Sequence[Terms]) -> dict[str, np.ndarray]:
     return {author: np.mean(terms, axis=0) for author, terms in by_author.items()}
 
 
-def _resampled(head: Head, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def resampled(head: Head, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Each score on all authors, then on each of the bootstrap's samples of them."""
     if not means:
         return {}
@@ -68,9 +45,10 @@ def _resampled(head: Head, means: Mapping[str, np.ndarray]) -> dict[str, np.ndar
     return head.scores(np.asarray(sums), np.asarray(total))
 
 
-def _with_intervals(
+def with_intervals(
     scores: Mapping[str, np.ndarray], authors: int, confidence: float
 ) -> dict[str, tuple[float, float, float]]:
+    """Scores of `resampled` as (value, lower end, upper end), NaN where undefined."""
     return {
         name: (float(values[0]), *interval(values[1:], authors, confidence))
         for name, values in scores.items()

@@ -7,7 +7,6 @@ Enters: each head's scores on `test`, and beside them those of the model in serv
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -101,16 +100,6 @@ class Verdict(Strict):
     baseline: Baseline | None
     heads: list[HeadVerdict]
     slices: list[SliceResult]
-
-
-def read_verdict(blessing_folder: str | Path) -> Verdict:
-    """The verdict in a blessing artifact's folder.
-
-    Raises:
-        FileNotFoundError: there is none.
-        pydantic.ValidationError: the file holds something else.
-    """
-    return Verdict.model_validate_json((Path(blessing_folder) / VERDICT_FILE).read_bytes())
 
 
 def judge_head(

@@ -29,8 +29,8 @@ from benchmarks.quality.shallow import (
     shallow_answers,
     weigh,
 )
-from benchmarks.quality.table import make_table
-from components.comparison.judging import difference_over_runs, score_over_runs
+from benchmarks.quality.table import difference_over_runs, make_table
+from components.comparison.judging import score_over_runs
 from components.features.settings import TextSettings
 from components.heads.calibration import Calibration
 from components.heads.declared import DEFAULT_HEADS, parse_heads

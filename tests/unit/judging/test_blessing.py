@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ from components.judging.blessing import (
     Verdict,
     describe,
     judge_head,
-    read_verdict,
 )
 from components.judging.settings import JudgingSettings
 
@@ -138,7 +136,7 @@ def test_a_comparison_that_came_to_nothing_says_so() -> None:
     assert Comparison().with_note("").note == ""
 
 
-def test_a_verdict_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+def test_a_verdict_is_read_back_as_it_was_written() -> None:
     verdict = Verdict(
         blessed=False,
         falling_short=["age"],
@@ -150,5 +148,4 @@ def test_a_verdict_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         heads=[judge(0.02, -0.03)],
         slices=[],
     )
-    (tmp_path / "verdict.json").write_text(verdict.model_dump_json())
-    assert read_verdict(tmp_path) == verdict
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from components.heads.declared import DEFAULT_HEADS, heads_to_json, parse_heads
-from components.judging.blessing import Verdict, read_verdict
+from components.judging.blessing import VERDICT_FILE, Verdict
 from components.judging.settings import JudgingSettings
 
 HEADS = parse_heads(DEFAULT_HEADS)
@@ -87,6 +87,10 @@ def artifacts(root: Path, kind: str) -> list[Any]:
     config.sqlite.filename_uri = str(root / "metadata.sqlite")
     store = MetadataStore(config)
     return sorted(store.get_artifacts_by_type(kind), key=lambda artifact: artifact.id)
+
+
+def read_verdict(blessing_folder: str) -> Verdict:
+    return Verdict.model_validate_json(Path(blessing_folder, VERDICT_FILE).read_bytes())
 
 
 def verdicts(root: Path) -> list[Verdict]:
