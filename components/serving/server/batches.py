@@ -49,11 +49,7 @@ class Row:
 
 
 class Batches:
-    """The way to the model.
-
-    Args:
-        settings: of the server.
-    """
+    """The way to the model."""
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings

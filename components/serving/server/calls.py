@@ -17,7 +17,6 @@ from google.protobuf.message import DecodeError, Message
 
 from components.serving.server.bodies import most_names, read_message
 from components.serving.server.guard import RESPONSES
-from components.serving.server.kserve_api import InvalidInput, ModelNotFound
 from components.serving.server.refusals import Refusal, out_of_time, overloaded
 from components.serving.server.service import AuthorModel
 
@@ -27,11 +26,7 @@ _HEALTH = frozenset({"ServerLive", "ServerReady", "ServerMetadata"})
 
 
 class Calls(grpc.aio.ServerInterceptor):
-    """Calls under way over all services of one server.
-
-    Args:
-        model: that is served.
-    """
+    """Calls under way over all services of one server."""
 
     def __init__(self, model: AuthorModel) -> None:
         self.model = model
@@ -60,10 +55,6 @@ class Calls(grpc.aio.ServerInterceptor):
                 return await self._counted(method, kind, data, context)
             except Refusal as refusal:
                 code, message = refusal.grpc_code, refusal.message
-            except ModelNotFound:
-                code, message = "NOT_FOUND", f"The model served here is {self.model.name}."
-            except InvalidInput:
-                code, message = "INVALID_ARGUMENT", "The request is no inference request."
             except Exception as error:
                 _log.error("a request failed: %s", type(error).__name__)
                 code, message = "INTERNAL", "The server failed."

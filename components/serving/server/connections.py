@@ -19,23 +19,18 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
-import orjson
 from prometheus_client import Gauge
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from components.serving.server.guard import RESPONSES
-from components.serving.server.refusals import Refusal, overloaded
+from components.serving.server.refusals import Refusal, overloaded, refused
 from components.serving.server.settings import ServerSettings
 
 CONNECTIONS = Gauge("authorprofile_connections", "open connections of HTTP")
 
 
 class Connections:
-    """All connections of one server.
-
-    Args:
-        settings: of the server.
-    """
+    """All connections of one server."""
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
@@ -73,13 +68,7 @@ class Connections:
 
 
 class BoundedProtocol(H11Protocol):
-    """uvicorn's connection, with an end to every state it may be in.
-
-    Args:
-        connections: of the server.
-        args: uvicorn's own.
-        options: uvicorn's own.
-    """
+    """uvicorn's connection, with an end to every state it may be in."""
 
     def __init__(self, connections: Connections, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -138,15 +127,12 @@ class BoundedProtocol(H11Protocol):
 
     def _end(self, refusal: Refusal) -> None:
         """Answers what no request was read for, and closes."""
-        body = orjson.dumps({"error": refusal.message})
-        retry = self._connections.settings.retry_after_seconds
+        response = refused(refusal, self._connections.settings)
+        response.headers["connection"] = "close"
         lines = [
             f"HTTP/1.1 {refusal.status.value} {refusal.status.phrase}",
-            "content-type: application/json",
-            f"content-length: {len(body)}",
-            *([f"retry-after: {retry}"] if refusal.status == 503 else []),
-            "connection: close",
+            *(f"{name}: {value}" for name, value in response.headers.items()),
         ]
         RESPONSES.labels("http", str(refusal.status.value)).inc()
-        self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)
+        self.transport.write("\r\n".join([*lines, "", ""]).encode() + bytes(response.body))
         self.transport.close()

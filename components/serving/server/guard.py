@@ -14,11 +14,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
-import orjson
 from prometheus_client import Counter, Gauge
 
 from components.serving.server.intake import Intake
-from components.serving.server.refusals import Refusal, out_of_time, overloaded
+from components.serving.server.refusals import Refusal, failed, out_of_time, overloaded, refused
 from components.serving.server.settings import ServerSettings
 
 _log = logging.getLogger("authorprofile.serving")
@@ -38,13 +37,7 @@ class _Gone(Exception):
 
 
 class Guard:
-    """An ASGI application around another one.
-
-    Args:
-        application: what answers.
-        settings: of the server.
-        intake: where the bytes of all requests are counted.
-    """
+    """An ASGI application around another one, which answers."""
 
     def __init__(self, application: Application, settings: ServerSettings, intake: Intake) -> None:
         self.application = application
@@ -72,12 +65,11 @@ class Guard:
             return
         except Refusal as refusal:
             if not started:
-                await self._refuse(refusal, send_and_count)
+                await refused(refusal, self.settings)(scope, receive, send_and_count)
         except Exception as error:
             _log.error("a request failed: %s", type(error).__name__)
             if not started:
-                fault = Refusal("The server failed.", HTTPStatus.INTERNAL_SERVER_ERROR)
-                await self._refuse(fault, send_and_count)
+                await refused(failed(), self.settings)(scope, receive, send_and_count)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD"):
@@ -121,25 +113,6 @@ class Guard:
                 f"A body must arrive within {self.settings.timeout_seconds:g} seconds.",
                 HTTPStatus.REQUEST_TIMEOUT,
             ) from None
-
-    async def _refuse(self, refusal: Refusal, send: Send) -> None:
-        headers = [(b"content-type", b"application/json")]
-        if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers.append((b"retry-after", str(self.settings.retry_after_seconds).encode()))
-        if refusal.status in _UNREAD:
-            # The rest of the body is not read, so nothing after it can be.
-            headers.append((b"connection", b"close"))
-        body = orjson.dumps({"error": refusal.message})
-        headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-
-_UNREAD = (
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    HTTPStatus.REQUEST_TIMEOUT,
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-)
 
 
 def _too_large(most: int) -> Refusal:

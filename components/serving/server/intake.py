@@ -31,11 +31,7 @@ Result = TypeVar("Result")
 
 
 class Intake:
-    """What comes into one server, over all its protocols.
-
-    Args:
-        settings: of the server.
-    """
+    """What comes into one server, over all its protocols."""
 
     def __init__(self, settings: ServerSettings) -> None:
         self._most = settings.max_bytes_under_way

@@ -12,7 +12,7 @@ _arguments = sys.argv
 sys.argv = sys.argv[:1]
 try:
     from kserve import Model, ModelRepository, ModelServer
-    from kserve.errors import InvalidInput, ModelNotFound
+    from kserve.errors import InvalidInput
     from kserve.model import InferenceVerb
     from kserve.protocol.dataplane import DataPlane
     from kserve.protocol.grpc import grpc_predict_v2_pb2, grpc_predict_v2_pb2_grpc
@@ -34,7 +34,6 @@ __all__ = [
     "InferenceVerb",
     "InvalidInput",
     "Model",
-    "ModelNotFound",
     "ModelRepository",
     "ModelServer",
     "RequestInput",

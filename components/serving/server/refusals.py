@@ -1,12 +1,17 @@
 """Why a request gets no answer, with the code that each protocol has for it.
 
-Raised where a request enters; `rest` and `rpc` turn it into their own form. The message goes to
-the client: the rule, what was received, what to do, and never a post's text.
+Raised where a request enters. The message goes to the client: the rule, what was received, what to
+do, and never a post's text.
 """
 
 from __future__ import annotations
 
 from http import HTTPStatus
+
+import orjson
+from starlette.responses import Response
+
+from components.serving.server.settings import ServerSettings
 
 # The codes of google.rpc.Code by the HTTP codes that TensorFlow Serving gives for them
 # (tensorflow_serving/model_servers/http_rest_api_util.cc).
@@ -19,6 +24,12 @@ GRPC_CODES = {
     HTTPStatus.SERVICE_UNAVAILABLE: "UNAVAILABLE",
     HTTPStatus.GATEWAY_TIMEOUT: "DEADLINE_EXCEEDED",
 }
+# The rest of the body is not read, so nothing after it can be.
+_UNREAD = (
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
 
 
 class Refusal(Exception):
@@ -38,6 +49,22 @@ class Refusal(Exception):
     def grpc_code(self) -> str:
         """Name of the gRPC status."""
         return GRPC_CODES.get(self.status, "INVALID_ARGUMENT")
+
+
+def refused(refusal: Refusal, settings: ServerSettings) -> Response:
+    """What HTTP answers."""
+    headers = {}
+    if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["retry-after"] = str(settings.retry_after_seconds)
+    if refusal.status in _UNREAD:
+        headers["connection"] = "close"
+    body = orjson.dumps({"error": refusal.message})
+    return Response(body, refusal.status, headers, "application/json")
+
+
+def failed() -> Refusal:
+    """Anything else went wrong; the cause is not told, as it may quote a post."""
+    return Refusal("The server failed.", HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def unknown_model(name: str, served: str) -> Refusal:

@@ -17,6 +17,7 @@ Faults are answered as `{"error": "..."}`, in both protocols.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -32,14 +33,9 @@ from components.heads.declared import HEADS
 from components.serving.server.answers import describe_head
 from components.serving.server.guard import Application, Guard
 from components.serving.server.inference import input_tensors, output_tensors, read_infer
-from components.serving.server.kserve_api import (
-    InferenceVerb,
-    ModelNotFound,
-    V2Endpoints,
-    metrics_handler,
-)
+from components.serving.server.kserve_api import InferenceVerb, V2Endpoints, metrics_handler
 from components.serving.server.loaded import LoadedVersion
-from components.serving.server.refusals import Refusal, unknown_model
+from components.serving.server.refusals import Refusal, failed, refused
 from components.serving.server.requests import Question, read_question
 from components.serving.server.service import AuthorDataPlane, AuthorModel
 from components.serving.server.watch import State
@@ -74,10 +70,9 @@ register_url_convertor("model", _BeforeVerb())
 def build_application(model: AuthorModel, plane: AuthorDataPlane) -> Application:
     """The application of every address, guarded."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_exception_handler(Refusal, _refused(model))
-    app.add_exception_handler(ModelNotFound, _not_found(model))
     app.add_exception_handler(HTTPException, _no_such_address)
-    app.add_exception_handler(Exception, _failed)
+    for error in (Refusal, Exception):
+        app.add_exception_handler(error, _refused(model))
     app.include_router(_tensorflow_serving(TensorFlowServing(model, plane)))
     app.include_router(_open_inference(OpenInference(model, plane)))
     app.add_api_route("/metrics", metrics_handler, methods=["GET"])
@@ -87,29 +82,12 @@ def build_application(model: AuthorModel, plane: AuthorDataPlane) -> Application
     return Guard(app, model.settings, model.intake)
 
 
+@dataclass(frozen=True)
 class Endpoints:
-    """What the addresses of both protocols share.
+    """What the addresses of both protocols share: the model served, and KServe's way to it."""
 
-    Args:
-        model: the model served.
-        plane: KServe's way to it.
-    """
-
-    def __init__(self, model: AuthorModel, plane: AuthorDataPlane) -> None:
-        self.model = model
-        self.plane = plane
-
-    def find(self, name: str, version: str | None) -> LoadedVersion:
-        """The version asked for. Raises Refusal."""
-        if name != self.model.name:
-            raise unknown_model(name, self.model.name)
-        return self.model.versions.take(version)
-
-    def states(self, name: str, version: str | None) -> list[State]:
-        """The version in service and those refused, or the one asked for. Raises Refusal."""
-        if name != self.model.name:
-            raise unknown_model(name, self.model.name)
-        return self.model.versions.states(version)
+    model: AuthorModel
+    plane: AuthorDataPlane
 
 
 class TensorFlowServing(Endpoints):
@@ -117,12 +95,12 @@ class TensorFlowServing(Endpoints):
 
     async def status(self, name: str, version: str | None = None) -> Response:
         """The version in service and those that were refused."""
-        states = self.states(name, version)
+        states = self.model.states(name, version)
         return as_json({"model_version_status": [_state(state) for state in states]})
 
     async def metadata(self, name: str, version: str | None = None) -> Response:
         """Signatures as the SavedModel declares them; each head's meaning and measured quality."""
-        current = self.find(name, version)
+        current = self.model.find(name, version)
         spec = {"name": name, "signature_name": "", "version": str(current.number)}
         signatures = json_format.MessageToDict(
             signature_map(current),
@@ -147,11 +125,11 @@ class TensorFlowServing(Endpoints):
 
     async def unsupported(self, name: str, verb: str) -> Response:
         """Verbs of TensorFlow Serving that the model has no signature for."""
-        self.find(name, None)
+        self.model.find(name)
         raise Refusal("The model answers :predict and :explain.", HTTPStatus.NOT_IMPLEMENTED)
 
     async def _question(self, name: str, version: str | None, request: Request) -> Question:
-        current = self.find(name, version)
+        current = self.model.find(name, version)
         body = await request.body()
         return await self.model.intake.read(
             len(body), read_question, body, current, self.model.settings
@@ -166,7 +144,7 @@ class OpenInference(Endpoints):
 
         And which versions of the folder cannot serve, with the cause of each.
         """
-        current = self.find(name, version)
+        current = self.model.find(name, version)
         heads = orjson.dumps([describe_head(head) for head in current.served.heads])
         refused = orjson.dumps(self.model.versions.refused, option=orjson.OPT_NON_STR_KEYS)
         return as_json(
@@ -199,12 +177,12 @@ class OpenInference(Endpoints):
 
     async def ready(self, name: str, version: str | None = None) -> Response:
         """Whether the model is in service."""
-        self.find(name, version)
+        self.model.find(name, version)
         return as_json({"name": name, "ready": bool(self.model.ready)})
 
     async def infer(self, name: str, request: Request, version: str | None = None) -> Response:
         """Answers authors, as tensors."""
-        current = self.find(name, version)
+        current = self.model.find(name, version)
         headers = dict(request.headers)
         length = headers.get("inference-header-content-length")
         body = await request.body()
@@ -267,19 +245,8 @@ def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None
 
 
 def _refused(model: AuthorModel) -> Any:
-    async def answer(request: Request, error: Refusal) -> Response:
-        headers = {}
-        if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers["Retry-After"] = str(model.settings.retry_after_seconds)
-        return as_json({"error": error.message}, error.status, headers)
-
-    return answer
-
-
-def _not_found(model: AuthorModel) -> Any:
-    async def answer(request: Request, error: ModelNotFound) -> Response:
-        message = f"The model served here is {model.name}."
-        return as_json({"error": message}, HTTPStatus.NOT_FOUND)
+    async def answer(request: Request, error: Exception) -> Response:
+        return refused(error if isinstance(error, Refusal) else failed(), model.settings)
 
     return answer
 
@@ -292,10 +259,6 @@ async def _no_such_address(request: Request, error: Any) -> Response:
         f"{request.method[:20]}. It does not take this method.",
     }.get(HTTPStatus(error.status_code), "The request cannot be read.")
     return as_json({"error": message}, error.status_code, dict(error.headers or {}))
-
-
-async def _failed(request: Request, error: Exception) -> Response:
-    return as_json({"error": "The server failed."}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _metrics() -> bytes:

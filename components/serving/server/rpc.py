@@ -47,7 +47,7 @@ from components.serving.server.kserve_api import (
     grpc_predict_v2_pb2_grpc,
 )
 from components.serving.server.loaded import LoadedVersion
-from components.serving.server.refusals import Refusal, unknown_model
+from components.serving.server.refusals import Refusal
 from components.serving.server.requests import (
     DEFAULT_SIGNATURE,
     Question,
@@ -76,7 +76,7 @@ class OpenInferenceService(InferenceServicer):
 
     def prepare_ModelInfer(self, request: Any) -> Inference:  # noqa: N802
         """What a request asks. Raises Refusal."""
-        version = find(self.model, request.model_name, request.model_version)
+        version = self.model.find(request.model_name, request.model_version or None)
         try:
             self.validate_grpc_request(request)
             parsed = InferRequest.from_grpc(request)
@@ -86,11 +86,11 @@ class OpenInferenceService(InferenceServicer):
         return inference_of(parsed, version, self.model.settings)
 
     async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
-        find(self.model, request.name, request.version)
+        self.model.find(request.name, request.version or None)
         return grpc_predict_v2_pb2.ModelReadyResponse(ready=bool(self.model.ready))
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
-        version = find(self.model, request.name, request.version)
+        version = self.model.find(request.name, request.version or None)
         context.set_trailing_metadata([(QUALITY_KEY, quality_json(version))])
         tensors: Any = {"inputs": input_tensors(version), "outputs": output_tensors(version)}
         return grpc_predict_v2_pb2.ModelMetadataResponse(
@@ -103,8 +103,7 @@ class OpenInferenceService(InferenceServicer):
     async def RepositoryModelLoad(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise Refusal("The server watches its folder of versions.", HTTPStatus.NOT_IMPLEMENTED)
 
-    async def RepositoryModelUnload(self, request: Any, context: Any) -> Any:  # noqa: N802
-        raise Refusal("The server watches its folder of versions.", HTTPStatus.NOT_IMPLEMENTED)
+    RepositoryModelUnload = RepositoryModelLoad
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -129,7 +128,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def prepare_Predict(self, request: Any) -> tuple[Question, list[str]]:  # noqa: N802
         """What a request asks, and the outputs that it names. Raises Refusal."""
-        version = find_spec(self.model, request.model_spec)
+        version = self.model.find(*named(request.model_spec))
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         signature = find_signature(version, name)
         if set(request.inputs) != {signature.argument}:
@@ -145,7 +144,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         return Question(version, name, rows), list(request.output_filter)
 
     async def GetModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
-        version = find_spec(self.model, request.model_spec)
+        version = self.model.find(*named(request.model_spec))
         fields = {"signature_def": signature_map, "heads": heads_struct}
         wanted = set(request.metadata_field)
         if not wanted or not wanted <= fields.keys():
@@ -169,31 +168,16 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         self.model = model
 
     async def GetModelStatus(self, request: Any, context: Any) -> Any:  # noqa: N802
-        name, number = spec_of(request.model_spec)
-        if name != self.model.name:
-            raise unknown_model(name, self.model.name)
+        states = self.model.states(*named(request.model_spec))
         return get_model_status_pb2.GetModelStatusResponse(
-            model_version_status=map(status_of, self.model.versions.states(number))
+            model_version_status=map(status_of, states)
         )
 
     async def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:  # noqa: N802
         raise Refusal("The server watches its folder of versions.", HTTPStatus.NOT_IMPLEMENTED)
 
 
-def find(model: AuthorModel, name: str, version: str) -> LoadedVersion:
-    """The version asked for. Raises Refusal."""
-    if name != model.name:
-        raise unknown_model(name, model.name)
-    return model.versions.take(version or None)
-
-
-def find_spec(model: AuthorModel, spec: Any) -> LoadedVersion:
-    """The version that a ModelSpec names. Raises Refusal."""
-    name, number = spec_of(spec)
-    return find(model, name, number or "")
-
-
-def spec_of(spec: Any) -> tuple[str, str | None]:
+def named(spec: Any) -> tuple[str, str | None]:
     """The model and the version that a ModelSpec names; None: whichever there is."""
     number = str(spec.version.value) if spec.HasField("version") else spec.version_label
     return spec.name, number or None

@@ -17,26 +17,18 @@ from components.serving.server.answers import bound_faults, short_numbers
 from components.serving.server.batches import Batches
 from components.serving.server.bodies import FORM
 from components.serving.server.explain import occlude, word_effects
-from components.serving.server.inference import (
-    Inference,
-    input_tensors,
-    output_tensors,
-    response_of,
-)
+from components.serving.server.inference import Inference, response_of
 from components.serving.server.intake import Intake
 from components.serving.server.kserve_api import DataPlane, InferResponse, Model
 from components.serving.server.loaded import POSTS, Answers, LoadedVersion
-from components.serving.server.refusals import Refusal
+from components.serving.server.refusals import Refusal, unknown_model
 from components.serving.server.requests import AUTHOR_ID, Question
 from components.serving.server.settings import ServerSettings
-from components.serving.server.watch import Versions
+from components.serving.server.watch import State, Versions
 
 
 class AuthorModel(Model):
     """The served model, whichever version it is.
-
-    Args:
-        settings: of the server.
 
     Raises:
         FileNotFoundError: the folder holds no model.
@@ -72,13 +64,19 @@ class AuthorModel(Model):
         """What comes here was checked where it entered."""
         return payload
 
-    def get_input_types(self) -> list[dict[str, Any]]:
-        """Inputs of the Open Inference Protocol."""
-        return input_tensors(self.versions.take())
+    def find(self, name: str, version: str | None = None) -> LoadedVersion:
+        """The version asked for. Raises Refusal."""
+        self._require_name(name)
+        return self.versions.take(version)
 
-    def get_output_types(self) -> list[dict[str, Any]]:
-        """Outputs of the Open Inference Protocol."""
-        return output_tensors(self.versions.take())
+    def states(self, name: str, version: str | None = None) -> list[State]:
+        """The version in service and those refused, or the one asked for. Raises Refusal."""
+        self._require_name(name)
+        return self.versions.states(version)
+
+    def _require_name(self, name: str) -> None:
+        if name != self.name:
+            raise unknown_model(name, self.name)
 
     async def predict(
         self,
