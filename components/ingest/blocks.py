@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 
 from components.ingest.encodings import Encoding
 from components.ingest.lines import is_damage
-from components.ingest.unreadable import Refused
+from components.ingest.unreadable import BecameShorter
 
 BLOCK_BYTES = 128 * 1024
 _INVALID = "components.ingest.invalid"
@@ -73,7 +73,7 @@ def stored_blocks(stored: IO[bytes]) -> Iterator[bytes]:
     while left > 0:
         block = _read(stored, min(left, BLOCK_BYTES))
         if not block:
-            raise Refused("became shorter while it was read. Give a file that stays as it is.")
+            raise BecameShorter
         left -= len(block)
         yield block
     while not block.endswith(b"\n") and (block := _read(stored, BLOCK_BYTES)):

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
+from components.ingest.unreadable import BecameShorter
+
 TOO_LONG = "longer than maximum_record_bytes"
 NOT_UTF8 = "not valid UTF-8"
 DAMAGED = "compressed data ends early or is damaged"
@@ -31,10 +33,6 @@ _SKIP_BYTES = 65_536
 _COUNT_BYTES = 1 << 20
 
 Line = tuple[int, bytes]
-
-
-class EndsEarly(Exception):
-    """The file became shorter since its size was taken."""
 
 
 # Not frozen: one is made of every record, and to freeze it takes a tenth of the reading.
@@ -108,7 +106,7 @@ def read_lines_between(
         maximum_bytes: longest line given.
 
     Raises:
-        EndsEarly: the file has fewer than `end` bytes by now.
+        BecameShorter: the file has fewer than `end` bytes by now.
     """
     stored.seek(max(start - 1, 0))
     if start:
@@ -118,7 +116,7 @@ def read_lines_between(
         if content is None:
             yield Fault(number, TOO_LONG)
         elif not content:
-            raise EndsEarly
+            raise BecameShorter
         else:
             content = content.removeprefix(_BOM) if number == 1 else content
             yield number, content.removesuffix(b"\n").removesuffix(b"\r")

@@ -26,7 +26,6 @@ from components.ingest.forms import HEAD_BYTES, REQUIRED_FIELDS, Form
 from components.ingest.json_lines import parse_json_line
 from components.ingest.lines import (
     COMMENT,
-    EndsEarly,
     Fault,
     Line,
     RawRecord,
@@ -38,7 +37,6 @@ from components.ingest.opening import Content, named, open_content, open_source,
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile
 from components.ingest.tables import HOLDS_NUL, read_csv
-from components.ingest.unreadable import Refused
 
 
 def check_files(sources: Sequence[SourceFile], settings: IngestSettings) -> None:
@@ -106,12 +104,7 @@ def read_records_between(
         head, is_whole, _ = look(stored_blocks(stored), HEAD_BYTES)
         encoding = encoding_of(head, is_whole, settings.encoding)
         lines = read_lines_between(stored, start, end, first_line, settings.maximum_record_bytes)
-        try:
-            yield from _read_json_lines(lines, encoding)
-        except EndsEarly:
-            raise Refused(
-                "became shorter while it was read. Give a file that stays as it is."
-            ) from None
+        yield from _read_json_lines(lines, encoding)
 
 
 def _read_json_lines(

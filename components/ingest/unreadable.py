@@ -18,6 +18,13 @@ class Refused(Exception):
     """A file is not read at all; the message goes on from its name, see `opening.named`."""
 
 
+class BecameShorter(Refused):
+    """The file has fewer bytes than when its size was taken."""
+
+    def __init__(self) -> None:
+        super().__init__("became shorter while it was read. Give a file that stays as it is.")
+
+
 class SourceUnreadable(SourceError, OSError):
     """A file that is no file, is gone, or whose storage fails."""
 
