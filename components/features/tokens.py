@@ -1,7 +1,7 @@
 r"""Text to tokens inside the TensorFlow graph, the same ops in training and in service.
 
 Enters: strings `[batch]`, an author's posts joined by `SEPARATOR`. Leaves: ragged strings
-`[batch, (tokens)]`. Called by `transform.token_ids`, whose graph the served model carries.
+`[batch, (tokens)]`.
 
     "Don't @bob! http://a.io\x1e你好 3.5 👍🏽"
     -> don't <handle> ! <url> <post> 你 好 3.5 👍🏽
@@ -131,17 +131,3 @@ def _replace_bad_bytes(texts: tf.Tensor) -> tf.Tensor:
 def _replace_handles(texts: tf.Tensor) -> tf.Tensor:
     handle = r"(^|[^\p{L}\p{N}_])@[\p{L}\p{N}_]+"
     return tf.strings.regex_replace(texts, handle, rf"\1 {HANDLE} ")
-
-
-def neighbours(tokens: tf.RaggedTensor) -> tf.RaggedTensor:
-    """Each pair of neighbouring tokens, with a space between them.
-
-    Args:
-        tokens: ragged strings `[batch, (tokens)]`.
-
-    Returns:
-        Ragged strings `[batch, (tokens - 1)]`.
-    """
-    first, second = tokens[:, :-1], tokens[:, 1:]
-    pairs = tf.strings.join([first.flat_values, second.flat_values], " ")
-    return first.with_flat_values(pairs)

@@ -16,7 +16,6 @@ from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
 
 from components.features import counting
 from components.features.counting import count_pairs, count_tokens, make_vocabulary
-from components.features.tokens import neighbours
 
 OPTIONS = ["--runner=components.local_runner.LocalRunner", "--direct_running_mode=in_memory"]
 WORDS = ["the", "cat", "кот", "你", "好", "👍🏽", "<post>", "é", "e\u0301", "'", "x" * 300]
@@ -30,6 +29,13 @@ def test_pairs_are_added_up_as_if_each_were_spelled_out():
     tokens = tf.ragged.constant([["a", "b", "a", "b"], [], ["b"], ["a", "b"]])
     pairs, counts = (values.numpy().tolist() for values in count_pairs(tokens))
     assert dict(zip(pairs, counts, strict=True)) == {b"a b": 3, b"b a": 1}
+
+
+def neighbours(tokens):
+    """Each pair of neighbouring tokens as a text: ragged strings `[batch, (tokens - 1)]`."""
+    first, second = tokens[:, :-1], tokens[:, 1:]
+    pairs = tf.strings.join([first.flat_values, second.flat_values], " ")
+    return first.with_flat_values(pairs)
 
 
 def test_pairs_of_many_words_are_those_of_neighbours():
