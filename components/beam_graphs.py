@@ -1,7 +1,6 @@
 """Builds Beam's graphs in a third less time: what Beam asks of the same object again is kept.
 
-Enters: a stage's work. Leaves: the same graph, coders and options. Called by the executors of the
-data stages, around all they do.
+Enters: a stage's work. Leaves: the same graph, coders and options.
 
 Beam asks each DoFn some ten times for its state and timers, and inspects every method of it each
 time; it parses the options of a pipeline anew for each of the thousands of views of them. On small

@@ -1,8 +1,7 @@
 """Rows grouped by key on this machine's disk, for Beam's direct runner, whose shuffle is memory.
 
 Enters: keyed rows, by tag. Leaves: each key with all its rows, as `beam.CoGroupByKey`, the plain
-reference, gives them. Called by the join (`ingest.join`, `ingest.examples`) and the vocabularies
-(`features.counting`).
+reference, gives them.
 
     rows -> Spill: a bundle appends them to a file a part -> (part, file) -> Gather: part by part
 
@@ -92,6 +91,7 @@ def holds_shuffle(pipeline: beam.Pipeline) -> bool:
     return isinstance(pipeline.runner, FnApiRunner | SwitchingDirectRunner)
 
 
+@dataclass(eq=False)
 class GroupRows(beam.PTransform):
     """In: {tag: PCollection of (key, row)}. Out: (key, {tag: list of rows}), in no order.
 
@@ -102,31 +102,23 @@ class GroupRows(beam.PTransform):
         thin: for a tag, how its rows of a crowded part are made light.
     """
 
-    def __init__(
-        self,
-        disk: Disk | None,
-        coders: Mapping[str, TupleCoder],
-        thin: Mapping[str, Thin] | None = None,
-    ) -> None:
-        super().__init__()
-        self._disk = disk
-        self._coders = dict(coders)
-        self._thin = dict(thin or {})
+    disk: Disk | None
+    coders: Mapping[str, TupleCoder]
+    thin: Mapping[str, Thin] = field(default_factory=dict)
 
     def expand(self, rows: Mapping[str, PCollection]) -> PCollection:
-        """Builds the transform; see the class."""
-        if self._disk is None:
+        if self.disk is None:
             return _group(rows)
         # Rows of several tags are not flattened first: the runner would hold them to do it.
         files = [
-            rows[tag] | f"Spill {tag}" >> beam.ParDo(_Spill(self._disk, tag, coder))
-            for tag, coder in self._coders.items()
+            rows[tag] | f"Spill {tag}" >> beam.ParDo(_Spill(self.disk, tag, coder))
+            for tag, coder in self.coders.items()
         ]
         return (
             files
             | "AllFiles" >> beam.Flatten()
             | "FilesOfPart" >> beam.GroupByKey()
-            | "Gather" >> beam.ParDo(_Gather(self._coders, self._thin))
+            | "Gather" >> beam.ParDo(_Gather(self.coders, self.thin))
         )
 
 

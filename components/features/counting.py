@@ -2,13 +2,13 @@
 
 Enters: a batch's distinct tokens with their counts, which the graph itself has added up. Leaves: a
 vocabulary file, the same bytes that `tft.vocabulary` writes: by falling count, then by falling
-bytes. Called by `transform`.
+bytes.
 
 `tft.vocabulary` sends each occurrence through Beam by itself. Here a bundle adds up in memory,
-about `MOST_ROWS` distinct tokens at most, and shuffles columns of tokens and counts, one
-for each of `SHARDS` parts that a token's hash chooses. A part holds its own share of the distinct
-tokens in memory, and gives no more than are wanted; the last step holds those of all parts. On
-this machine the columns lie on its disk until then (`disk_shuffle`), unless results are elsewhere.
+about `MOST_ROWS` distinct tokens at most, and shuffles columns of tokens and counts, one for each
+of `SHARDS` parts that a token's hash chooses. A part holds its own share of the distinct tokens in
+memory, and gives no more than are wanted; the last step holds those of all parts. On this machine
+the columns lie on its disk until then (`disk_shuffle`), unless results are elsewhere.
 
     "a b a", "b c"  ->  (a, 2), (b, 1); (b, 1), (c, 1)  ->  b, a, c
 """
@@ -57,7 +57,7 @@ def count_tokens(tokens: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
 def count_pairs(tokens: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Distinct pairs of neighbouring tokens, a space between, and how often each occurs.
 
-    The same as `count_tokens` of `tokens.neighbours`, without spelling out each occurrence.
+    The same as `count_tokens` of the pairs as texts, without spelling out each occurrence.
 
     Args:
         tokens: ragged strings `[batch, (tokens)]`.
@@ -112,7 +112,6 @@ class CommonestTokens(tft_beam.experimental.PTransformAnalyzer):
         self._fewest_uses = fewest_uses
 
     def expand(self, batches: PCollection) -> PCollection:
-        """Builds the transform; see the module."""
         added_up = batches | "AddUpInBundle" >> beam.ParDo(_AddUpInBundle())
         parts = (
             {_COLUMNS: added_up}

@@ -1,7 +1,7 @@
 """Mean and variance of labels, the same to the last bit on every Beam runner.
 
 Enters: a batch's labels, float32. Leaves: mean and variance over all batches, float64. An analyzer
-of tf.Transform, called by `transform`.
+of tf.Transform.
 
 A sum of floats depends on the order of its terms, which no runner promises. Each float32 is a
 whole multiple of 2^-149, and its square of 2^-298: sums of those multiples are whole numbers, exact
@@ -54,11 +54,9 @@ class ExactSums(beam.CombineFn):
     """In: float32 `[labels]` in a tuple. Out: `Sums`."""
 
     def create_accumulator(self) -> Sums:
-        """Called by Beam."""
         return 0, 0, 0
 
     def add_input(self, sums: Sums, batch: tuple[NDArray[np.float32]]) -> Sums:
-        """Called by Beam."""
         values = np.asarray(batch[0], np.float64)
         return self.merge_accumulators(
             [
@@ -72,7 +70,6 @@ class ExactSums(beam.CombineFn):
         )
 
     def merge_accumulators(self, several: Iterable[Sums]) -> Sums:
-        """Called by Beam."""
         count = total = squares = 0
         for more_count, more_total, more_squares in several:
             count += more_count
@@ -81,7 +78,6 @@ class ExactSums(beam.CombineFn):
         return count, total, squares
 
     def extract_output(self, sums: Sums) -> Sums:
-        """Called by Beam."""
         return sums
 
 
@@ -89,7 +85,6 @@ class _Moments(beam.PTransform):
     """In: float32 `[labels]` in tuples. Out: mean, variance."""
 
     def expand(self, batches: PCollection) -> tuple[PCollection, PCollection]:
-        """Builds the transform; see the module."""
         sums = batches | "Sums" >> beam.CombineGlobally(ExactSums())
         return sums | "Mean" >> beam.Map(mean_of), sums | "Variance" >> beam.Map(variance_of)
 

@@ -2,7 +2,7 @@
 
 Enters: heads, bounds of drift. Leaves: a `Schema` artifact holding `schema.pbtxt`, readable text.
 The statistics and their validation, the transform graph and the served model's parsing all follow
-from it. Called by `pipeline.pipeline`.
+from it.
 """
 
 import logging

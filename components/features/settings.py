@@ -1,4 +1,4 @@
-"""What the text and validation stages can be told. Read by `pipeline.config` and the hooks."""
+"""What the text and validation stages can be told."""
 
 from __future__ import annotations
 

@@ -76,7 +76,6 @@ class LabelStatistics(beam.PTransform):
         self._options = options
 
     def expand(self, pipeline: beam.Pipeline) -> Any:
-        """Builds the transform; see the class."""
         return (
             pipeline
             | "Splits" >> beam.Create(sorted(self._folders.items()))

@@ -9,8 +9,8 @@
 What the training split taught about the labels leaves too, such as `<head>.mean`, the same values
 in every row, so that the graph itself is their one keeper: see `components.training.heads`. Beside
 the vocabulary of tokens, a list of the commonest pairs of neighbouring tokens is counted for the
-Trainer (asset `pairs`), see `counting`: `text.pairs` of them are kept. Called by the Transform
-component through `preprocessing_fn`; the Trainer and the served model run the same graph.
+Trainer (asset `pairs`), see `counting`: `text.pairs` of them are kept. The Trainer and the served
+model run the same graph.
 """
 
 from __future__ import annotations

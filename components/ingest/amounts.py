@@ -39,7 +39,6 @@ class CutAmounts(beam.PTransform):
         self._heads = heads
 
     def expand(self, authors: PCollection) -> PCollection:
-        """Builds the transform; see the class."""
         cuts = [
             authors
             | f"Amounts {head.name}" >> beam.FlatMap(_amount_of, place=place)

@@ -1,7 +1,7 @@
 """The artifact that holds what the join counted and set aside.
 
-Its folder holds `audit.json` (see `summary`) and `set_aside-*.jsonl.gz` (see `join`). Written by
-`example_gen`, read by the report. The one module of the audit that imports TFX.
+Its folder holds `audit.json` (see `summary`) and `set_aside-*.jsonl.gz` (see `join`). The one
+module of the audit that imports TFX.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 Enters: posts keyed by author, as `JoinAuthors` takes them. Leaves: the same posts; where an author
 has more than `most` of them, those that the join will set aside as beyond `most` are without text.
-So no worker ever holds a million texts of one author; of one without text it
-holds some 200 bytes.
-Called by `join.IngestSources` where the posts are many. Imports Beam, not TFX.
+So no worker ever holds a million texts of one author; of one without text it holds some 200 bytes.
+Imports Beam, not TFX.
 
     posts -> count of each author (added up before the shuffle) -> the crowded authors
     posts of crowded authors -> places alone, grouped by author -> which are read (`matching`)
@@ -50,11 +49,9 @@ class DropUnreadTexts(beam.PTransform):
         self._most = most
 
     def expand(self, posts: PCollection) -> PCollection:
-        """Builds the transform; see the class."""
         crowded = (
             posts
-            | "One" >> beam.Map(_one)
-            | "CountPosts" >> beam.CombinePerKey(sum)
+            | "CountPosts" >> beam.combiners.Count.PerKey()
             | "Crowded" >> beam.Filter(lambda count, most: count[1] > most, most=self._most)
         )
         apart = posts | "SetApart" >> beam.ParDo(_set_apart, AsDict(crowded)).with_outputs(
@@ -73,10 +70,6 @@ class DropUnreadTexts(beam.PTransform):
             | "DropTexts" >> beam.FlatMap(_drop_text)
         )
         return (apart[_OTHERS], trimmed) | "AllPosts" >> beam.Flatten()
-
-
-def _one(post: tuple[str, Any]) -> tuple[str, int]:
-    return post[0], 1
 
 
 def _set_apart(post: tuple[str, Any], crowded: Mapping[str, int]) -> Iterator[TaggedOutput]:

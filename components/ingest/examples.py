@@ -1,7 +1,7 @@
 """Joined authors as files of tf.train.Example.
 
 Enters: (author_id, texts, label values) from `join`. Leaves: gzip TFRecord files, the same bytes
-for the same authors in every run, whatever order Beam brings them in. Called by `example_gen`.
+for the same authors in every run, whatever order Beam brings them in.
 
 | feature | list | values |
 |---|---|---|

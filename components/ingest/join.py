@@ -3,7 +3,7 @@
 Enters: the source files, the heads and the settings. Leaves: for each split the joined authors,
 every record set aside, and the tally of all counts. `JoinAuthors` is the unit under test: parsed
 records in, no file touched. `reading.ReadSources` stands before it, `IngestSources` is the whole.
-Called by `example_gen` and by `audit_sources`. Imports Beam, not TFX.
+Imports Beam, not TFX.
 
     files -> ReadSources -> posts, labels (keyed by author) -> JoinAuthors -> train, eval, test
                   |                                              |
@@ -16,6 +16,7 @@ import functools
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -53,6 +54,7 @@ SET_ASIDE_PREFIX = "set_aside"
 CROWD_BYTES = 1 << 30
 
 
+@dataclass(eq=False)
 class JoinAuthors(beam.PTransform):
     """Joins posts and label records by author and gives each author to a split.
 
@@ -62,38 +64,29 @@ class JoinAuthors(beam.PTransform):
     `most`: posts of an author that are used. `disk`: where posts lie that the runner would hold.
     """
 
-    def __init__(
-        self,
-        heads: Heads,
-        splits: SplitSettings,
-        spans: Sequence[int] = (),
-        most: int = sys.maxsize,
-        disk: Disk | None = None,
-    ) -> None:
-        super().__init__()
-        self._heads = heads
-        self._splits = splits
-        self._spans = tuple(spans)
-        self._most = most
-        self._disk = disk
+    heads: Heads
+    splits: SplitSettings
+    spans: Sequence[int] = ()
+    most: int = sys.maxsize
+    disk: Disk | None = None
 
     def expand(self, records: Mapping[str, PCollection]) -> Any:
-        """Builds the transform; see the class."""
         return (
             {POSTS: records[POSTS], LABELS: records[LABELS]}
             | "GroupByAuthor"
             >> GroupRows(
-                self._disk,
+                self.disk,
                 {POSTS: POST_CODER, LABELS: LABEL_CODER},
-                {POSTS: functools.partial(drop_unread, most=self._most)},
+                {POSTS: functools.partial(drop_unread, most=self.most)},
             )
             | "MatchAuthor"
             >> beam.ParDo(
-                _MatchAuthor(self._heads, self._splits, self._spans, self._most)
+                _MatchAuthor(self.heads, self.splits, self.spans, self.most)
             ).with_outputs(*SPLITS, SET_ASIDE, TALLY)
         )
 
 
+@dataclass(eq=False)
 class IngestSources(beam.PTransform):
     """Reads, joins, and writes the audit into a folder.
 
@@ -109,39 +102,29 @@ class IngestSources(beam.PTransform):
         disk: of `disk_for`, where the runner would hold the posts of all authors.
     """
 
-    def __init__(
-        self,
-        sources: Sequence[SourceFile],
-        heads: Heads,
-        settings: IngestSettings,
-        audit_folder: str,
-        disk: Disk | None = None,
-    ) -> None:
-        super().__init__()
-        self._sources = tuple(sources)
-        self._heads = heads
-        self._settings = settings
-        self._audit_folder = audit_folder
-        self._disk = disk
+    sources: Sequence[SourceFile]
+    heads: Heads
+    settings: IngestSettings
+    audit_folder: str
+    disk: Disk | None = None
 
     def expand(self, pipeline: beam.Pipeline) -> dict[str, PCollection]:
-        """Builds the transform; see the class."""
-        manifest = write_manifest(self._sources, self._audit_folder)
+        manifest = write_manifest(self.sources, self.audit_folder)
         records = pipeline | "Read" >> ReadSources(
-            manifest, any(map(is_large, self._sources)), self._heads, self._settings
+            manifest, any(map(is_large, self.sources)), self.heads, self.settings
         )
-        spans = [source.span for source in self._sources]
-        most = self._settings.maximum_posts
+        spans = [source.span for source in self.sources]
+        most = self.settings.maximum_posts
         posts = records[POSTS]
-        size_bytes = sum(source.size_bytes for source in self._sources)
-        if self._disk is None and size_bytes > CROWD_BYTES:
+        size_bytes = sum(source.size_bytes for source in self.sources)
+        if self.disk is None and size_bytes > CROWD_BYTES:
             posts = posts | "DropUnread" >> DropUnreadTexts(most)
         joined = {POSTS: posts, LABELS: records[LABELS]} | "Join" >> JoinAuthors(
-            self._heads,
-            self._settings.splits,
+            self.heads,
+            self.settings.splits,
             spans if len(set(spans)) > 1 else (),
             most,
-            self._disk,
+            self.disk,
         )
         set_aside = (records[SET_ASIDE], joined[SET_ASIDE]) | "AllSetAside" >> beam.Flatten()
         self._write_set_aside(set_aside, manifest)
@@ -151,8 +134,8 @@ class IngestSources(beam.PTransform):
             counts[f"set aside {name}"] = one[SET_ASIDE] | f"Count {name}" >> beam.Map(
                 tally_set_aside
             )
-        is_cut = any(head.cut_into for head in self._heads)
-        cuts = [joined["train"] | CutAmounts(self._heads)] if is_cut else []
+        is_cut = any(head.cut_into for head in self.heads)
+        cuts = [joined["train"] | CutAmounts(self.heads)] if is_cut else []
         self._write_summary(counts, manifest, [beam.pvalue.AsDict(found) for found in cuts])
         return {split: joined[split] for split in SPLITS}
 
@@ -162,9 +145,9 @@ class IngestSources(beam.PTransform):
             | "DescribeSetAside" >> beam.ParDo(_DescribeSetAside(manifest))
             | "WriteSetAside"
             >> beam.io.WriteToText(
-                f"{self._audit_folder}/{SET_ASIDE_PREFIX}",
+                f"{self.audit_folder}/{SET_ASIDE_PREFIX}",
                 file_name_suffix=".jsonl.gz",
-                num_shards=count_shards(self._sources),
+                num_shards=count_shards(self.sources),
             )
         )
 
@@ -174,31 +157,29 @@ class IngestSources(beam.PTransform):
         _ = (
             tally
             | "AddUp" >> AddUp()
-            | "Summarise" >> beam.Map(_summary_json, self._heads, manifest, *cuts)
+            | "Summarise" >> beam.Map(_summary_json, self.heads, manifest, *cuts)
             | "WriteSummary"
-            >> beam.io.WriteToText(f"{self._audit_folder}/{AUDIT_FILE}", shard_name_template="")
+            >> beam.io.WriteToText(f"{self.audit_folder}/{AUDIT_FILE}", shard_name_template="")
         )
 
 
+@dataclass(eq=False)
 class _MatchAuthor(beam.DoFn):
-    def __init__(
-        self, heads: Heads, splits: SplitSettings, spans: tuple[int, ...], most: int
-    ) -> None:
-        self._heads = heads
-        self._splits = splits
-        self._spans = spans
-        self._most = most
+    heads: Heads
+    splits: SplitSettings
+    spans: Sequence[int]
+    most: int
 
     def process(self, element: tuple[str, Mapping[str, Iterable[Any]]]) -> Iterator[TaggedOutput]:
         author_id, records = element
-        outcome = match_author(list(records[POSTS]), list(records[LABELS]), self._spans, self._most)
+        outcome = match_author(list(records[POSTS]), list(records[LABELS]), self.spans, self.most)
         for set_aside in outcome.set_aside:
             yield TaggedOutput(SET_ASIDE, set_aside)
         if not outcome.texts:
             return
-        split = split_of(author_id, self._splits)
+        split = split_of(author_id, self.splits)
         yield TaggedOutput(split, (author_id, outcome.texts, outcome.values))
-        yield TaggedOutput(TALLY, tally_author(split, outcome, self._heads))
+        yield TaggedOutput(TALLY, tally_author(split, outcome, self.heads))
 
 
 class _DescribeSetAside(beam.DoFn):

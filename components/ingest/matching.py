@@ -2,7 +2,7 @@
 
 Enters: the posts and label records of one author, in any order. Leaves: the texts in order and the
 label values where the author is used, and for every record that it was used or why it was set
-aside. Called by `join` for each author. Pure Python.
+aside. Pure Python.
 
 | the author has | posts | label records |
 |---|---|---|

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -133,6 +134,7 @@ def can_be_cut(kind: Kind, path: str, settings: IngestSettings) -> bool:
     return form.format == "json_lines" and form.is_plain
 
 
+@dataclass(eq=False)
 class ReadSources(beam.PTransform):
     """Reads and parses every record of the sources.
 
@@ -145,26 +147,23 @@ class ReadSources(beam.PTransform):
         settings: of reading.
     """
 
-    def __init__(self, manifest: str, cuts: bool, heads: Heads, settings: IngestSettings) -> None:
-        super().__init__()
-        self._manifest = manifest
-        self._cuts = cuts
-        self._heads = heads
-        self._settings = settings
+    manifest: str
+    cuts: bool
+    heads: Heads
+    settings: IngestSettings
 
     def expand(self, pipeline: beam.Pipeline) -> Any:
-        """Builds the transform; see the class."""
         pieces = (
             pipeline
-            | "Manifest" >> beam.Create([self._manifest])
+            | "Manifest" >> beam.Create([self.manifest])
             | "ListPieces" >> beam.FlatMap(_list_pieces).with_outputs(_LARGE, main=_WHOLE)
         )
         todo = pieces[_WHOLE]
-        if self._cuts:
+        if self.cuts:
             large = (
                 pieces[_LARGE]
                 | "SpreadLarge" >> beam.Reshuffle()
-                | "Cut" >> beam.FlatMap(_cut, self._settings).with_outputs(_CUT, main=_WHOLE)
+                | "Cut" >> beam.FlatMap(_cut, self.settings).with_outputs(_CUT, main=_WHOLE)
             )
             numbered = (
                 large[_CUT]
@@ -178,7 +177,7 @@ class ReadSources(beam.PTransform):
             todo
             | "SpreadPieces" >> beam.Reshuffle()
             | "ReadPiece"
-            >> beam.ParDo(_ReadPiece(self._heads, self._settings)).with_outputs(
+            >> beam.ParDo(_ReadPiece(self.heads, self.settings)).with_outputs(
                 POSTS, LABELS, SET_ASIDE, TALLY
             )
         )
@@ -216,10 +215,10 @@ def _number_lines(file: tuple[int, Iterable[tuple[Piece, int]]]) -> Iterator[Pie
         number += lines
 
 
+@dataclass(eq=False)
 class _ReadPiece(beam.DoFn):
-    def __init__(self, heads: Heads, settings: IngestSettings) -> None:
-        self._heads = heads
-        self._settings = settings
+    heads: Heads
+    settings: IngestSettings
 
     def process(self, element: Piece) -> Iterator[TaggedOutput]:
         # A runner that moves elements between processes hands on the plain tuple.
@@ -235,9 +234,9 @@ class _ReadPiece(beam.DoFn):
 
     def _records(self, piece: Piece) -> Iterator[RawRecord | Fault]:
         if not piece.end:
-            return read_records(piece.path, self._settings, REQUIRED_FIELDS[piece.kind])
+            return read_records(piece.path, self.settings, REQUIRED_FIELDS[piece.kind])
         return read_records_between(
-            piece.path, piece.start, piece.end, piece.first_line, self._settings
+            piece.path, piece.start, piece.end, piece.first_line, self.settings
         )
 
     def _parse(
@@ -248,9 +247,9 @@ class _ReadPiece(beam.DoFn):
             return
         try:
             if kind == POSTS:
-                parsed: Post | Label = parse_post(record.fields, self._settings)
+                parsed: Post | Label = parse_post(record.fields, self.settings)
             else:
-                parsed = parse_label(record.fields, self._heads, self._settings)
+                parsed = parse_label(record.fields, self.heads, self.settings)
         except RecordError as error:
             yield TaggedOutput(SET_ASIDE, (source, record.line, error.cause))
             return

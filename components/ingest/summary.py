@@ -1,7 +1,7 @@
 """What the join counted: per file, per cause, per split and per head, exact.
 
 Enters: the tally that `join` adds up, or `audit.json`. Leaves: `JoinSummary`, its JSON and the
-lines for the console. Read by `checks`, by `audit` and by the report. Knows no TFX and no Beam.
+lines for the console. Knows no TFX and no Beam.
 
     {"files": [{"kind": "posts", "file": "/data/posts.jsonl", "read": 6012, "used": 5998,
                 "set_aside": {"no label record": {"records": 14, "first_line": 3}},

@@ -2,7 +2,7 @@
 
 Enters: a list of entries for each file read, each record set aside and each author used. Leaves:
 one mapping from what was counted to how many, exact however Beam spreads the work; its keys are
-named in `summary.JoinSummary.from_tally`. Called by `join`.
+named in `summary.JoinSummary.from_tally`.
 """
 
 from __future__ import annotations
@@ -109,7 +109,6 @@ class AddUp(beam.PTransform):
     """
 
     def expand(self, entries: Mapping[str, PCollection]) -> PCollection:
-        """Builds the transform; see the class."""
         # Added up before they are flattened: a runner may hold what it flattens.
         here = [
             one | f"AddUpHere {name}" >> beam.ParDo(_AddUpBundle()) for name, one in entries.items()

@@ -1,8 +1,8 @@
 """Whether to train anew, and why: facts and bounds in, a decision with its figures out.
 
 Enters: what the store, the listing of the input and the looks at new spans say (`Seen`), the
-settings, the time. Leaves: a `Decision`, which is recorded whatever it says. Called by
-`pipeline.retraining`. Knows nothing of TFX and TensorFlow.
+settings, the time. Leaves: a `Decision`, which is recorded whatever it says. Knows nothing of TFX
+and TensorFlow.
 
 | reason | holds when |
 |---|---|

@@ -1,9 +1,8 @@
 """How far a head's labels are from those of another time, measured by TFDV.
 
 Enters: statistics of two sets of examples, counts of two joins. Leaves: per head a distance and two
-shares of known labels. Called by `pipeline.retraining`. The measures are those of the examples'
-validation: Jensen-Shannon divergence for numbers and groups, the largest change of a value's share
-for text.
+shares of known labels. The measures are those of the examples' validation: Jensen-Shannon
+divergence for numbers and groups, the largest change of a value's share for text.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@
 
 Enters: the folder. Leaves: the `History` that `planning` decides by, which holds what the metadata
 store tells on this machine. `keeper` writes a run, `run.json` last: without it a folder is no run,
-so that one which was cut off is none. Called by `planner`.
+so that one which was cut off is none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The component that keeps a decision: in the metadata store, whatever was decided.
 
-Enters: the decision as JSON. Leaves: an artifact `RetrainingDecision` with `decision.json`. Run by
-`pipeline.retraining`, also where nothing is trained.
+Enters: the decision as JSON. Leaves: an artifact `RetrainingDecision` with `decision.json`.
 """
 
 import os

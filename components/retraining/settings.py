@@ -1,4 +1,4 @@
-"""What a retraining can be told. Read by `pipeline.config`."""
+"""What a retraining can be told."""
 
 from __future__ import annotations
 

@@ -28,7 +28,6 @@ class FitExecutor(stock_executor.GenericExecutor):
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Called by TFX."""
         super().Do(input_dict, output_dict, with_start(exec_properties))
 
 
@@ -38,7 +37,6 @@ class FitJobExecutor(job_executor.GenericExecutor):
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        """Called by TFX."""
         super().Do(input_dict, output_dict, with_start(exec_properties))
 
 

@@ -47,7 +47,6 @@ class PredictShard(beam.PTransform):
         self._served = served
 
     def expand(self, pipeline: beam.Pipeline) -> PCollection:
-        """Builds the transform; see the class."""
         folders = sorted((self._work / POSTS_FOLDER).iterdir())
         files = [file for f in folders if (file := shard_file(f, self._shard)).is_file()]
         outcome = (

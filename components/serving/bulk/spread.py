@@ -76,7 +76,6 @@ class SpreadPosts(beam.PTransform):
         self._work = work
 
     def expand(self, pipeline: beam.Pipeline) -> PCollection:
-        """Builds the transform; see the class."""
         todo = [n for n in range(len(self._sources)) if not posts_folder(self._work, n).is_dir()]
         return (
             pipeline

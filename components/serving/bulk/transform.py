@@ -59,7 +59,6 @@ class PredictAuthors(beam.PTransform):
         self._served = served
 
     def expand(self, posts: PCollection) -> dict[str, PCollection]:
-        """Builds the transform; see the class."""
         authors = (
             posts
             | "GroupByAuthor" >> beam.GroupByKey()
