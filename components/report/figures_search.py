@@ -15,13 +15,12 @@ import plotly.graph_objects as go
 
 from components.report.drawing import BLUE, GREY, ORANGE, figure
 from components.report.record import Json, is_finite
-
-WEIGHT, RIDGE = "loss_weight/", "ridge/"
+from components.training.searched import RIDGE_PREFIX, WEIGHT_PREFIX
 
 
 def title_of(hyperparameter: str) -> str:
     """For people: `loss_weight/age` is the weight of age."""
-    for prefix, title in ((WEIGHT, "weight"), (RIDGE, "ridge")):
+    for prefix, title in ((WEIGHT_PREFIX, "weight"), (RIDGE_PREFIX, "ridge")):
         if hyperparameter.startswith(prefix):
             return f"{title} of {hyperparameter.removeprefix(prefix)}"
     return hyperparameter.replace("_", " ")

@@ -2,7 +2,7 @@
 
 Enters: the run's id. Leaves: JSON in the execution property `history`. A driver, since an executor
 may run where the store cannot be reached; where a runner has no drivers, the property stays empty
-and the report says that it is not known. Called by TFX before `run_report`'s executor.
+and the report says that it is not known.
 
     {"run": "2026-11-24T01:44:01+00:00",
      "stages": [{"stage": "Trainer", "seconds": 98.5, "reused": false}],
@@ -37,11 +37,8 @@ class HistoryDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
     def run(self, execution_info: data_types.ExecutionInfo) -> driver_output_pb2.DriverOutput:
         """See the module."""
         with self._mlmd_connection as handle:
-            history = read_history(
-                handle.store,
-                execution_info.pipeline_info.id,
-                execution_info.pipeline_run_id,
-            )
+            run = execution_info.pipeline_run_id
+            history = read_history(handle.store, execution_info.pipeline_info.id, run)
         output = driver_output_pb2.DriverOutput()
         output.exec_properties[HISTORY].string_value = json.dumps(history)
         return output

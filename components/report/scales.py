@@ -1,7 +1,7 @@
 """How a number's range is cut into bins, once, before any author is counted.
 
 Enters: the deciles of a head's training labels. Leaves: a `Scale`, by which partial counts of any
-part of the data add up. Called by `profiles`. Knows nothing of TFX and Beam.
+part of the data add up. Knows nothing of TFX and Beam.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The report's section on the data: join, coverage, lengths, values, vocabulary, drift.
-
-Enters: a `RunRecord`. Leaves: HTML. Called by `page`.
-"""
+"""The report's section on the data: join, coverage, lengths, values, vocabulary, drift."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 from components.report.figures_data import (
     lengths_figure,
@@ -83,11 +82,10 @@ def _notes(audit: Json) -> Html:
 
 def causes_of(audit: Json) -> list[tuple[str, str, int]]:
     """(kind, cause, records) over all files, most frequent first."""
-    totals: dict[tuple[str, str], int] = {}
+    totals: Counter[tuple[str, str]] = Counter()
     for file in audit["files"]:
         for cause, count in file["set_aside"].items():
-            key = (file["kind"], cause)
-            totals[key] = totals.get(key, 0) + count["records"]
+            totals[file["kind"], cause] += count["records"]
     ordered = sorted(totals.items(), key=lambda item: (-item[1], item[0]))
     return [(kind, cause, records) for (kind, cause), records in ordered]
 
@@ -119,7 +117,7 @@ def _known(head: Json, authors: int) -> str:
     known = head.get("known", 0)
     share = f" ({known / authors:.0%})" if authors else ""
     values = head.get("values") or {}
-    listed = ", ".join(f"{count:,} {value}" for value, count in list(values.items())[:2])
+    listed = ", ".join(f"{count:,} {value}" for value, count in values.items())
     return f"{known:,}{share}" + (f": {listed}" if len(values) == 2 else "")
 
 

@@ -1,6 +1,6 @@
 """The report's first sections: the outcome, and whether one network for all heads was worth it.
 
-Enters: a `RunRecord`. Leaves: HTML. Called by `page`. What cannot be shown is said in words.
+What cannot be shown is said in words.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from components.report.sections_search import repeat_command
 def outcome(record: RunRecord) -> Html:
     """Blessed, what blocked or what failed; the heads' scores; what changed."""
     return joined(
-        element("p", headline(record), kind="headline"),
+        paragraph(headline(record), "headline"),
         _failure(record) if record.failure else None,
         _judged(record) if record.verdict else None,
     )

@@ -1,7 +1,4 @@
-"""The report's section on how good the answers are, head by head.
-
-Enters: a `RunRecord`. Leaves: HTML. Called by `page`.
-"""
+"""The report's section on how good the answers are, head by head."""
 
 from __future__ import annotations
 
@@ -52,7 +49,7 @@ def _head(record: RunRecord, reports: Mapping[str, HeadReport], name: str) -> Ht
         if other != name
     ]
     return subsection(
-        f"{name}",
+        name,
         element("div", *report.figures(counted[name], level), abstention, kind="columns"),
         *([] if abstention else [missing(NO_CONFIDENCE)]),
         *report.certainty(counted[name], level),

@@ -1,11 +1,13 @@
 """The report's section on the search: trials, trade-off, the command with a trial's weights.
 
-Enters: a `RunRecord`. Leaves: HTML. Called by `page`. What cannot be shown is said in words.
+What cannot be shown is said in words.
 """
 
 from __future__ import annotations
 
+import itertools
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from components.heads.metrics import format_number
@@ -21,6 +23,7 @@ from components.report.markup import (
     table,
 )
 from components.report.record import Json, RunRecord
+from components.training.searched import CHOICES, RIDGE_PREFIX, WEIGHT_PREFIX
 
 
 def search(record: RunRecord) -> Html:
@@ -59,7 +62,6 @@ def _tradeoff(trials: list[Json], names: list[str]) -> Html:
             "The trade-off between heads is not shown: this search kept no skill of each head "
             "(trials.json)."
         )
-    pairs = [(x, y) for place, x in enumerate(names) for y in names[place + 1 :]]
     drawn = [
         plot(
             f"tradeoff {x} {y}",
@@ -67,7 +69,7 @@ def _tradeoff(trials: list[Json], names: list[str]) -> Html:
             f"Each point is a trial: skill of {x} to the right, of {y} upwards. Choose a point to "
             "see the command that trains with its weights.",
         )
-        for x, y in pairs[:6]
+        for x, y in itertools.islice(itertools.combinations(names, 2), 6)
     ]
     return element("div", *drawn, kind="columns")
 
@@ -82,11 +84,10 @@ def _picker(record: RunRecord) -> Html:
         )
         for trial in record.trials
     ]
-    first = str(record.trials[0]["trial"])
     return element(
         "div",
         element("label", "Train with the weights of ", element("select", *options, id="trial")),
-        element("pre", element("code", commands[first], id="command"), tabindex="0"),
+        element("pre", element("code", next(iter(commands.values())), id="command"), tabindex="0"),
         element("button", "Copy", type="button", id="copy"),
         element("span", "", id="copied", role="status"),
         script_json("commands", commands),
@@ -97,29 +98,25 @@ def _picker(record: RunRecord) -> Html:
 def retrain_command(record: RunRecord, trial: Json) -> str:
     """The command that trains on a trial's loss weights and settings without a search."""
     chosen = trial["hyperparameters"]
-    weights = dict.fromkeys(record.names, 1.0)
-    weights |= {n: chosen[f"loss_weight/{n}"] for n in record.names if f"loss_weight/{n}" in chosen}
-    values = ", ".join(f"{name}: {float(weight):.6g}" for name, weight in weights.items())
-    settings = ["tune=false", f"training.loss_weights={{{values}}}"]
+    weights = {name: chosen.get(WEIGHT_PREFIX + name, 1.0) for name in record.names}
+    ridges = {n: chosen[RIDGE_PREFIX + n] for n in record.names if RIDGE_PREFIX + n in chosen}
+    settings = ["tune=false", f"training.loss_weights={_by_head(weights)}"]
     settings += [
         f"training.{key}={float(chosen[key]):.6g}"
-        for key in (
-            "learning_rate",
-            "dropout",
-            "spatial_dropout",
-            "weight_decay",
-            "label_smoothing",
-        )
+        for key in ("learning_rate", *CHOICES)
         if key in chosen
     ]
     if "network" in chosen:
         settings.append(f"network.kind={chosen['network']}")
-    ridges = {n: chosen[f"ridge/{n}"] for n in record.names if f"ridge/{n}" in chosen}
     if ridges:
-        values = ", ".join(f"{name}: {float(ridge):.6g}" for name, ridge in ridges.items())
-        settings.append(f"network.ridges={{{values}}}")
+        settings.append(f"network.ridges={_by_head(ridges)}")
     words = [word for setting in settings for word in ("--set", setting)]
     return repeat_command(record, *words)
+
+
+def _by_head(values: Mapping[str, float]) -> str:
+    listed = ", ".join(f"{name}: {float(value):.6g}" for name, value in values.items())
+    return f"{{{listed}}}"
 
 
 def repeat_command(record: RunRecord, *words: str) -> str:

@@ -1,6 +1,6 @@
 """The report's section on the fit: curves of each head, and where the time went.
 
-Enters: a `RunRecord`. Leaves: HTML. Called by `page`. What cannot be shown is said in words.
+What cannot be shown is said in words.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def training(record: RunRecord) -> Html:
     if not told:
         return missing("The Trainer left no training.json.")
     authors = told.get("authors", {})
+    losses = [_loss(report_of(head), len(record.heads), told) for head in record.heads]
     facts = [
         ["parameters", f"{told['parameters']:,}" if "parameters" in told else ""],
         ["epochs", f"{len(told.get('epochs', []))}, the best was {told.get('best_epoch')}"],
@@ -42,11 +43,7 @@ def training(record: RunRecord) -> Html:
             skill_figure(record.names, told),
             "Skill of each head on eval after each epoch; their mean decides which epoch is kept.",
         ),
-        element(
-            "div",
-            *(_loss(report_of(head), len(record.heads), told) for head in record.heads),
-            kind="columns",
-        ),
+        element("div", *losses, kind="columns"),
         subsection("Where the time went", _times(record)),
         element("details", element("summary", "Settings of the fit"), table(["", ""], facts)),
     )
@@ -68,11 +65,8 @@ def _setting(value: Any) -> str:
 
 
 def _times(record: RunRecord) -> Html:
-    stages = [
-        stage
-        for stage in record.history.get("stages", [])
-        if stage["seconds"] >= 0.1 or stage["reused"]
-    ]
+    stages = record.history.get("stages", [])
+    stages = [stage for stage in stages if stage["seconds"] >= 0.1 or stage["reused"]]
     if not stages:
         return missing("This runner keeps no times of stages.")
     total = sum(stage["seconds"] for stage in stages)

@@ -1,7 +1,4 @@
-"""What the report can be told: the statements of the model card that no artifact can know.
-
-Read by `pipeline.config` as the section `card`, and by the executor, as JSON.
-"""
+"""What the report can be told: the statements of the model card that no artifact can know."""
 
 from __future__ import annotations
 
