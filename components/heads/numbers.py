@@ -1,4 +1,4 @@
-"""Reading a number from a label field, as JSON, CSV or Parquet give it."""
+"""Heads of one number in a unit: read as JSON, CSV or Parquet give it, answered ± an interval."""
 
 from __future__ import annotations
 
@@ -6,10 +6,94 @@ import math
 import re
 from typing import Any
 
-from components.heads.base import LabelError
-from components.label_values import Compared, fold_text, is_blank, is_unknown
+from pydantic import Field, model_validator
 
+from components.heads.arrays import Array, np
+from components.heads.base import Head, LabelError, Stored
+from components.heads.calibration import Calibration, fit_half_width
+from components.heads.scoring import BINS
+from components.heads.served import ServedNumber
+from components.label_values import NOTHING, Compared, fold_text, is_blank, is_unknown
+
+NUMBER_UNIT = "unit of the number, for people to read"
+LARGEST = "largest sound label; a larger one is an anomaly"
 _WITH_COMMA = re.compile(r"[+-]?[0-9][0-9. ]*,[0-9., ]*")
+
+
+class NumberHead(Head):
+    """What such heads have in common; the error of the median is among their metrics as `mae`."""
+
+    slice_metric = "mae"
+    served = ServedNumber
+
+    unit: str = Field("", description=NUMBER_UNIT)
+    minimum: float = Field(0.0, description="smallest sound label; a smaller one is an anomaly")
+    maximum: float = Field(description=LARGEST)
+
+    @model_validator(mode="after")
+    def _range_is_not_empty(self) -> NumberHead:
+        if not self.minimum < self.maximum:
+            raise ValueError(f"minimum {self.minimum} must be below maximum {self.maximum}")
+        return self
+
+    @property
+    def stored_as(self) -> Stored:
+        return "number"
+
+    def parse(self, value: Any, unknown: frozenset[Compared] = NOTHING) -> float | None:
+        return read_number(value, self.field, unknown)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        return self.minimum, self.maximum
+
+    @property
+    def range_rule(self) -> str:
+        return (
+            f"labels must lie between heads.{self.name}.minimum, {self.minimum:g}, and "
+            f"heads.{self.name}.maximum, {self.maximum:g}"
+        )
+
+    @property
+    def range_remedy(self) -> str:
+        return f"set heads.{self.name}.minimum and heads.{self.name}.maximum"
+
+    @property
+    def width(self) -> int:
+        return 1
+
+    def calibrate(
+        self, answers: Array, targets: Array, *, coverage: float, lowest: float, scale: float
+    ) -> Calibration:
+        """An interval; none where too few labels are known for the coverage."""
+        residuals = np.abs(answers - targets)[:, 0] * scale
+        half_width = fit_half_width(residuals, coverage)
+        return Calibration(len(targets), coverage=coverage, half_width=half_width)
+
+    @property
+    def histogram_shape(self) -> tuple[int, ...]:
+        """Counts and sums of labels by size, for the median."""
+        return 2, BINS
+
+    def deposit(self, histogram: Array, label: Array, answer: Array) -> None:
+        share = (float(label[0]) - self.minimum) / (self.maximum - self.minimum)
+        place = int(np.clip(share * BINS, 0, BINS - 1))
+        histogram[:, place] += (1.0, float(label[0]))
+
+    @property
+    def metric_unit(self) -> str:
+        return self.unit
+
+
+def deviation_from_median(histogram: Array) -> float:
+    """Mean absolute error of the median; exact where a bin holds one value."""
+    counts, totals = histogram
+    count = counts.sum()
+    if not count:
+        return math.nan
+    place = int(np.searchsorted(np.cumsum(counts), count / 2))
+    median = totals[place] / counts[place]
+    return float(np.abs(totals - counts * median).sum() / count)
 
 
 def read_number(value: Any, name: str, unknown: frozenset[Compared]) -> float | None:

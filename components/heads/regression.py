@@ -7,68 +7,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from components.heads.arrays import Array, np
-from components.heads.base import Head, LabelsSeen, LabelValue, Stored
-from components.heads.calibration import Calibration, fit_half_width
+from components.heads.base import LabelsSeen, LabelValue
 from components.heads.metrics import Metric
-from components.heads.numbers import read_number
-from components.heads.scoring import BINS, ratio, skill
-from components.heads.served import ServedNumber
-from components.label_values import NOTHING, Compared
+from components.heads.numbers import LARGEST, NUMBER_UNIT, NumberHead, deviation_from_median
+from components.heads.scoring import ratio, skill
 
 _YEARS_OF_BIRTH = (1900, 2100)
 
 
-class RegressionHead(Head):
+class RegressionHead(NumberHead):
     """A number in a unit."""
 
     metrics = (
         Metric("mae", "mean absolute error", "MAE", has_unit=True),
         Metric("rmse", "root mean squared error", "RMSE", has_unit=True),
     )
-    slice_metric = "mae"
-    served = ServedNumber
 
     kind: Literal["regression"] = Field(
         "regression", description="a number; other kinds: classes, binary"
     )
-    unit: str = Field("years", description="unit of the number, for people to read")
-    minimum: float = Field(0.0, description="smallest sound label; a smaller one is an anomaly")
-    maximum: float = Field(120.0, description="largest sound label; a larger one is an anomaly")
-
-    @model_validator(mode="after")
-    def _range_is_not_empty(self) -> RegressionHead:
-        if not self.minimum < self.maximum:
-            raise ValueError(f"minimum {self.minimum} must be below maximum {self.maximum}")
-        return self
-
-    # Labels
-
-    @property
-    def stored_as(self) -> Stored:
-        return "number"
-
-    def parse(self, value: Any, unknown: frozenset[Compared] = NOTHING) -> float | None:
-        return read_number(value, self.field, unknown)
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        return self.minimum, self.maximum
-
-    @property
-    def range_rule(self) -> str:
-        return (
-            f"labels must lie between heads.{self.name}.minimum, {self.minimum:g}, and "
-            f"heads.{self.name}.maximum, {self.maximum:g}"
-        )
-
-    @property
-    def range_remedy(self) -> str:
-        return f"set heads.{self.name}.minimum and heads.{self.name}.maximum"
+    unit: str = Field("years", description=NUMBER_UNIT)
+    maximum: float = Field(120.0, description=LARGEST)
 
     def range_hint(self, seen: LabelsSeen) -> str:
         if self.unit != "years" or 2 * seen.above < seen.known:
@@ -83,10 +47,6 @@ class RegressionHead(Head):
         return ""
 
     # Target and answer
-
-    @property
-    def width(self) -> int:
-        return 1
 
     def targets(self, labels: Sequence[LabelValue], facts: Mapping[str, Array]) -> Array:
         """The labels less their mean, in deviations."""
@@ -111,14 +71,6 @@ class RegressionHead(Head):
         total, squares = float(sums[0]), float(sums[1])
         return max(squares / known - (total / known) ** 2, 0.0)
 
-    def calibrate(
-        self, answers: Array, targets: Array, *, coverage: float, lowest: float, scale: float
-    ) -> Calibration:
-        """An interval; none where too few labels are known for the coverage."""
-        residuals = np.abs(answers - targets)[:, 0] * scale
-        half_width = fit_half_width(residuals, coverage)
-        return Calibration(len(targets), coverage=coverage, half_width=half_width)
-
     def best_share(self, answers: Array, targets: Array, constant: Array) -> float:
         """See the base class; of a squared error it is known in closed form."""
         steps, residuals = answers - constant, targets - constant
@@ -134,19 +86,9 @@ class RegressionHead(Head):
         """Count, label, its square, squared error, absolute error."""
         return 5
 
-    @property
-    def histogram_shape(self) -> tuple[int, ...]:
-        """Counts and sums of labels by size, for the median."""
-        return 2, BINS
-
     def terms(self, label: Array, answer: Array) -> Array:
         y, error = float(label[0]), float(label[0] - answer[0])
         return np.array([1.0, y, y * y, error * error, abs(error)])
-
-    def deposit(self, histogram: Array, label: Array, answer: Array) -> None:
-        share = (float(label[0]) - self.minimum) / (self.maximum - self.minimum)
-        place = int(np.clip(share * BINS, 0, BINS - 1))
-        histogram[:, place] += (1.0, float(label[0]))
 
     def scores(self, sums: Array, whole: Array) -> dict[str, Array]:
         count, total, squares, squared_error, error = np.moveaxis(sums, -1, 0)
@@ -163,20 +105,6 @@ class RegressionHead(Head):
         mean = ratio(whole[1], whole[0])
         variance = ratio(whole[2], whole[0]) - mean * mean
         return {
-            "mae": _deviation_from_median(histogram),
+            "mae": deviation_from_median(histogram),
             "rmse": math.sqrt(max(float(variance), 0.0)) if whole[0] else math.nan,
         }
-
-    @property
-    def metric_unit(self) -> str:
-        return self.unit
-
-
-def _deviation_from_median(histogram: Array) -> float:
-    counts, totals = histogram
-    count = counts.sum()
-    if not count:
-        return math.nan
-    place = int(np.searchsorted(np.cumsum(counts), count / 2))
-    median = totals[place] / counts[place]
-    return float(np.abs(totals - counts * median).sum() / count)

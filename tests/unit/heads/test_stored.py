@@ -99,7 +99,7 @@ def test_counts_are_counted_and_those_out_of_range_told_with_their_place() -> No
     train = summary.splits["train"].heads["one"]
     assert (train.known, train.minimum, train.maximum, train.values) == (4, 0.0, 21.0, {})
     assert range_problem(summary, heads[0]) == (
-        "head 'one' (field 'one'): counts must lie between heads.one.minimum, 0, and "
+        "head 'one' (field 'one'): labels must lie between heads.one.minimum, 0, and "
         "heads.one.maximum, 20; 3 of 7 labels are above, first at /d/labels.csv:3. The value 99 "
         "occurs 2 times: if it means unknown, add 99 to ingest.unknown. If they are right, set "
         "heads.one.minimum and heads.one.maximum."
