@@ -10,6 +10,7 @@ from typing import Any
 from ml_metadata.proto import metadata_store_pb2
 from tfx.types import artifact_utils
 
+from components.report.history import node_of, runs_of
 from pipeline.store import Handle
 
 CACHED = metadata_store_pb2.Execution.CACHED
@@ -58,23 +59,8 @@ def read_last_run(connection: Any, pipeline_name: str) -> RunArtifacts:
 def read_runs(connection: Any, pipeline_name: str) -> Iterator[RunArtifacts]:
     """The artifacts of each run of `pipeline_name`, latest first; read as they are asked for."""
     with Handle(connection) as handle:
-        store = handle.store
-        pipeline = store.get_context_by_type_and_name("pipeline", pipeline_name)
-        runs = store.get_children_contexts_by_context(pipeline.id) if pipeline else []
-        runs = [context for context in runs if context.type == "pipeline_run"] or (
-            _runs_by_executions(store, pipeline) if pipeline else []
-        )
-        for run in sorted(runs, key=lambda context: context.id, reverse=True):
-            yield _collect(store, store.get_executions_by_context(run.id))
-
-
-def _runs_by_executions(store: Any, pipeline: Any) -> list[Any]:
-    found = {}
-    for execution in store.get_executions_by_context(pipeline.id):
-        for context in store.get_contexts_by_execution(execution.id):
-            if context.type == "pipeline_run":
-                found[context.id] = context
-    return list(found.values())
+        for run in runs_of(handle.store, pipeline_name):
+            yield _collect(handle.store, handle.store.get_executions_by_context(run.id))
 
 
 def _collect(store: Any, executions: list[Any]) -> RunArtifacts:
@@ -82,7 +68,7 @@ def _collect(store: Any, executions: list[Any]) -> RunArtifacts:
     reused = []
     types = {kind.id: kind for kind in store.get_artifact_types()}
     for execution in executions:
-        node = _node_of(store, execution)
+        node = node_of(store, execution)
         if execution.last_known_state == CACHED:
             reused.append(node)
         for event in store.get_events_by_execution_ids([execution.id]):
@@ -93,10 +79,3 @@ def _collect(store: Any, executions: list[Any]) -> RunArtifacts:
                 types[found.type_id], found
             )
     return RunArtifacts(artifacts, reused)
-
-
-def _node_of(store: Any, execution: Any) -> str:
-    for context in store.get_contexts_by_execution(execution.id):
-        if context.type == "node":
-            return str(context.name).rpartition(".")[2]
-    return ""

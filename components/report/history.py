@@ -47,13 +47,7 @@ class HistoryDriver(base_driver.BaseDriver, portable_base_driver.BaseDriver):
 def read_history(store: Any, pipeline: str, run: str) -> dict[str, Any]:
     """The module's JSON for one run of a pipeline."""
     current = store.get_context_by_type_and_name("pipeline_run", run)
-    parent = store.get_context_by_type_and_name("pipeline", pipeline)
-    runs = store.get_children_contexts_by_context(parent.id) if parent else []
-    earlier = [
-        context
-        for context in runs
-        if context.type == "pipeline_run" and current and context.id < current.id
-    ]
+    earlier = [one for one in runs_of(store, pipeline) if current and one.id < current.id]
     return {
         "run": run,
         "stages": _stages(store, current) if current else [],
@@ -61,12 +55,20 @@ def read_history(store: Any, pipeline: str, run: str) -> dict[str, Any]:
     }
 
 
+def runs_of(store: Any, pipeline: str) -> list[Any]:
+    """The contexts of a pipeline's runs, latest first."""
+    parent = store.get_context_by_type_and_name("pipeline", pipeline)
+    children = store.get_children_contexts_by_context(parent.id) if parent else []
+    runs = [context for context in children if context.type == "pipeline_run"]
+    return sorted(runs, key=lambda context: context.id, reverse=True)
+
+
 def _stages(store: Any, run: Any) -> list[dict[str, Any]]:
     ended = (_Execution.COMPLETE, _Execution.CACHED)
     executions = sorted(store.get_executions_by_context(run.id), key=lambda one: one.id)
     return [
         {
-            "stage": _node_of(store, execution),
+            "stage": node_of(store, execution),
             "seconds": _seconds(execution),
             "reused": execution.last_known_state == _Execution.CACHED,
         }
@@ -80,7 +82,8 @@ def _seconds(execution: Any) -> float:
     return round(float(milliseconds) / 1000, 1)
 
 
-def _node_of(store: Any, execution: Any) -> str:
+def node_of(store: Any, execution: Any) -> str:
+    """Id of the node that was executed."""
     for context in store.get_contexts_by_execution(execution.id):
         if context.type == "node":
             return str(context.name).rpartition(".")[2]
@@ -88,8 +91,8 @@ def _node_of(store: Any, execution: Any) -> str:
 
 
 def _last_judged(store: Any, runs: list[Any]) -> dict[str, str]:
-    """Folders of what is read of the latest run that judged a model; empty where none did."""
-    for run in sorted(runs, key=lambda context: context.id, reverse=True):
+    """Folders of what is read of the first run that judged a model; empty where none did."""
+    for run in runs:
         executions = store.get_executions_by_context(run.id)
         events = store.get_events_by_execution_ids([one.id for one in executions])
         outputs = [
