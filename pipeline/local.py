@@ -13,8 +13,6 @@ Enters: a `Config`, an observer of stages. Leaves: an `Outcome`; under `config.o
 | `config.yaml` | the whole configuration of the last run, which repeats it |
 | `summary.json` | what the last run that came to its end made |
 | `retraining.json` | the last decision of `authorprofile retrain`, and its figures |
-
-Called by the command line.
 """
 
 from __future__ import annotations
@@ -22,7 +20,6 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -42,6 +39,7 @@ from components.report.run_report import FAILURE
 from pipeline.causes import StageFailed, describe_cause
 from pipeline.config import Config
 from pipeline.console import TITLES
+from pipeline.deploy.files import write_together
 from pipeline.lineage import RunArtifacts, read_last_run
 from pipeline.lock import RUN_LOCK, only_one
 from pipeline.pipeline import create_pipeline
@@ -244,7 +242,7 @@ def run_in(
     run = read_last_run(connection, config.name)
     write_config(config, settings)
     outcome = read_outcome(run, place_last_report(run, out))
-    write_summary(outcome, out / "summary.json")
+    write_together({out / "summary.json": json.dumps(asdict(outcome), indent=1).encode()})
     shutil.rmtree(out / "state", ignore_errors=True)
     return outcome
 
@@ -272,13 +270,6 @@ def read_outcome(run: RunArtifacts, report: str) -> Outcome:
         reused=run.reused,
         report=report,
     )
-
-
-def write_summary(outcome: Outcome, path: Path) -> None:
-    """Writes the outcome beside `path`, then renames it into place."""
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")
-    os.replace(beside, path)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 Enters: the `Report` artifact of a run, or the folder of a run. Leaves: `report.html`, `report.json`
 and `model_card.md` in that folder; `config.yaml`, with which the commands on the page repeat the
-run. Called by `local` and by the command line. Imports neither TensorFlow nor TFX.
+run. Imports neither TensorFlow nor TFX.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 import webbrowser
 from pathlib import Path
@@ -19,14 +17,10 @@ from pydantic import ValidationError
 from components.comparison import COMPARISON_FILE
 from components.field_errors import describe_first
 from components.heads.declared import DEFAULT_HEADS
-from components.report.record import (
-    CARD_FILE,
-    PAGE_FILE,
-    RECORD_FILE,
-    RunRecord,
-)
+from components.report.record import CARD_FILE, PAGE_FILE, RECORD_FILE, RunRecord
 from components.training.searched import SETTINGS as SEARCHED
 from pipeline.config import PATH_KEYS, Config
+from pipeline.deploy.files import write_together
 
 CONFIG_FILE, OTHER_CONFIG_FILE = "config.yaml", "config.run.yaml"
 CONFIG_HEADER = "# The whole configuration of the last run in this folder, written when it ended.\n"
@@ -37,12 +31,8 @@ def place_report(artifact: Path, out: Path) -> Path:
 
     A run that failed before a model was judged has no card; the last one stays.
     """
-    for name in (RECORD_FILE, CARD_FILE, PAGE_FILE):
-        if name == CARD_FILE and not (artifact / name).exists():
-            continue
-        beside = out / f"{name}.partial"
-        shutil.copyfile(artifact / name, beside)
-        os.replace(beside, out / name)
+    names = [RECORD_FILE, PAGE_FILE, *([CARD_FILE] if (artifact / CARD_FILE).exists() else [])]
+    write_together({out / name: (artifact / name).read_bytes() for name in names})
     return out / PAGE_FILE
 
 
@@ -71,17 +61,12 @@ def write_config(config: Config, path: Path) -> None:
     # A default head that is not named would come back.
     left_out = dict.fromkeys(name for name in DEFAULT_HEADS if name not in values["heads"])
     values["heads"] = {**values["heads"], **left_out}
-    _write(path, CONFIG_HEADER + yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+    text = CONFIG_HEADER + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    write_together({path: text.encode()})
 
 
 def _absolute(path: str) -> str:
     return path if not path or "://" in path else str(Path(path).absolute())
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
 
 
 def report_command(run: Path, rebuild: bool = False, open_browser: bool = False) -> int:
@@ -137,6 +122,5 @@ def rebuild_report(run: Path) -> None:
         record = record.with_comparison(comparison.read_text(encoding="utf-8"))
     from components.report.page import render_files
 
-    for name, text in render_files(record).items():
-        if name != RECORD_FILE:
-            _write(run / name, text)
+    files = render_files(record).items()
+    write_together({run / name: text.encode() for name, text in files if name != RECORD_FILE})

@@ -1,8 +1,8 @@
 """What earlier runs left that a retraining needs: spans, statistics, searches, what serves.
 
-Enters: the metadata store's connection, the configuration. Leaves: a `History`. Called by `plan`.
-Runs count once their push stage has ended, pushed or not: what was trained and found wanting was
-trained all the same, and is no reason to be trained again.
+Enters: the metadata store's connection, the configuration. Leaves: a `History`. Runs count once
+their push stage has ended, pushed or not: what was trained and found wanting was trained all the
+same, and is no reason to be trained again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from tfx.components.example_gen import utils
@@ -72,23 +73,21 @@ class TrainingRun:
     @cached_property
     def network(self) -> str:
         """Folder that a warm start takes; empty where the run left none, or it is damaged."""
-        folder = self.artifacts.path("Trainer", "model_run")
-        if not (folder / FOLDER / WEIGHTS_FILE).is_file():
-            return ""
-        return str(folder) if self._is_sound("Trainer", "model_run") else ""
+        is_sound = self._is_sound("Trainer", "model_run", f"{FOLDER}/{WEIGHTS_FILE}")
+        return str(self.artifacts.path("Trainer", "model_run")) if is_sound else ""
 
     @cached_property
     def choice(self) -> str:
         """File of the hyperparameters that its search chose; empty: not there, or damaged."""
-        if not self.artifacts.has("Tuner", "best_hyperparameters"):
-            return ""
-        path = self.artifacts.path("Tuner", "best_hyperparameters") / "best_hyperparameters.txt"
-        if not path.is_file():
-            return ""
-        return str(path) if self._is_sound("Tuner", "best_hyperparameters") else ""
+        node, key, file = "Tuner", "best_hyperparameters", "best_hyperparameters.txt"
+        has_searched = self.artifacts.has(node, key) and self._is_sound(node, key, file)
+        return str(self.artifacts.path(node, key) / file) if has_searched else ""
 
-    def _is_sound(self, node: str, key: str) -> bool:
+    def _is_sound(self, node: str, key: str, file: str) -> bool:
+        """Whether an output has the file, and is what its stage made; warns where it is not."""
         artifact = self.artifacts.artifact(node, key)
+        if not Path(artifact.uri, file).is_file():
+            return False
         if is_as_made(artifact):
             return True
         _log.warning("not started from, since its files are damaged: %s", artifact.uri)

@@ -1,8 +1,8 @@
 """Looks at spans before anything is trained: which can be used, and what labels they bring.
 
 Enters: the configuration, spans. Leaves: each one's `SpanFacts`, from the store where its files
-were looked at before. Called by `plan`. A small pipeline of its own, `<name>-looks`: what it leaves
-in the store is nothing that the pipeline's resolvers could take for theirs.
+were looked at before. A small pipeline of its own, `<name>-looks`: what it leaves in the store is
+nothing that the pipeline's resolvers could take for theirs.
 """
 
 from __future__ import annotations

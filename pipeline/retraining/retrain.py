@@ -1,8 +1,7 @@
 """One retraining: look, decide, record, and train where there is a reason.
 
 Enters: the configuration, an observer of stages. Leaves: the decision in the metadata store and as
-`retraining.json` in the run's folder; of a training what `pipeline.local` leaves. Called by
-`authorprofile retrain`.
+`retraining.json` in the run's folder; of a training what `pipeline.local` leaves.
 
 A training that was cut off, by a kill or an interrupt, goes on as it was decided: with the same
 spans, weights and search, so that what was finished is found in the cache. One that failed is
@@ -12,7 +11,6 @@ decided anew, since newer data may mend it.
 from __future__ import annotations
 
 import logging
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,14 +18,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from components.retraining.decision import Decision
+from components.retraining.plan import plan_of
 from components.retraining.planning import Setup, make_decision
 from pipeline.config import Config
+from pipeline.deploy.files import write_together
 from pipeline.local import Outcome, StageObserver, run_folder, run_in
 from pipeline.retraining.history import read_history
 from pipeline.retraining.looks import Looker
-from pipeline.retraining.plan import apply, decision_path
 
 LOGGER = logging.getLogger("authorprofile.retraining")
+DECISION_FILE = "retraining.json"
+"""Of the last decision, in a run's folder."""
 
 
 def retrain(
@@ -70,35 +71,36 @@ def retrain(
         tell(decision)
         if not decision.trains:
             return decision, None
-        return decision, _train(config, decision, out, connection, observer, looker)
+        planned = apply(config, decision)
+        try:
+            outcome = run_in(out, connection, planned, observer, decision.model_dump_json())
+        except Exception:
+            keep(decision.model_copy(update={"state": "failed"}), out, looker)
+            raise
+        keep(decision.model_copy(update={"state": "ended"}), out, looker)
+        return decision, outcome
 
 
-def _train(
-    config: Config,
-    decision: Decision,
-    out: Path,
-    connection: Any,
-    observer: StageObserver,
-    looker: Looker,
-) -> Outcome:
-    planned = apply(config, decision)
-    try:
-        outcome = run_in(out, connection, planned, observer, decision.model_dump_json())
-    except Exception:
-        keep(decision.model_copy(update={"state": "failed"}), out, looker)
-        raise
-    keep(decision.model_copy(update={"state": "ended"}), out, looker)
-    return outcome
+def apply(config: Config, decision: Decision) -> Config:
+    """The configuration of the run that a decision leads to."""
+    plan = plan_of(decision)
+    changes: dict[str, Any] = {"ingest": plan.apply(config.ingest)}
+    if decision.search is not None:
+        changes["hyperparameters_from"] = plan.hyperparameters_from
+    if decision.start is not None:
+        changes["warm_start_from"] = plan.warm_start_from
+    return config.model_copy(update=changes)
 
 
 def unfinished(out: Path) -> Decision | None:
     """The last decision, where its training was cut off."""
+    path = out / DECISION_FILE
     try:
-        decision = Decision.model_validate_json(decision_path(out).read_bytes())
+        decision = Decision.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except ValidationError:
-        LOGGER.warning("%s holds no decision and is replaced", decision_path(out))
+        LOGGER.warning("%s holds no decision and is replaced", path)
         return None
     return decision if decision.trains else None
 
@@ -112,10 +114,7 @@ def has_trained_since(decision: Decision, connection: Any, config: Config) -> bo
 def keep(decision: Decision, out: Path, looker: Looker) -> None:
     """Records a decision in the store and, by one rename, in the run's folder."""
     looker.record(decision.model_dump_json(), decision.state)
-    path = decision_path(out)
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(decision.model_dump_json(indent=1), encoding="utf-8")
-    os.replace(beside, path)
+    write_together({out / DECISION_FILE: decision.model_dump_json(indent=1).encode()})
 
 
 def tell(decision: Decision) -> None:

@@ -10,8 +10,7 @@ from components.ingest.spans import select_span
 from components.retraining.decision import Decision, Search, Start
 from components.retraining.planning import History, choose_search, choose_start, gather
 from pipeline.config import ConfigError, load_config
-from pipeline.retraining.plan import apply
-from pipeline.retraining.retrain import unfinished
+from pipeline.retraining.retrain import apply, unfinished
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
