@@ -194,8 +194,7 @@ def test_a_network_fitted_anew_on_eval_too_is_made_no_surer(
     trained, monkeypatch, found, stated
 ) -> None:
     model, data, *_ = trained
-    for kind in ("binary", "classes"):
-        monkeypatch.setattr(f"components.heads.{kind}.fit_temperature", lambda *_: found)
+    monkeypatch.setattr("components.heads.probabilities.fit_temperature", lambda *_: found)
     assert calibrate(model, data, SCALES, 0.8)["income"].temperature == found
     refitted = calibrate(model, data, SCALES, 0.8, refitted=True)
     assert refitted["income"].temperature == refitted["gender"].temperature == stated
