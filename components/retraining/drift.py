@@ -7,6 +7,7 @@ divergence for numbers and groups, the largest change of a value's share for tex
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -18,12 +19,15 @@ from components.features.schema import build_schema
 from components.features.settings import ValidationSettings
 from components.features.validation import find_anomalies
 from components.heads.declared import Heads
+from components.ingest.audit_sources import load_summary
 from components.ingest.summary import JoinSummary
 from components.strict import Strict
 
 STATISTICS_FILE = "FeatureStats.pb"
 MEASURED_SPLIT = "train"
 Statistics: TypeAlias = statistics_pb2.DatasetFeatureStatisticsList
+Facts = tuple[Statistics, JoinSummary]
+"""Statistics of a training split's labels, and the counts of its join."""
 
 
 class HeadChange(Strict):
@@ -38,8 +42,8 @@ class HeadChange(Strict):
 
 def compare(
     heads: Heads,
-    now: tuple[Statistics, JoinSummary],
-    then: tuple[Statistics, JoinSummary],
+    now: Facts,
+    then: Facts,
     minimum_labels: int,
 ) -> dict[str, HeadChange]:
     """Each head's change between two sets of examples.
@@ -81,6 +85,6 @@ def label_distances(heads: Heads, now: Statistics, then: Statistics) -> Mapping[
     }
 
 
-def load_statistics(path: str) -> Statistics:
-    """Statistics of a file that TFDV wrote."""
-    return tfdv.load_stats_binary(path)
+def load_facts(statistics: str, audit: str) -> Facts:
+    """Those in a folder of TFDV's file and in a folder of a join's audit."""
+    return tfdv.load_stats_binary(os.path.join(statistics, STATISTICS_FILE)), load_summary(audit)

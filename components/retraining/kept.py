@@ -28,12 +28,10 @@ from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
 from components.heads.declared import heads_to_json
-from components.ingest.audit_sources import load_summary
 from components.ingest.rolling import Span
 from components.ingest.settings import SpanWindow
-from components.ingest.summary import JoinSummary
 from components.paths import as_pattern
-from components.retraining.drift import STATISTICS_FILE, Statistics, load_statistics
+from components.retraining.drift import Facts, load_facts
 from components.retraining.look import LOOK_FILE, SpanView, look_at_span, span_fingerprint
 from components.retraining.planning import History, Setup, choose_runs
 from components.serving.bucket import numbered
@@ -69,10 +67,8 @@ class KeptRun:
         self.version = record.version
 
     @property
-    def facts(self) -> tuple[Statistics, JoinSummary]:
-        return load_statistics(os.path.join(self.folder, STATISTICS_FILE)), load_summary(
-            self.folder
-        )
+    def facts(self) -> Facts:
+        return load_facts(self.folder, self.folder)
 
     @property
     def training(self) -> dict[str, Any]:

@@ -34,14 +34,8 @@ from components.ingest.join import IngestSources
 from components.ingest.rolling import Span, fill_pattern, find_window
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import SourceFile
-from components.ingest.summary import JoinSummary
 from components.ingest.unreadable import SourceError
-from components.retraining.drift import (
-    MEASURED_SPLIT,
-    STATISTICS_FILE,
-    Statistics,
-    load_statistics,
-)
+from components.retraining.drift import MEASURED_SPLIT, STATISTICS_FILE, Facts, load_facts
 from components.strict import Strict
 from components.wiring import Artifacts, WiredComponent
 
@@ -76,10 +70,9 @@ class SpanView:
         self.fault = read_look(folder).fault
 
     @property
-    def facts(self) -> tuple[Statistics, JoinSummary]:
-        """Statistics of its training split's labels, and its join's counts; of a sound one."""
-        path = os.path.join(self.folder, STATISTICS_FILE)
-        return load_statistics(path), load_summary(self.folder)
+    def facts(self) -> Facts:
+        """Of a sound one."""
+        return load_facts(self.folder, self.folder)
 
 
 class Executor(base_beam_executor.BaseBeamExecutor):

@@ -19,7 +19,6 @@ from components.heads.declared import Heads, heads_from_json, heads_to_json
 from components.ingest.rolling import Span, available_spans, choose_spans, span_name
 from components.ingest.settings import IngestSettings
 from components.ingest.spans import select_span
-from components.ingest.summary import JoinSummary
 from components.ingest.unreadable import SourceError
 from components.retraining.decision import (
     Decision,
@@ -30,7 +29,7 @@ from components.retraining.decision import (
     decide_search,
     loss_ratios,
 )
-from components.retraining.drift import HeadChange, Statistics, compare
+from components.retraining.drift import Facts, HeadChange, compare
 from components.retraining.look import SpanView
 from components.retraining.settings import RetrainingSettings
 from components.strict import Strict
@@ -72,8 +71,8 @@ class PastRun(Protocol):
         """Of its files."""
 
     @property
-    def facts(self) -> tuple[Statistics, JoinSummary]:
-        """Statistics of its training split, and its join's counts."""
+    def facts(self) -> Facts:
+        """What its labels were."""
 
     @property
     def training(self) -> dict[str, Any]:

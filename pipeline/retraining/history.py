@@ -18,10 +18,8 @@ from typing import Any
 from tfx.components.example_gen import utils
 
 from components.digests import is_as_made
-from components.ingest.audit_sources import load_summary
 from components.ingest.example_gen import SPANS
-from components.ingest.summary import JoinSummary
-from components.retraining.drift import MEASURED_SPLIT, STATISTICS_FILE, Statistics, load_statistics
+from components.retraining.drift import MEASURED_SPLIT, Facts, load_facts
 from components.retraining.planning import History, choose_runs
 from components.serving.bucket import served_version
 from components.training.warm_start import FOLDER, WEIGHTS_FILE
@@ -33,40 +31,35 @@ _log = logging.getLogger("authorprofile.retraining")
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """A run that ended."""
+    """A run that ended, as a `planning.PastRun`."""
 
     artifacts: RunArtifacts
 
     @property
     def spans(self) -> tuple[int, ...]:
-        """Spans that it was trained on, ascending."""
         examples = self.artifacts.artifact("PostsExampleGen", "examples")
         text = examples.get_string_custom_property(SPANS)
         return tuple(json.loads(text)) if text else (examples.span,)
 
     @property
     def fingerprint(self) -> str:
-        """Of its files."""
         examples = self.artifacts.artifact("PostsExampleGen", "examples")
         return str(examples.get_string_custom_property(utils.FINGERPRINT_PROPERTY_NAME))
 
     @property
-    def facts(self) -> tuple[Statistics, JoinSummary]:
-        """Statistics of its training split, and its join's counts."""
-        folder = self.artifacts.path("StatisticsGen", "statistics")
-        statistics = load_statistics(str(folder / f"Split-{MEASURED_SPLIT}" / STATISTICS_FILE))
-        return statistics, load_summary(str(self.artifacts.path("PostsExampleGen", "audit")))
+    def facts(self) -> Facts:
+        statistics = self.artifacts.path("StatisticsGen", "statistics") / f"Split-{MEASURED_SPLIT}"
+        audit = self.artifacts.path("PostsExampleGen", "audit")
+        return load_facts(str(statistics), str(audit))
 
     @property
     def training(self) -> dict[str, Any]:
-        """Content of its `training.json`."""
         path = self.artifacts.path("Trainer", "model_run") / "training.json"
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return content
 
     @property
     def trained(self) -> datetime:
-        """When its model was trained."""
         model = self.artifacts.artifact("Trainer", "model").mlmd_artifact
         return datetime.fromtimestamp(model.create_time_since_epoch / 1000, UTC)
 
@@ -95,7 +88,6 @@ class TrainingRun:
 
     @property
     def version(self) -> int:
-        """Number of the version that it pushed, 0 where it pushed none."""
         pushed = self.artifacts.artifact("VersionedPusher", "pushed_model")
         if not pushed.get_int_custom_property("pushed"):
             return 0
