@@ -39,12 +39,13 @@ class Manifest(NamedTuple):
     @property
     def text(self) -> str:
         """One line per file, by name; see the module."""
-        return "".join(map(_line, sorted(self.files), map(self.files.get, sorted(self.files))))
+        return "".join(_line(*file) for file in sorted(self.files.items()))
 
     @property
     def digest(self) -> str:
         """Of the whole, as OCI writes it: `sha256:` and 64 digits."""
-        return f"sha256:{hashlib.sha256(_encoded(self.text)).hexdigest()}"
+        content = self.text.encode("utf-8", "surrogateescape")
+        return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
     def without(self, names: Collection[str]) -> Manifest:
         """The same, some files left out."""
@@ -161,10 +162,6 @@ def _digest(path: Path) -> str:
     return digest_of_file(path) if path.is_file() else "no regular file"
 
 
-def _line(name: str, digest: str | None) -> str:
+def _line(name: str, digest: str) -> str:
     escaped = "".join(_ESCAPES.get(letter, letter) for letter in name)
     return f"{'' if escaped == name else chr(92)}{digest}  {escaped}\n"
-
-
-def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

@@ -58,23 +58,12 @@ class ExactSums(beam.CombineFn):
 
     def add_input(self, sums: Sums, batch: tuple[NDArray[np.float32]]) -> Sums:
         values = np.asarray(batch[0], np.float64)
-        return self.merge_accumulators(
-            [
-                sums,
-                (
-                    len(values),
-                    sum(map(int, np.ldexp(values, -UNIT_EXPONENT))),
-                    sum(map(int, np.ldexp(np.square(values), -2 * UNIT_EXPONENT))),
-                ),
-            ]
-        )
+        total = sum(map(int, np.ldexp(values, -UNIT_EXPONENT)))
+        squares = sum(map(int, np.ldexp(np.square(values), -2 * UNIT_EXPONENT)))
+        return self.merge_accumulators([sums, (len(values), total, squares)])
 
     def merge_accumulators(self, several: Iterable[Sums]) -> Sums:
-        count = total = squares = 0
-        for more_count, more_total, more_squares in several:
-            count += more_count
-            total += more_total
-            squares += more_squares
+        count, total, squares = map(sum, zip((0, 0, 0), *several, strict=True))
         return count, total, squares
 
     def extract_output(self, sums: Sums) -> Sums:

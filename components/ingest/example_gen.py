@@ -18,7 +18,7 @@ from tfx.components.example_gen import utils
 from tfx.components.example_gen.component import FileBasedExampleGen
 from tfx.components.util import examples_utils
 from tfx.dsl.components.base import base_beam_executor, executor_spec
-from tfx.proto import example_gen_pb2, range_config_pb2
+from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
 from tfx.utils import proto_utils
@@ -136,7 +136,6 @@ class PostsExampleGen(WiredComponent, FileBasedExampleGen):
         labels: Sequence[str],
         heads: str,
         ingest: str,
-        range_config: range_config_pb2.RangeConfig | None = None,
         submitted: Mapping[str, Any] = MappingProxyType({}),
         plan: Any = None,
     ) -> None:
@@ -147,7 +146,6 @@ class PostsExampleGen(WiredComponent, FileBasedExampleGen):
             labels: paths or globs of label records; may have the same placeholders, or none.
             heads: the heads as JSON, from `heads_to_json`.
             ingest: the `IngestSettings` as JSON.
-            range_config: takes a given span in place of the newest.
             submitted: runtime parameters `posts`, `labels` (`format_patterns`) and `span` (-1: the
                 newest), which a submission may give in place of the above; see `select_input`.
             plan: of `RetrainingPlanner`, which spans are read; None: there is none.
@@ -162,7 +160,6 @@ class PostsExampleGen(WiredComponent, FileBasedExampleGen):
             output_config=example_gen_pb2.Output(),
             output_data_format=example_gen_pb2.FORMAT_TF_EXAMPLE,
             output_file_format=example_gen_pb2.FORMAT_TFRECORDS_GZIP,
-            range_config=range_config,
             heads=heads,
             ingest=ingest,
             plan=plan,

@@ -55,6 +55,7 @@ def encode_example(author: JoinedAuthor, heads: Heads) -> bytes:
     return bytes(example.SerializeToString(deterministic=True))
 
 
+@dataclasses.dataclass(eq=False)
 class WriteExamples(beam.PTransform):
     """Writes joined authors into `shards` files of a folder.
 
@@ -68,22 +69,21 @@ class WriteExamples(beam.PTransform):
         disk: of `disk_for`, where the runner would hold the Examples of all files.
     """
 
-    def __init__(self, folder: str, shards: int, heads: Heads, disk: Disk | None = None) -> None:
-        super().__init__()
-        self._folder = folder
-        self._shards = shards
-        self._heads = heads
-        self._disk = dataclasses.replace(disk, parts=shards) if disk else None
+    folder: str
+    shards: int
+    heads: Heads
+    disk: Disk | None = None
 
     def expand(self, authors: PCollection) -> PCollection:
+        disk = dataclasses.replace(self.disk, parts=self.shards) if self.disk else None
         """Builds the transform; gives the paths written."""
         placed = authors | "Encode" >> beam.Map(
-            _place_example, heads=self._heads, shards=self._shards
+            _place_example, heads=self.heads, shards=self.shards
         )
         return (
             {_EXAMPLES: placed}
-            | "GroupByFile" >> GroupRows(self._disk, _CODERS)
-            | "WriteFile" >> beam.Map(_write_file, folder=self._folder, shards=self._shards)
+            | "GroupByFile" >> GroupRows(disk, _CODERS)
+            | "WriteFile" >> beam.Map(_write_file, folder=self.folder, shards=self.shards)
         )
 
 

@@ -124,7 +124,7 @@ def find_window(
         for source in find_sources(*filled):
             found.setdefault(source.path, source._replace(span=span.number))
     fixed = {
-        path for pattern in (*posts, *labels) if not moves(pattern) for path in _paths(pattern)
+        path for pattern in (*posts, *labels) if not moves(pattern) for path in list_files(pattern)
     }
     sources = [
         source._replace(span=0) if source.path in fixed else source for source in found.values()
@@ -176,7 +176,3 @@ def _regex(pattern: str) -> str:
         named.add(name)
         end = match.end()
     return "".join([*parts, pattern_regex(pattern[end:])])
-
-
-def _paths(pattern: str) -> list[str]:
-    return list(list_files(pattern))

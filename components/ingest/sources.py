@@ -11,7 +11,7 @@ from __future__ import annotations
 import glob
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Literal, NamedTuple
 
@@ -57,14 +57,13 @@ def find_sources(posts: Sequence[str], labels: Sequence[str]) -> tuple[SourceFil
     """
     found: dict[str, SourceFile] = {}
     for kind, patterns in zip(KINDS, (posts, labels), strict=True):
-        for path, size_bytes in sorted(_find_files(kind, patterns).items()):
-            if path in found:
+        for source in _sources_of(kind, patterns):
+            if source.path in found:
                 raise SourceError(
-                    f"A file holds either posts or labels; {path} is named as both. "
+                    f"A file holds either posts or labels; {source.path} is named as both. "
                     "Give patterns that tell them apart."
                 )
-            _check_ending(path, size_bytes)
-            found[path] = SourceFile(kind, path, size_bytes)
+            found[source.path] = source
     return tuple(found.values())
 
 
@@ -76,9 +75,8 @@ def find_posts(patterns: Sequence[str]) -> tuple[SourceFile, ...]:
     """
     found: dict[str, SourceFile] = {}
     for pattern in patterns:
-        for path, size_bytes in sorted(_find_files("posts", [pattern]).items()):
-            _check_ending(path, size_bytes)
-            found.setdefault(path, SourceFile("posts", path, size_bytes))
+        for source in _sources_of("posts", [pattern]):
+            found.setdefault(source.path, source)
     return tuple(found.values())
 
 
@@ -133,13 +131,15 @@ def common_folder(patterns: Sequence[str]) -> str:
     return folder + "/" if folder.endswith("/") or not folder else folder
 
 
-def _check_ending(path: str, size_bytes: int) -> None:
-    # What holds something is told by its content, once it is opened.
-    if not size_bytes and format_of(path)[0] is None:
-        raise SourceError(
-            f"A file's ending names its format where the file is empty: {ENDINGS}. Received: "
-            f"{path}. Leave it out, or name it so."
-        )
+def _sources_of(kind: Kind, patterns: Sequence[str]) -> Iterator[SourceFile]:
+    for path, size_bytes in sorted(_find_files(kind, patterns).items()):
+        # What holds something is told by its content, once it is opened.
+        if not size_bytes and format_of(path)[0] is None:
+            raise SourceError(
+                f"A file's ending names its format where the file is empty: {ENDINGS}. Received: "
+                f"{path}. Leave it out, or name it so."
+            )
+        yield SourceFile(kind, path, size_bytes)
 
 
 def _is_compressed(path: str) -> bool:

@@ -59,7 +59,6 @@ class PostsInputProcessor(input_processor.FileBasedInputProcessor):
         self._patterns = [(s.name, os.path.join(input_base_uri, s.pattern)) for s in splits]
         moving = [split for split in splits if _moves(split.pattern)]
         super().__init__(input_base_uri, moving or splits, range_config)
-        self._fixed = [split for split in splits if moving and not _moves(split.pattern)]
 
     def resolve_span_and_version(self) -> tuple[int, int | None]:
         """The newest span and version that all moving patterns have.
