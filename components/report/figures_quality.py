@@ -121,11 +121,12 @@ def confusion_figure(head: Json, unit: str) -> go.Figure:
 def roc_figure(head: Json) -> go.Figure:
     """Share of positives found against share of negatives taken for positive, over all bounds."""
     negatives, positives = np.array(head["arrays"]["scores"])
+    negative, positive = head["group_names"]
     found = _shares_above(positives)
     mistaken = _shares_above(negatives)
     drawn = figure(
-        f"share of {head['negative']} answered {head['positive']}",
-        f"share of {head['positive']} found",
+        f"share of {negative} answered {positive}",
+        f"share of {positive} found",
         height=380,
     )
     edges = np.array(SCORE_EDGES)[::-1]

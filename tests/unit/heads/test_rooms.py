@@ -9,19 +9,27 @@ models is no choice, and a declaration such as `{"kind": "classes", "classes": 4
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
 
+from components.heads.base import Head
 from components.heads.declared import HEADS
 
 CLONE = Path(__file__).resolve().parents[3]
-ROOMS = ("components/heads", "components/training/heads.py", "components/report/heads.py")
+ROOMS = ("components/heads/", "components/training/heads.py", "components/report/heads.py")
 BASES = {"Head", "ServedHead", "HeadNetwork", "HeadReport"}
 # Those of the product itself: `count`, the tests' own, is a common word.
-KINDS = frozenset(kind for kind, head in HEADS.items() if head.__module__.startswith("components."))
+OWN = {kind: head for kind, head in HEADS.items() if head.__module__.startswith("components.")}
+KINDS = frozenset(OWN)
 OWN_MODULES = {f"components.heads.{kind}" for kind in KINDS}
+METRICS = {metric.key for head in OWN.values() for metric in head.metrics}
+# Of a head; results of judging have a unit too.
+SETTINGS = {name for head in OWN.values() for name in head.model_fields} - {
+    *Head.model_fields,
+    "unit",
+}
 ONLY_ONE_KIND_HAS = {"given_as"}
 LOOK_UPS = {"get", "pop", "setdefault"}
 REGISTRIES = {"HEADS", "NETWORKS", "REPORTS"}
@@ -64,6 +72,8 @@ def broken_rules(source: str) -> list[tuple[int, str]]:
 
 def rules_broken_by(node: ast.AST) -> Iterator[str]:
     """What a node does that it may not, without what is within it."""
+    if any(is_of_a_head(node, key) for key in SETTINGS):
+        yield "asks for what only one kind has"
     match node:
         case ast.ImportFrom(module=str(module), names=names):
             imported = {module, *(f"{module}.{alias.name}" for alias in names)}
@@ -77,14 +87,23 @@ def rules_broken_by(node: ast.AST) -> Iterator[str]:
                 yield "names the class of a kind"
             if name in ONLY_ONE_KIND_HAS:
                 yield "asks for what only one kind has"
+        case ast.Constant(value=str(name)):
+            if name in CLASSES or name in OWN_MODULES:
+                yield "names the class of a kind"
         case ast.Compare(left=left, comparators=others):
             sides = [left, *others]
-            if any(names_what_one_kind_has(side) for side in sides):
+            if any(is_one_of(side, ONLY_ONE_KIND_HAS) for side in sides):
                 yield "asks for what only one kind has"
             if any(names_a_kind(side) for side in sides):
                 yield "compares with the name of a kind"
-            asked = [side for side in sides if is_of_a_head(side, "kind")]
+            if any(is_one_of(side, METRICS) for side in sides):
+                yield "tells a kind by its metrics"
+            if is_one_of(left, SETTINGS) and any(is_a_head(side) for side in others):
+                yield "asks for what only one kind has"
+            asked = any(is_of_a_head(side, "kind") for side in sides)
             if asked and not all(is_kind(side) or is_variable(side) for side in sides):
+                yield "compares the kind of a head"
+            if any(map(is_kind, sides)) and any(map(is_constant, sides)):
                 yield "compares the kind of a head"
             if any(is_of_a_head(side, "width") for side in sides) and any(
                 isinstance(side, ast.Constant) for side in sides
@@ -94,6 +113,14 @@ def rules_broken_by(node: ast.AST) -> Iterator[str]:
             yield "compares with the name of a kind"
         case ast.Match(subject=subject) if is_of_a_head(subject, "kind"):
             yield "compares the kind of a head"
+        case ast.Match(subject=subject) if is_of_a_head(subject, "width"):
+            yield "tells a kind by the width of its answer"
+        case ast.Call(func=ast.Attribute(value=asked)) if is_of_a_head(asked, "kind"):
+            yield "compares the kind of a head"
+        case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[asked, wanted]) if (
+            is_a_head(asked) and name_of(wanted) not in {*BASES, "Mapping"}
+        ):
+            yield "asks for the class of a head"
         case ast.Subscript(value=ast.Name(id=table), slice=key) if table in REGISTRIES:
             if names_a_kind(key):
                 yield "chooses by the name of a kind"
@@ -102,7 +129,7 @@ def rules_broken_by(node: ast.AST) -> Iterator[str]:
         case ast.Call(func=ast.Attribute(attr=name), args=[key, *_]) if name in LOOK_UPS:
             yield from rules_of_a_look_up(key)
         case ast.Call(func=ast.Name(id="getattr" | "hasattr"), args=[_, key, *_]):
-            if names_a_kind(key) or names_what_one_kind_has(key):
+            if names_a_kind(key) or is_one_of(key, ONLY_ONE_KIND_HAS) or is_one_of(key, SETTINGS):
                 yield "asks for what only one kind has"
         case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
             given = {keyword.arg for keyword in keywords}
@@ -128,17 +155,19 @@ def names_a_kind(node: ast.AST) -> bool:
     return False
 
 
-def names_what_one_kind_has(node: ast.AST) -> bool:
-    """Whether a value is the name of such a setting."""
-    return isinstance(node, ast.Constant) and node.value in ONLY_ONE_KIND_HAS
+def is_one_of(node: ast.AST, those: Collection[str]) -> bool:
+    """Whether a value is one of those names."""
+    return isinstance(node, ast.Constant) and node.value in those
 
 
 def rules_of_a_look_up(key: ast.AST) -> Iterator[str]:
     """What a look-up of a key does that it may not."""
     if names_a_kind(key) or is_of_a_head(key, "kind"):
         yield "chooses by the name of a kind"
-    if names_what_one_kind_has(key):
+    if is_one_of(key, ONLY_ONE_KIND_HAS):
         yield "asks for what only one kind has"
+    if is_one_of(key, METRICS):
+        yield "tells a kind by its metrics"
 
 
 def is_kind(node: ast.AST) -> bool:
@@ -151,12 +180,28 @@ def is_variable(node: ast.AST) -> bool:
     return isinstance(node, ast.Name) and not node.id.isupper()
 
 
+def is_constant(node: ast.AST) -> bool:
+    """Whether a value is a constant by its name: `NUMBER`, `kinds.NUMBER`."""
+    return name_of(node).isupper()
+
+
 def is_of_a_head(node: ast.AST, key: str) -> bool:
     """Whether a value is a key of what is called a head: `head.kind`, `old_head["kind"]`."""
     owner = owner_of(node, key)
-    return isinstance(owner, ast.Name | ast.Attribute) and (
-        owner.id if isinstance(owner, ast.Name) else owner.attr
-    ).lower().endswith(("head", "served", "declared", "entry"))
+    return owner is not None and is_a_head(owner)
+
+
+def is_a_head(node: ast.AST) -> bool:
+    """Whether a value is called a head or an entry of one."""
+    return name_of(node).lower().endswith(("head", "served", "declared", "entry"))
+
+
+def name_of(node: ast.AST) -> str:
+    """The last part of a value's name; empty where it has none."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
 
 
 def owner_of(node: ast.AST, key: str) -> ast.expr | None:
@@ -213,6 +258,21 @@ def owner_of(node: ast.AST, key: str) -> ast.expr | None:
         ("{'regression': 'linear', 'classes': 'softmax'}", "is a table by kind"),
         ("dict(regression=1, binary=2)", "is a table by kind"),
         ("NUMBERS = 'regression', 'classes'", "lists the names of kinds"),
+        ("one.kind == NUMBER", "compares the kind of a head"),
+        ("one['kind'] != kinds.NUMBER", "compares the kind of a head"),
+        ("head.kind.startswith('reg')", "compares the kind of a head"),
+        ("isinstance(head, numbers)", "asks for the class of a head"),
+        ("isinstance(self.head.served, KIND)", "asks for the class of a head"),
+        ("type(head).__name__ == 'BinaryHead'", "names the class of a kind"),
+        ("def share(head: 'BinaryHead'): ...", "names the class of a kind"),
+        ("import_module('components.heads.binary')", "names the class of a kind"),
+        ("match head.width:\n case 1: ...", "tells a kind by the width of its answer"),
+        ("head.metrics[0].key == 'mae'", "tells a kind by its metrics"),
+        ("scores.get('auc')", "tells a kind by its metrics"),
+        ("head.classes", "asks for what only one kind has"),
+        ("head['positive']", "asks for what only one kind has"),
+        ("hasattr(value, 'positive')", "asks for what only one kind has"),
+        ("'positive' in head", "asks for what only one kind has"),
     ],
 )
 def test_a_choice_by_kind_is_found(source: str, rule: str) -> None:
@@ -240,6 +300,8 @@ def test_a_choice_by_kind_is_found(source: str, rule: str) -> None:
         "from components.heads.base import Head, LabelError",
         "from components.training.heads import NETWORKS, HeadNetwork",
         "isinstance(value, Head)",
+        "isinstance(head, Mapping)",
+        "kind == DATE",
         "head.width * 2",
         "f'{head.name} is {head.kind}'",
         '"""A head is regression, classes or binary; given_as says how."""',

@@ -89,7 +89,7 @@ def test_parallel_coordinates_place_names_at_even_steps() -> None:
 def test_the_roc_curve_passes_the_points_of_the_scores() -> None:
     scores = np.zeros((2, 1000))
     scores[0, [100, 600]], scores[1, [300, 900]] = (3, 1), (1, 3)
-    head = {"positive": "yes", "negative": "no", "arrays": {"scores": scores.tolist()}}
+    head = {"group_names": ["no", "yes"], "arrays": {"scores": scores.tolist()}}
     curve, half, _ = roc_figure(head).data
     points = set(zip(curve.x, curve.y, strict=True))
     assert points == {(0.0, 0.0), (0.0, 0.75), (0.25, 0.75), (0.25, 1.0), (1.0, 1.0)}
