@@ -1,8 +1,7 @@
 """Answers for every author of many files, in an output that appears whole.
 
 Enters: a model, files of posts and the output's path. Leaves: the answers in the order in which
-authors are first met, beside them what was set aside, and the counts. Called by `pipeline.bulk`.
-Imports Beam, not TFX.
+authors are first met, beside them what was set aside, and the counts. Imports Beam, not TFX.
 
     files -> SpreadPosts -> posts by shard, on disk -> PredictShard, one pipeline a shard
           -> answers by shard, on disk -> merged by the place of each author's first post -> OUTPUT
@@ -17,9 +16,9 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -42,7 +41,13 @@ from components.serving.bulk.spread import (
     posts_folder,
 )
 from components.serving.bulk.tables import SET_ASIDE_SUFFIX, write_answers
-from components.serving.bulk.work import claim_work, delete_work, describe_job, mark_finished
+from components.serving.bulk.work import (
+    claim_work,
+    delete_work,
+    describe_job,
+    mark_finished,
+    put_in_place,
+)
 
 SHARDS_ELSEWHERE = 16
 
@@ -112,164 +117,146 @@ def predict_files(
     """
     reading = settings.model_dump(mode="json")
     job = describe_job(version, sources, format=format_name, ingest=reading)
-    shards = bulk_shards(sources)
-    with claim_work(output, job, force) as work:
-        read = _spread(sources, settings, shards, work, progress, beam_arguments)
-        posts = sum(counts["posts"] for counts in read)
-        _answer(version, served, shards, work, posts, progress, beam_arguments)
+    with claim_work(output, job, force) as folder:
+        shards = range(bulk_shards(sources))
+        work = _Work(version, served, sources, shards, folder, progress, beam_arguments)
+        read = work.spread(settings)
+        work.answer(sum(counts["posts"] for counts in read))
         progress.writing()
-        summary = _summarise(sources, read, shards, work)
-        _write_output(served, shards, work, output, format_name, sources)
-        delete_work(work)
+        summary = work.summarise(read)
+        work.write_output(output, format_name)
+        delete_work(folder)
     return summary
 
 
-def _spread(
-    sources: Sequence[SourceFile],
-    settings: IngestSettings,
-    shards: int,
-    work: Path,
-    progress: Progress,
-    beam_arguments: Sequence[str],
-) -> list[dict[str, Any]]:
-    """Counts of each file, all read."""
-    folders = [posts_folder(work, source) for source in range(len(sources))]
-    progress.reading(len(sources), sum(folder.is_dir() for folder in folders))
-    if not all(folder.is_dir() for folder in folders):
-        with _pipeline(beam_arguments) as pipeline:
-            _ = pipeline | SpreadPosts(sources, settings, shards, work)
-    counts = [json.loads((folder / COUNTS_FILE).read_bytes()) for folder in folders]
-    if not any(count["posts"] for count in counts):
-        records = sum(count["read"] for count in counts)
-        found = f"none of their {records:,} records can be read" if records else "they are empty"
-        causes = Counter(cause for _, _, cause in _unread(len(sources), work))
-        listed = "".join(f"\n  {cause}: {count:,}" for cause, count in causes.most_common())
-        delete_work(work)
-        raise NoPosts(f"the files must hold at least one post; {found}.{listed}")
-    return counts
+@dataclass(frozen=True)
+class _Work:
+    """What one call has to do, and the folder that holds it meanwhile."""
 
+    version: Path
+    served: ServedHeads
+    sources: Sequence[SourceFile]
+    shards: range
+    folder: Path
+    progress: Progress
+    beam_arguments: Sequence[str]
 
-def _answer(
-    version: Path,
-    served: ServedHeads,
-    shards: int,
-    work: Path,
-    posts: int,
-    progress: Progress,
-    beam_arguments: Sequence[str],
-) -> None:
-    todo = [s for s in range(shards) if not answers_file(work, s).is_file()]
-
-    def tell() -> None:
-        used, authors = _add_up(sorted({*range(shards)} - {*todo}), work)
-        progress.answering(posts, used.total(), authors)
-
-    tell()
-    while todo:
-        now = todo[: SHARDS_ELSEWHERE if beam_arguments else 1]
-        with _pipeline(beam_arguments) as pipeline:
-            for shard in now:
-                _ = pipeline | f"Shard{shard}" >> PredictShard(work, shard, version, served)
-        del todo[: len(now)]
-        # What runs in this process tells of itself; elsewhere only a pipeline's end is heard of.
-        if beam_arguments and todo:
-            tell()
-
-
-def _add_up(shards: Iterable[int], work: Path) -> tuple[Counter[int], int]:
-    """Posts used of each file, and authors, in finished shards."""
-    used: Counter[int] = Counter()
-    authors = 0
-    for shard in shards:
-        counts = read_counts(answers_file(work, shard))
-        used.update({int(source): posts for source, posts in counts["used"].items()})
-        authors += counts["authors"]
-    return used, authors
-
-
-def _pipeline(arguments: Sequence[str]) -> beam.Pipeline:
-    return beam.Pipeline(options=PipelineOptions(list(arguments or LOCAL_BEAM_ARGUMENTS)))
-
-
-def _summarise(
-    sources: Sequence[SourceFile], read: list[dict[str, Any]], shards: int, work: Path
-) -> BulkSummary:
-    used, authors = _add_up(range(shards), work)
-    files = [
-        FileCounts(
-            kind="posts",
-            file=file.path,
-            read=read[source]["read"],
-            used=used[source],
-            set_aside={},
-            notes=read[source]["notes"],
-        )
-        for source, file in enumerate(sources)
-    ]
-    for source, line, cause in _set_aside(len(sources), shards, work):
-        count_cause(files[source].set_aside, cause, line)
-    for file in files:
-        aside = sum(count.records for count in file.set_aside.values())
-        if file.read != file.used + aside:
-            raise RuntimeError(
-                f"records read must be used or set aside; of {file.file}, {file.read} were read, "
-                f"{file.used} used, {aside} set aside. Delete {work} and call it again."
+    def spread(self, settings: IngestSettings) -> list[dict[str, Any]]:
+        """Counts of each file, all read. Raises NoPosts."""
+        folders = [posts_folder(self.folder, source) for source in range(len(self.sources))]
+        self.progress.reading(len(folders), sum(folder.is_dir() for folder in folders))
+        if not all(folder.is_dir() for folder in folders):
+            with self._pipeline() as pipeline:
+                _ = pipeline | SpreadPosts(self.sources, settings, len(self.shards), self.folder)
+        counts = [json.loads((folder / COUNTS_FILE).read_bytes()) for folder in folders]
+        if not any(count["posts"] for count in counts):
+            records = sum(count["read"] for count in counts)
+            found = (
+                f"none of their {records:,} records can be read" if records else "they are empty"
             )
-    return BulkSummary(files, authors)
+            causes = Counter(cause for _, _, cause in self._unread())
+            listed = "".join(f"\n  {cause}: {count:,}" for cause, count in causes.most_common())
+            delete_work(self.folder)
+            raise NoPosts(f"the files must hold at least one post; {found}.{listed}")
+        return counts
 
+    def answer(self, posts: int) -> None:
+        """Writes the file of each shard that has none yet, of all so many posts."""
+        todo = [shard for shard in self.shards if not self._answers_file(shard).is_file()]
 
-def _unread(sources: int, work: Path) -> Iterator[tuple[int, int, str]]:
-    """What `spread` set aside: source, line and cause."""
-    for source in range(sources):
-        path = posts_folder(work, source) / SET_ASIDE_FILE
-        if path.is_file():
-            with path.open(encoding="utf-8", newline="\n") as lines:
-                for text in lines:
-                    line, cause = json.loads(text)
-                    yield source, line, cause
+        def tell() -> None:
+            used, authors = self._add_up(sorted({*self.shards} - {*todo}))
+            self.progress.answering(posts, used.total(), authors)
 
+        tell()
+        while todo:
+            now = todo[: SHARDS_ELSEWHERE if self.beam_arguments else 1]
+            with self._pipeline() as pipeline:
+                for shard in now:
+                    answered = PredictShard(self.folder, shard, self.version, self.served)
+                    _ = pipeline | f"Shard{shard}" >> answered
+            del todo[: len(now)]
+            # What runs here tells of itself; elsewhere only the end of a pipeline is heard of.
+            if self.beam_arguments and todo:
+                tell()
 
-def _set_aside(sources: int, shards: int, work: Path) -> Iterator[tuple[int, int, str]]:
-    """All that was set aside, in the order of files and lines for each stage."""
-    yield from _unread(sources, work)
-    for shard in range(shards):
-        yield from map(tuple, read_counts(answers_file(work, shard))["set_aside"])
+    def summarise(self, read: list[dict[str, Any]]) -> BulkSummary:
+        """What became of the records, by the counts that `spread` returned."""
+        used, authors = self._add_up(self.shards)
+        files = [
+            FileCounts(
+                kind="posts",
+                file=file.path,
+                read=read[source]["read"],
+                used=used[source],
+                set_aside={},
+                notes=read[source]["notes"],
+            )
+            for source, file in enumerate(self.sources)
+        ]
+        for source, line, cause in self._set_aside():
+            count_cause(files[source].set_aside, cause, line)
+        for file in files:
+            aside = sum(count.records for count in file.set_aside.values())
+            if file.read != file.used + aside:
+                raise RuntimeError(
+                    f"records read must be used or set aside; of {file.file}, {file.read} were "
+                    f"read, {file.used} used, {aside} set aside. Delete {self.folder} and call it "
+                    "again."
+                )
+        return BulkSummary(files, authors)
 
+    def write_output(self, output: Path, format_name: str) -> None:
+        """Writes beside, then renames: first what was set aside, the answers last."""
+        aside = output.with_name(output.name + SET_ASIDE_SUFFIX)
+        partial = self.folder / "set_aside.jsonl"
+        records = (
+            {"file": self.sources[source].path, "line": line, "cause": cause}
+            for source, line, cause in self._set_aside()
+        )
+        with partial.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        if partial.stat().st_size:
+            put_in_place(partial, aside)
+        else:
+            aside.unlink(missing_ok=True)
+        whole = self.folder / "output"
+        # In the order of each author's first post.
+        parts = [read_answers(self._answers_file(shard)) for shard in self.shards]
+        answers = (answer for _, _, answer in heapq.merge(*parts, key=itemgetter(0, 1)))
+        write_answers(answers, whole, format_name, self.served)
+        mark_finished(self.folder, whole)
+        put_in_place(whole, output)
 
-def _write_output(
-    served: ServedHeads,
-    shards: int,
-    work: Path,
-    output: Path,
-    format_name: str,
-    sources: Sequence[SourceFile],
-) -> None:
-    """Writes beside, then renames: first what was set aside, the answers last."""
-    aside = output.with_name(output.name + SET_ASIDE_SUFFIX)
-    partial = work / "set_aside.jsonl"
-    records = (
-        {"file": sources[source].path, "line": line, "cause": cause}
-        for source, line, cause in _set_aside(len(sources), shards, work)
-    )
-    with partial.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    if partial.stat().st_size:
-        _move(partial, aside)
-    else:
-        aside.unlink(missing_ok=True)
-    write_answers(_merged(shards, work), work / "output", format_name, served)
-    mark_finished(work, work / "output")
-    _move(work / "output", output)
+    def _pipeline(self) -> beam.Pipeline:
+        arguments = list(self.beam_arguments or LOCAL_BEAM_ARGUMENTS)
+        return beam.Pipeline(options=PipelineOptions(arguments))
 
+    def _answers_file(self, shard: int) -> Path:
+        return answers_file(self.folder, shard)
 
-def _merged(shards: int, work: Path) -> Iterator[dict[str, Any]]:
-    """All answers in the order of each author's first post."""
-    parts = [read_answers(answers_file(work, shard)) for shard in range(shards)]
-    for _, _, answer in heapq.merge(*parts, key=itemgetter(0, 1)):
-        yield answer
+    def _add_up(self, shards: Iterable[int]) -> tuple[Counter[int], int]:
+        """Posts used of each file, and authors, in finished shards."""
+        used: Counter[int] = Counter()
+        authors = 0
+        for shard in shards:
+            counts = read_counts(self._answers_file(shard))
+            used.update({int(source): posts for source, posts in counts["used"].items()})
+            authors += counts["authors"]
+        return used, authors
 
+    def _unread(self) -> Iterator[tuple[int, int, str]]:
+        """What `spread` set aside: source, line and cause."""
+        for source in range(len(self.sources)):
+            path = posts_folder(self.folder, source) / SET_ASIDE_FILE
+            if path.is_file():
+                with path.open(encoding="utf-8", newline="\n") as lines:
+                    for text in lines:
+                        line, cause = json.loads(text)
+                        yield source, line, cause
 
-def _move(partial: Path, path: Path) -> None:
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.rename(path)
+    def _set_aside(self) -> Iterator[tuple[int, int, str]]:
+        """All that was set aside, in the order of files and lines for each stage."""
+        yield from self._unread()
+        for shard in self.shards:
+            yield from map(tuple, read_counts(self._answers_file(shard))["set_aside"])

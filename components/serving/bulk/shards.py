@@ -2,7 +2,7 @@
 
 Enters: the files that `spread` wrote for the shard. Leaves: `WORK/answers/00017.jsonl`, which
 appears by one rename, when it is whole. Its first line counts, the others answer, in the order of
-each author's first post. Called by `run` and, for reading, by `assemble`. Imports Beam, not TFX.
+each author's first post. Imports Beam, not TFX.
 
     {"authors": 1, "used": {"0": 2}, "set_aside": [[0, 9, "duplicate post"]]}
     [0, 1, {"author_id": "a", "age": 31.2}]
@@ -11,7 +11,6 @@ each author's first post. Called by `run` and, for reading, by `assemble`. Impor
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from apache_beam.pvalue import PCollection
 from components.serving.assets import ServedHeads
 from components.serving.bulk.spread import POSTS_FOLDER, read_shard, shard_file
 from components.serving.bulk.transform import ANSWERS, SET_ASIDE, USED, PredictAuthors
+from components.serving.bulk.work import put_in_place
 
 ANSWERS_FOLDER = "answers"
 
@@ -36,7 +36,7 @@ class PredictShard(beam.PTransform):
         work: folder that `spread` filled.
         shard: which.
         version: folder of the model.
-        served: what the model says of its answers.
+        served: what it says of its answers.
     """
 
     def __init__(self, work: Path, shard: int, version: Path, served: ServedHeads) -> None:
@@ -85,11 +85,8 @@ def write_whole(path: Path, records: Sequence[Any]) -> None:
     path.parent.mkdir(exist_ok=True)
     partial = path.with_suffix(".partial")
     with partial.open("w", encoding="utf-8", newline="\n") as file:
-        for record in records:
-            file.write(json.dumps(record, allow_nan=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
+        file.writelines(json.dumps(record, allow_nan=False) + "\n" for record in records)
+    put_in_place(partial, path)
 
 
 def read_counts(path: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 Enters: posts keyed by author, as `ingest.join.post_row` gives them. Leaves: the answers, the posts
 set aside and the tally of posts used. `PredictAuthors` is the unit under test and touches no file.
-Called by `shards`. Imports Beam; TensorFlow comes with the model.
+Imports Beam; TensorFlow comes with the model.
 
     ("a", (0, 1, None, None, "I went")), ("a", (0, 2, None, None, "home."))
     -> (0, 1, {"author_id": "a", "age": 31.2, "gender": {"female": 0.71, "male": 0.29}})
@@ -55,8 +55,7 @@ class PredictAuthors(beam.PTransform):
 
     def __init__(self, version: Path, served: ServedHeads) -> None:
         super().__init__()
-        self._version = version
-        self._served = served
+        self._model = AuthorModel(version, served)
 
     def expand(self, posts: PCollection) -> dict[str, PCollection]:
         authors = (
@@ -64,9 +63,7 @@ class PredictAuthors(beam.PTransform):
             | "GroupByAuthor" >> beam.GroupByKey()
             | "OrderPosts" >> beam.FlatMap(order_author).with_outputs(_AUTHORS, SET_ASIDE, USED)
         )
-        answers = authors[_AUTHORS] | "Infer" >> RunInference(
-            AuthorModel(str(self._version), self._served)
-        )
+        answers = authors[_AUTHORS] | "Infer" >> RunInference(self._model)
         return {ANSWERS: answers, SET_ASIDE: authors[SET_ASIDE], USED: authors[USED]}
 
 
@@ -82,20 +79,15 @@ def order_author(element: tuple[str, Iterable[PostRow]]) -> Iterator[TaggedOutpu
 
 
 class AuthorModel(ModelHandler[AuthorRow, tuple[int, int, dict[str, Any]], Model]):
-    """The served model as RunInference takes it; a batch is a window of authors.
+    """The served model as RunInference takes it; a batch is a window of authors."""
 
-    Args:
-        version: folder of the model.
-        served: what the model says of its answers.
-    """
-
-    def __init__(self, version: str, served: ServedHeads) -> None:
+    def __init__(self, version: Path, served: ServedHeads) -> None:
         super().__init__()
         self._version = version
         self._served = served
 
     def load_model(self) -> Model:
-        return load_model_once(Path(self._version))
+        return load_model_once(self._version)
 
     def run_inference(
         self,

@@ -22,6 +22,7 @@ from typing import Any
 from components.ingest.opening import named
 from components.ingest.sources import SourceFile
 from components.locks import take_lock
+from components.serving.versions import flush
 
 JOB_FILE = "job.json"
 WORK_SUFFIX = ".unfinished"
@@ -126,6 +127,12 @@ def _is_leftover(output: Path, folder: Path) -> bool:
     if not mark.is_file() or not output.exists():
         return False
     return mark.read_text(encoding="ascii") == str(output.stat().st_ino)
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Gives a file its name once it is on the disk."""
+    flush(partial)
+    partial.rename(path)
 
 
 def delete_work(folder: Path) -> None:
