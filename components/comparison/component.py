@@ -30,7 +30,6 @@ import tensorflow_transform as tft
 from tfx import types
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.dsl.components.base import base_executor, executor_spec
-from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
@@ -207,8 +206,8 @@ def read_hyperparameters(inputs: Artifacts) -> dict[str, Any]:
     if not inputs.get("hyperparameters"):
         return {}
     folder = artifact_utils.get_single_uri(inputs["hyperparameters"])
-    with fileio.open(os.path.join(folder, HYPERPARAMETERS_FILE), "rb") as file:
-        values: dict[str, Any] = json.loads(file.read())["values"]
+    content = io_utils.read_bytes_file(os.path.join(folder, HYPERPARAMETERS_FILE))
+    values: dict[str, Any] = json.loads(content)["values"]
     return values
 
 

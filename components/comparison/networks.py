@@ -74,11 +74,7 @@ def train_row(
 ) -> Iterator[tuple[HookSettings, Learned]]:
     """Trains the row's networks, one after the other; a killed one goes on from `folder`.
 
-    Args:
-        row: of `comparison_rows`.
-        data: by names of the heads it holds.
-        seed: of initial weights, order and dropout.
-        folder: of the checkpoints.
+    `data` are by the names of the heads they hold; `seed` is of weights, order and dropout.
     """
     for number, group in enumerate(row.groups):
         training = group.training.model_copy(update={"seed": seed})

@@ -7,7 +7,7 @@ here raises for the sake of the older model: what it cannot answer is left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from components.heads.declared import Heads
@@ -32,9 +32,9 @@ class InService:
 
     def left_out(self, reason: str) -> InService:
         """The same model, of which no head is compared."""
-        return InService(
+        return replace(
+            self,
             record=self.record.model_copy(update={"left_out": reason}),
-            path=self.path,
             heads=(),
             masks={},
             notes=dict.fromkeys(self.heads, f"judged against the constant alone: {reason}")
@@ -47,12 +47,7 @@ def compare_with(
 ) -> InService:
     """Finds out which heads of the model in service can be compared.
 
-    Args:
-        uri: of its artifact.
-        artifact_id: of its artifact.
-        path: of its SavedModel.
-        candidate_path: of the candidate's SavedModel.
-        heads: the declared heads.
+    `uri` and `artifact_id` are of its artifact, both paths of SavedModels.
     """
     older = declared_heads(path)
     faults = _faults(path, older, heads)

@@ -109,12 +109,7 @@ def evaluate(
 ) -> None:
     """Adds the evaluation to a Beam pipeline; TFMA's files are in `output_path` once it has run.
 
-    Args:
-        pipeline: where it is added.
-        file_patterns: TFRecords of raw examples.
-        config: of `make_eval_config`.
-        model_paths: SavedModels by the names that the config has for them.
-        output_path: a folder.
+    The files are TFRecords of raw examples; the models have the names of the config.
     """
     models = [_shared_model(name, path, config) for name, path in model_paths.items()]
     authors = tfxio.TFExampleRecord(

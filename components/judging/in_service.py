@@ -93,8 +93,7 @@ def is_empty(model: types.Artifact) -> bool:
     path = os.path.join(model.uri, RECORD_FILE)
     if not fileio.exists(path):
         return False
-    with fileio.open(path, "rb") as file:
-        return not json.loads(file.read())["version"]
+    return not json.loads(io_utils.read_bytes_file(path))["version"]
 
 
 def _same(version: str, candidate: str) -> bool:
@@ -105,7 +104,4 @@ def _same(version: str, candidate: str) -> bool:
 
 
 def _read(path: str) -> bytes:
-    if not fileio.exists(path):
-        return b""
-    with fileio.open(path, "rb") as file:
-        return bytes(file.read())
+    return bytes(io_utils.read_bytes_file(path)) if fileio.exists(path) else b""

@@ -17,6 +17,7 @@ Named by `evaluation` in the EvalConfig, loaded by TFMA by module and class. One
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import tfx  # noqa: F401  TFMA imports half of itself only, unless tfx came first
@@ -79,55 +80,47 @@ def _computations(
     ]
 
 
+@dataclass(eq=False)
 class AuthorScoresCombiner(beam.CombineFn):
     """Sums of one head, by model: `[1 + REPLICATES, terms]`, and a histogram of the split."""
 
-    def __init__(
-        self,
-        head: Head,
-        confidence: float,
-        output_name: str,
-        model_names: list[str],
-        eval_config: Any,
-        example_weighted: bool,
-    ) -> None:
-        self._head = head
-        self._confidence = confidence
-        self._output_name = output_name
-        self._model_names = model_names
-        self._eval_config = eval_config
-        self._example_weighted = example_weighted
+    head: Head
+    confidence: float
+    output_name: str
+    model_names: list[str]
+    eval_config: Any
+    example_weighted: bool
 
     def key(self, name: str, model_name: str, is_diff: bool = False) -> metric_types.MetricKey:
         """TFMA's key of a score of this head."""
         return metric_types.MetricKey(
             name=name,
             model_name=model_name,
-            output_name=self._output_name,
-            example_weighted=self._example_weighted,
+            output_name=self.output_name,
+            example_weighted=self.example_weighted,
             is_diff=is_diff,
         )
 
     def create_accumulator(self) -> list[Sums]:
         return [
             (
-                np.zeros((1 + REPLICATES, self._head.term_count)),
-                np.zeros(self._head.histogram_shape),
+                np.zeros((1 + REPLICATES, self.head.term_count)),
+                np.zeros(self.head.histogram_shape),
             )
-            for _ in self._model_names
+            for _ in self.model_names
         ]
 
     def add_input(
         self, accumulator: list[Sums], element: metric_types.StandardMetricInputs
     ) -> list[Sums]:
         author_id = np.asarray(element.features[AUTHOR_ID]).ravel()[0]
-        for model_name, (sums, histogram) in zip(self._model_names, accumulator, strict=True):
+        for model_name, (sums, histogram) in zip(self.model_names, accumulator, strict=True):
             for label, prediction, weight in metric_util.to_label_prediction_example_weight(
                 element,
-                eval_config=self._eval_config,
+                eval_config=self.eval_config,
                 model_name=model_name,
-                output_name=self._output_name,
-                example_weighted=self._example_weighted,
+                output_name=self.output_name,
+                example_weighted=self.example_weighted,
                 flatten=False,
                 squeeze=False,
             ):
@@ -135,9 +128,9 @@ class AuthorScoresCombiner(beam.CombineFn):
                     continue
                 label = np.asarray(label, dtype=np.float64).ravel()
                 prediction = np.asarray(prediction, dtype=np.float64).ravel()
-                terms = self._head.terms(label, prediction)
+                terms = self.head.terms(label, prediction)
                 sums += author_weights(author_id)[:, np.newaxis] * terms
-                self._head.deposit(histogram, label, prediction)
+                self.head.deposit(histogram, label, prediction)
         return accumulator
 
     def merge_accumulators(self, accumulators: Iterable[list[Sums]]) -> list[Sums]:
@@ -151,28 +144,28 @@ class AuthorScoresCombiner(beam.CombineFn):
     def extract_output(self, accumulator: list[Sums]) -> dict[metric_types.MetricKey, Any]:
         output: dict[metric_types.MetricKey, Any] = {}
         skills = []
-        for model_name, (sums, histogram) in zip(self._model_names, accumulator, strict=True):
+        for model_name, (sums, histogram) in zip(self.model_names, accumulator, strict=True):
             whole = sums[0]
-            labels = int(self._head.labels_of(whole))
+            labels = int(self.head.labels_of(whole))
             scores = {
-                **ranked_scores(self._head, histogram),
-                **self._head.scores(sums, whole),
+                **ranked_scores(self.head, histogram),
+                **self.head.scores(sums, whole),
             }
             for name, values in scores.items():
                 output[self.key(name, model_name)] = self._bounded(values, labels)
-            for name, value in self._head.constants(whole, histogram).items():
+            for name, value in self.head.constants(whole, histogram).items():
                 output[self.key(CONSTANT_PREFIX + name, model_name)] = value
             output[self.key(LABELS, model_name)] = labels
             skills.append((labels, scores[SKILL]))
         if len(skills) == 2:
             (labels, candidate), (baseline_labels, baseline) = skills
             difference = self._bounded(candidate - baseline, min(labels, baseline_labels))
-            output[self.key(SKILL, self._model_names[0], is_diff=True)] = difference
+            output[self.key(SKILL, self.model_names[0], is_diff=True)] = difference
         return output
 
     def _bounded(self, values: Array, labels: int) -> metrics_for_slice_pb2.BoundedValue:
         value = float(values[0])
-        lower, upper = interval(values[1:], labels, self._confidence)
+        lower, upper = interval(values[1:], labels, self.confidence)
         bounded = metrics_for_slice_pb2.BoundedValue()
         bounded.value.value = value
         # Where all replicates agree, their rounding must not leave the score outside.

@@ -32,11 +32,7 @@ class Fault(Exception):
 
 
 class HiddenModules:
-    """An import finder that makes modules absent, whatever is installed.
-
-    Args:
-        names: top-level modules to hide.
-    """
+    """An import finder that makes top-level modules absent, whatever is installed."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = frozenset(names)

@@ -89,10 +89,9 @@ class ModelFolder:
         self.found = self._find()
 
     def load(self, load: Callable[[Path], Model] | None = None) -> Model:
-        """Loads the model of `found`, which is the next sound version where that fails.
+        """Loads the model of `found`, by `load_model` unless another function is given.
 
-        Args:
-            load: what loads it; None: `load_model`.
+        Where that fails, `found` is the next sound version.
 
         Raises:
             ModelError: no version of the folder is sound.
@@ -146,9 +145,9 @@ def load_model(version: Path) -> Model:
             # A damaged file makes TensorFlow raise anything; its notices add nothing to it.
             fault = error
     if fault is not None:
-        told = " ".join(f"{type(fault).__name__}: {fault}".split())[:_LONGEST_CAUSE]
         raise ModelError(
-            f"the model must load and have a signature 'posts'; {version} fails with {told}"
+            "the model must load and have a signature 'posts'; "
+            f"{version} fails with {describe_error(fault)}"
         ) from fault
     _require_heads(version, signature.structured_outputs)
 
@@ -168,13 +167,16 @@ def load_model(version: Path) -> Model:
     return answer
 
 
+def describe_error(error: Exception) -> str:
+    """A library's error as one short sentence."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_CAUSE]
+
+
 def _require_heads(version: Path, outputs: Mapping[str, Any]) -> None:
     """Raises ModelError where a head of the description is none of the signature's answers."""
     for head in read_served_heads(version).heads:
-        units = head.width
-        if head.name not in outputs or not outputs[head.name].shape.is_compatible_with(
-            [None, units]
-        ):
+        units, output = head.width, outputs.get(head.name)
+        if output is None or not output.shape.is_compatible_with([None, units]):
             raise ModelError(
                 f"the model must answer {head.name} by {units} number{'s' * (units > 1)} per "
                 f"author; its signature 'posts' answers {sorted(outputs)}"

@@ -74,11 +74,7 @@ def served_version(destination: str) -> int | None:
 
 
 def roll_back(destination: str, to: int | None = None) -> Rollback:
-    """Makes an earlier version's model the newest version, its `saved_model.pb` last.
-
-    Args:
-        destination: address of the folder of versions.
-        to: version to serve again; None: the one pushed before that which serves.
+    """As `rollback.roll_back`; its `saved_model.pb` is copied last.
 
     Raises:
         RollbackError: there is no such version, none before, it serves already, or it is damaged.

@@ -114,8 +114,7 @@ def read_trainer_answers(run_uri: str) -> dict[str, Any]:
             f"the Trainer must leave {ANSWERS_FILE} in its model_run; {path} is missing. "
             "Train again."
         )
-    with fileio.open(path, "rb") as file:
-        answers: dict[str, Any] = json.loads(file.read())
+    answers: dict[str, Any] = json.loads(io_utils.read_bytes_file(path))
     if not answers["authors"]:
         raise ValueError(
             f"{path} must hold the answers for at least one author; it holds none. "

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from tfx import types
-from tfx.dsl.io import fileio
+from tfx.utils import io_utils
 
 from components.digests import Manifest, describe_differences, parse_manifest
 
@@ -20,8 +20,8 @@ _AGAIN = "Nothing was pushed. Run the same command again: damaged outputs are re
 
 def write_checked(blessing: types.Artifact, manifest: Manifest) -> None:
     """Records the files of the model that was checked."""
-    with fileio.open(os.path.join(blessing.uri, LIST_FILE), "wb") as file:
-        file.write(manifest.text.encode("utf-8", "surrogateescape"))
+    content = manifest.text.encode("utf-8", "surrogateescape")
+    io_utils.write_bytes_file(os.path.join(blessing.uri, LIST_FILE), content)
     blessing.set_string_custom_property(DIGEST_PROPERTY, manifest.digest)
 
 
@@ -34,20 +34,13 @@ def read_checked(blessing: types.Artifact) -> Manifest | None:
     if not blessing.has_custom_property(DIGEST_PROPERTY):
         return None
     path = os.path.join(blessing.uri, LIST_FILE)
-    manifest = _read(path)
+    try:
+        manifest = parse_manifest(io_utils.read_bytes_file(path))
+    except (FileNotFoundError, ValueError):
+        manifest = None
     if manifest and manifest.digest == blessing.get_string_custom_property(DIGEST_PROPERTY):
         return manifest
     raise ValueError(f"{path} must be unchanged since the serving check; it is not. {_AGAIN}")
-
-
-def _read(path: str) -> Manifest | None:
-    if not fileio.exists(path):
-        return None
-    with fileio.open(path, "rb") as file:
-        try:
-            return parse_manifest(bytes(file.read()))
-        except ValueError:
-            return None
 
 
 def require_checked(checked: Manifest, model: Manifest, path: str) -> None:

@@ -172,13 +172,7 @@ def measured_quality(verdict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def push_model(model: str, destination: str, beside: Mapping[str, bytes] = NOTHING_BESIDE) -> Push:
-    """Makes the model the newest version of the destination, a path or a bucket's address.
-
-    Args:
-        model: folder of a SavedModel, a path or an address.
-        destination: folder of versions.
-        beside: content of further files of the version by path in it.
-    """
+    """As `versions.push_version`; the model and the destination are paths or addresses."""
     if "://" in destination:
         return bucket.push_version(model, destination, beside)
     if "://" not in model:

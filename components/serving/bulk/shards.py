@@ -31,12 +31,6 @@ class PredictShard(beam.PTransform):
     """Reads one shard's posts, answers its authors and writes its file.
 
     Out: the number of the shard, once its file is there.
-
-    Args:
-        work: folder that `spread` filled.
-        shard: which.
-        version: folder of the model.
-        served: what it says of its answers.
     """
 
     def __init__(self, work: Path, shard: int, version: Path, served: ServedHeads) -> None:

@@ -57,13 +57,7 @@ def shard_of(author_id: str, shards: int) -> int:
 class SpreadPosts(beam.PTransform):
     """Reads every file that has no folder yet and writes its folder.
 
-    Out: the places of the files read, in the list of sources.
-
-    Args:
-        sources: the files; a file's place is part of the posts' order.
-        settings: of reading.
-        shards: how many.
-        work: folder that gets `posts/`.
+    Out: the places of the files read, in the list of sources, which are part of the posts' order.
     """
 
     def __init__(

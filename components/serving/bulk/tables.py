@@ -60,14 +60,7 @@ def check_format(output: Path, served: ServedHeads) -> str:
 def write_answers(
     answers: Iterable[Mapping[str, Any]], path: Path, format_name: str, served: ServedHeads
 ) -> None:
-    """Writes a whole file of answers in the order given.
-
-    Args:
-        answers: as `answering.answer_window` gives them, with author_id.
-        path: the file; written over.
-        format_name: one of FORMATS.
-        served: the heads.
-    """
+    """Writes a whole file of answers, as `answer_window` gives them but with author_id."""
     if format_name == ".parquet":
         _write_parquet(answers, path, served)
         return

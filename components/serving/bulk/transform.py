@@ -47,10 +47,6 @@ class PredictAuthors(beam.PTransform):
 
     In: (author_id, PostRow). Out, by tag: "answers": (source, line, answer), the place being that
     of the author's first post read; "set_aside": (source, line, cause); "used": (source, posts).
-
-    Args:
-        version: folder of the model.
-        served: what the model says of its answers.
     """
 
     def __init__(self, version: Path, served: ServedHeads) -> None:

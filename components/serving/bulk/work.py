@@ -41,10 +41,7 @@ class OutputTaken(ValueError):
 def describe_job(version: Path, sources: Sequence[SourceFile], **settings: Any) -> Job:
     """What the work is for; equal for two calls whose work is the same.
 
-    Args:
-        version: folder of the model.
-        sources: the files, in order.
-        settings: whatever else the answers depend on.
+    `settings` are whatever the answers depend on beside the model of `version` and the files.
     """
     model = sorted(path for path in version.rglob("*") if path.is_file())
     return {

@@ -130,13 +130,8 @@ def kind_of(value: Any) -> str:
 def read_message(data: bytes, kind: type[Message], most_fields: int) -> Any:
     """A protobuf message.
 
-    Args:
-        data: in the wire format.
-        kind: class of the message.
-        most_fields: bound on its fields and those of the messages within it.
-
     Raises:
-        Refusal: it holds more.
+        Refusal: it and the messages within it hold more fields than `most_fields`.
         DecodeError: it is no such message.
     """
     try:

@@ -58,10 +58,7 @@ def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
 def word_effects(head: ServedHead, answers: np.ndarray, tried: Occlusion) -> dict[str, Any]:
     """The words of most effect on one head, strongest first.
 
-    Args:
-        head: whose answers they are.
-        answers: `[1 + words, width]`, the head's answers to `tried.texts`.
-        tried: the texts.
+    `answers` are the head's to `tried.texts`, `[1 + words, width]`.
     """
     column = head.explained_column(answers[0])
     values = answers[:, column].astype(float)

@@ -96,12 +96,7 @@ def read_infer(
 ) -> Inference:
     """A request of REST, whose binary tensor, if any, follows its JSON.
 
-    Args:
-        body: of the request.
-        json_bytes: the header `Inference-Header-Content-Length`, if any.
-        model_name: of the address.
-        version: that is asked.
-        settings: of the server.
+    `json_bytes` is the header `Inference-Header-Content-Length`, if any.
 
     Raises:
         Refusal: it is no inference request.

@@ -16,11 +16,11 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from components.paths import loadable
+from components.serving.answering import describe_error
 from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.versions import MODEL_FILE, find_damage
 
 POSTS = "posts"
-_LONGEST_CAUSE = 300
 Answers = Mapping[str, np.ndarray]
 
 
@@ -43,10 +43,6 @@ class Signature(NamedTuple):
 class LoadedVersion:
     """One version, ready to answer.
 
-    Args:
-        number: the version.
-        folder: of the SavedModel.
-
     Raises:
         BrokenVersion: it is damaged, does not load, lacks a signature, or answers what no model
             may answer.
@@ -54,8 +50,7 @@ class LoadedVersion:
 
     def __init__(self, number: int, folder: Path) -> None:
         self.number = number
-        damage = find_damage(folder)
-        if damage:
+        if damage := find_damage(folder):
             raise BrokenVersion(f"it is damaged: {damage}")
         try:
             self.served: ServedHeads = read_served_heads(folder)
@@ -147,8 +142,3 @@ def _signature(function: Any, definition: Any) -> Signature | None:
         for name, value in function.structured_outputs.items()
     }
     return Signature(argument, outputs, definition)
-
-
-def describe_error(error: Exception) -> str:
-    """A library's error as one short sentence."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_CAUSE]

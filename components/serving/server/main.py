@@ -29,11 +29,7 @@ _MOST_HEADER_BYTES = 64 * 1024
 class AuthorServer(ModelServer):
     """KServe's model server with our addresses, and on the address that the settings name.
 
-    KServe's own binds to every network.
-
-    Args:
-        model: loaded.
-        door: bound to the address of HTTP.
+    KServe's own binds to every network. `door` is bound to the address of HTTP.
     """
 
     def __init__(self, model: AuthorModel, door: socket.socket) -> None:
@@ -89,10 +85,6 @@ class AuthorServer(ModelServer):
 
 def serve(settings: ServerSettings, door: socket.socket) -> None:
     """Loads the newest version and serves until a signal ends it.
-
-    Args:
-        settings: of the server.
-        door: bound to the address of HTTP.
 
     Raises:
         FileNotFoundError: the folder holds no model.

@@ -33,12 +33,7 @@ _UNREAD = (
 
 
 class Refusal(Exception):
-    """A request that is not answered.
-
-    Args:
-        message: what the client reads.
-        status: the HTTP code; `grpc_code` is the other protocol's.
-    """
+    """A request that is not answered, and what the client reads of why."""
 
     def __init__(self, message: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(message)

@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 
 from prometheus_client import Counter, Gauge
 
+from components.serving.answering import describe_error
 from components.serving.server.entrance import require_model
-from components.serving.server.loaded import BrokenVersion, LoadedVersion, describe_error
+from components.serving.server.loaded import BrokenVersion, LoadedVersion
 from components.serving.server.refusals import unknown_version
 from components.serving.versions import is_version, model_versions, origin, serving_order
 
@@ -195,8 +196,7 @@ class Versions:
             if before and before.stamp == stamp and time.monotonic() < before.again:
                 return False
             version = LoadedVersion(number, path)
-            faults = self._faults(version)
-            if faults:
+            if faults := self._faults(version):
                 raise BrokenVersion("; ".join(faults))
         except BrokenVersion as error:
             self._refuse(number, stamp, str(error))
