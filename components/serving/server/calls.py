@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from types import MethodType
 from typing import Any
 
@@ -50,9 +52,8 @@ class Calls(grpc.aio.ServerInterceptor):
         async def answer(data: bytes, context: Any) -> Any:
             code, message = "OK", ""
             try:
-                if not counts:
+                async with self._counted() if counts else nullcontext():
                     return await self._answer(method, kind, data, context)
-                return await self._counted(method, kind, data, context)
             except Refusal as refusal:
                 code, message = refusal.grpc_code, refusal.message
             except Exception as error:
@@ -64,16 +65,15 @@ class Calls(grpc.aio.ServerInterceptor):
 
         return answer
 
-    async def _counted(
-        self, method: MethodType, kind: type[Message], data: bytes, context: Any
-    ) -> Any:
+    @asynccontextmanager
+    async def _counted(self) -> AsyncIterator[None]:
         settings = self.model.settings
         if self._under_way >= settings.max_requests:
             raise overloaded()
         self._under_way += 1
         try:
             async with asyncio.timeout(settings.timeout_seconds):
-                return await self._answer(method, kind, data, context)
+                yield
         except TimeoutError:
             raise out_of_time(settings.timeout_seconds) from None
         finally:

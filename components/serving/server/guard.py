@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
 from prometheus_client import Counter, Gauge
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from components.serving.server.intake import Intake
 from components.serving.server.refusals import Refusal, failed, out_of_time, overloaded, refused
@@ -26,11 +26,6 @@ RESPONSES = Counter(
 )
 UNDER_WAY = Gauge("authorprofile_requests_under_way", "requests with a body that are under way")
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Message, Receive, Send], Awaitable[None]]
-
 
 class _Gone(Exception):
     """The client went away."""
@@ -39,13 +34,13 @@ class _Gone(Exception):
 class Guard:
     """An ASGI application around another one, which answers."""
 
-    def __init__(self, application: Application, settings: ServerSettings, intake: Intake) -> None:
+    def __init__(self, application: ASGIApp, settings: ServerSettings, intake: Intake) -> None:
         self.application = application
         self.settings = settings
         self.intake = intake
         self._under_way = 0
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, or passes what is no request."""
         if scope["type"] != "http":
             await self.application(scope, receive, send)
@@ -71,7 +66,7 @@ class Guard:
             if not started:
                 await refused(failed(), self.settings)(scope, receive, send_and_count)
 
-    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in ("GET", "HEAD"):
             await self.application(scope, receive, send)
             return
@@ -92,7 +87,7 @@ class Guard:
             UNDER_WAY.dec()
 
     async def _read(
-        self, scope: Message, receive: Receive, deadline: float, hold: Callable[[int], None]
+        self, scope: Scope, receive: Receive, deadline: float, hold: Callable[[int], None]
     ) -> bytes:
         headers = dict(scope["headers"])
         most = self.settings.max_body_bytes

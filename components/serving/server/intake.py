@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from prometheus_client import Gauge
 
@@ -26,7 +26,7 @@ _SMALL_BYTES = 16 * 1024
 _THREADS = 2
 BYTES = Gauge("authorprofile_bytes_under_way", "bytes of the requests that are under way")
 
-Arguments = ParamSpec("Arguments")
+Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
 
@@ -62,26 +62,18 @@ class Intake:
             BYTES.set(self._bytes)
 
     async def read(
-        self,
-        size: int,
-        function: Callable[Arguments, Result],
-        *args: Arguments.args,
-        **kwargs: Arguments.kwargs,
+        self, size: int, function: Callable[[*Arguments], Result], *args: *Arguments
     ) -> Result:
         """What a function makes of a body of so many bytes."""
         if size <= _SMALL_BYTES:
-            return function(*args, **kwargs)
-        return await self.in_thread(function, *args, **kwargs)
+            return function(*args)
+        return await self.in_thread(function, *args)
 
     async def in_thread(
-        self,
-        function: Callable[Arguments, Result],
-        *args: Arguments.args,
-        **kwargs: Arguments.kwargs,
+        self, function: Callable[[*Arguments], Result], *args: *Arguments
     ) -> Result:
         """What a function returns that takes long whatever its input's size."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
 
     def close(self) -> None:
         """Ends the threads."""

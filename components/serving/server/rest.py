@@ -27,11 +27,12 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from google.protobuf import json_format
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 from tensorflow_serving.apis import get_model_metadata_pb2
 
 from components.heads.declared import HEADS
 from components.serving.server.answers import describe_head
-from components.serving.server.guard import Application, Guard
+from components.serving.server.guard import Guard
 from components.serving.server.inference import input_tensors, output_tensors, read_infer
 from components.serving.server.kserve_api import InferenceVerb, V2Endpoints, metrics_handler
 from components.serving.server.loaded import LoadedVersion
@@ -67,7 +68,7 @@ class _BeforeVerb(StringConvertor):
 register_url_convertor("model", _BeforeVerb())
 
 
-def build_application(model: AuthorModel, plane: AuthorDataPlane) -> Application:
+def build_application(model: AuthorModel, plane: AuthorDataPlane) -> ASGIApp:
     """The application of every address, guarded."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(HTTPException, _no_such_address)
