@@ -9,9 +9,9 @@ on `test`: mean over seeds, with an interval over authors.
                "heads": {"age": {"mean": 0.69, "lower": 0.64, "upper": 0.74}}}]}
 
 Nothing is chosen by it: early stopping and calibration look at `eval`, and what serves is the
-Trainer's model, which the first row's first seed makes again. Wired by `pipeline` where a run is
-asked to compare; read by the report. It may use training, judging and serving's export, since it
-does all three. Memory: one network, and some 200 bytes of terms an author, head and seed.
+Trainer's model, which the first row's first seed makes again. It may use training, judging and
+serving's export, since it does all three. Memory: one network, and some 200 bytes of terms an
+author, head and seed.
 """
 
 from __future__ import annotations

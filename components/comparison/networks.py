@@ -1,7 +1,7 @@
 """The networks that a comparison trains: the same data, epochs and recipe, other loss weights.
 
 Enters: the hook's settings with the chosen hyperparameters, the training data. Leaves: a trained
-Keras model for each group of heads of a row. Called by `component`.
+Keras model for each group of heads of a row.
 
 | row | loss weights |
 |---|---|

@@ -1,7 +1,7 @@
 """Loss weights that are learned beside the network, to be compared with searched ones.
 
 Enters: a compiled network of `training.model`. Leaves: the same network whose loss weighs each head
-by its own learned uncertainty. Called by `networks`. Knows nothing of TFX.
+by its own learned uncertainty. Knows nothing of TFX.
 """
 
 from __future__ import annotations

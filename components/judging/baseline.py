@@ -2,7 +2,6 @@
 
 TFX's own LatestBlessedModelStrategy takes the candidate itself once it is blessed, so that an
 unchanged second run would judge a model against itself, and never find its work in the cache.
-Called by `pipeline.pipeline` as the strategy of a Resolver.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which heads are good enough for service, and how much the others fall short.
 
 Enters: each head's scores on `test`, and beside them those of the model in service. Leaves: a
-`Verdict`, the content of `verdict.json`; a model is blessed only if no head falls short. Called by
-`evaluator`; the console and the report read the file. Knows nothing of TFX.
+`Verdict`, the content of `verdict.json`; a model is blessed only if no head falls short. Knows
+nothing of TFX.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
 Enters: an author's id; later, a score in every replicate of the test split. Leaves: whole-number
 weights, the same for an author wherever and whenever they are asked for, scores that need an order
-of the authors in every replicate, and the ends of an interval. Called by `metrics`. TFMA has
-intervals of its own; they are not used because their level is fixed at 95 %, their 20 replicates
-differ from run to run, and the candidate and the model in service would be drawn apart, which hides
-the difference between them.
+of the authors in every replicate, and the ends of an interval. TFMA has intervals of its own; they
+are not used because their level is fixed at 95 %, their 20 replicates differ from run to run, and
+the candidate and the model in service would be drawn apart, which hides the difference between
+them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What of the model in service a candidate can be compared with.
 
 Enters: both SavedModels and the declared heads. Leaves: the heads to compare, and a note for each
-head that cannot be, or whose comparison has to be read with care. Called by `evaluator`. Nothing
-here raises for the sake of the older model: what it cannot answer is left out.
+head that cannot be, or whose comparison has to be read with care. Nothing here raises for the sake
+of the older model: what it cannot answer is left out.
 """
 
 from __future__ import annotations

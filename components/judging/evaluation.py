@@ -1,7 +1,7 @@
 """The TFMA evaluation: what it is told and how it is run.
 
 Enters: the heads, the settings, one or two SavedModels and the `test` split. Leaves: TFMA's result
-files, which `results` reads. Called by `evaluator`.
+files, which `results` reads.
 
 Labels and masks come from each model's own `transform_features`, so that a model whose income
 groups were cut at other amounts is asked about its own groups. Slices come from the candidate's.

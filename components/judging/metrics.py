@@ -10,8 +10,8 @@ Enters: TFMA's extracts of one author (label, prediction and mask of a head by e
 | `labels` | authors whose label is known |
 | `skill`, marked as a difference | candidate minus baseline, paired, `BoundedValue` |
 
-Named by `evaluation` in the EvalConfig, loaded by TFMA by module and class. One accumulator holds
-1 + REPLICATES rows of sums, whatever the number of authors.
+Loaded by TFMA by module and class. One accumulator holds 1 + REPLICATES rows of sums, whatever the
+number of authors.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What TFMA found, in plain values.
 
 Enters: the folder of TFMA's result files. Leaves: each head's result on the whole split and on each
-slice, and its comparison with the model in service. Called by `evaluator`.
+slice, and its comparison with the model in service.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What judging can be told. Read by `pipeline.config` and by the executor, as JSON."""
+"""What judging can be told."""
 
 from __future__ import annotations
 

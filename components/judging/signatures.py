@@ -1,9 +1,7 @@
 """Which heads a SavedModel answers as they are declared, found out by asking it about one author.
 
 Enters: the folder of a SavedModel and the heads. Leaves: per head, why it cannot be judged, or
-nothing; and the model itself, loaded so that its failures quote no post. Called by `evaluator` for
-the candidate, where any such reason is an error, by `comparison` for the model in service, where it
-is a head left out (that model may be older than the declared heads), and by `evaluation`.
+nothing; and the model itself, loaded so that its failures quote no post.
 """
 
 from __future__ import annotations

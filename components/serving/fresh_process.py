@@ -1,7 +1,7 @@
 """Puts questions to a SavedModel in a process that holds TensorFlow and nothing of this repository.
 
 Enters: a model's folder and questions. Leaves: its answers, or one sentence that says why there are
-none. Called by `check`; the other side is `answer_in_isolation`. The processes exchange JSON files.
+none. The other side is `answer_in_isolation`. The processes exchange JSON files.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a model is asked before it serves, and whether its answers are good enough.
 
 Enters: what the exported model answered, and what the Trainer's own did. Leaves: the faults found,
-each one sentence without any author's text. Called by `check`. Knows nothing of TFX or TensorFlow.
+each one sentence without any author's text. Knows nothing of TFX or TensorFlow.
 
 Every probe is asked three ways, which must agree: through `posts` in one batch, through `posts`
 alone, and as a serialized Example through `serving_default`. The authors are asked through

@@ -1,8 +1,8 @@
 """Posts of all files, spread over shards by the author's hash, on disk.
 
 Enters: files of posts. Leaves: for each file a folder with the posts of each shard, what was set
-aside, and the count of all records read. Called by `run`. Imports Beam, not TFX. Holds one record
-at a time; a file's folder appears by one rename, when it is whole.
+aside, and the count of all records read. Imports Beam, not TFX. Holds one record at a time; a
+file's folder appears by one rename, when it is whole.
 
     WORK/posts/00003/shard-00017.jsonl   ["a", [3, 1, null, null, "I went"]]
     WORK/posts/00003/set_aside.jsonl     [17, "empty text"]

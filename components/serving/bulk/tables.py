@@ -1,7 +1,7 @@
 """Files of answers: JSON Lines as `predict` prints them, or a table, CSV or Parquet.
 
-Enters: answers, one mapping an author. Leaves: a file whose ending names its format. Called by
-`run`. Holds one answer, for Parquet a group of rows.
+Enters: answers, one mapping an author. Leaves: a file whose ending names its format. Holds one
+answer, for Parquet a group of rows.
 
 A table has the column author_id, then each head's own (`ServedHead.columns`): of `age`, a number,
 age; of `income`, in groups, income_group and income_p0, income_p1, ...; of `gender`, one of two

@@ -2,7 +2,7 @@
 
 Enters: the output's path, the model and the files. Leaves: a locked folder `OUTPUT.unfinished`,
 new, or left by a killed call of the same files and the same model. It holds posts while the work
-lasts; only its owner can read it. Called by `run`.
+lasts; only its owner can read it.
 
     answers.csv.unfinished/job.json    what the work is for: files with size and time, model, format
     answers.csv.unfinished/posts/      see `spread`

@@ -1,7 +1,6 @@
 """What the server says of heads and of their bounds of abstention; an answer itself is the head's.
 
-Enters: the heads of a served model (`components.heads.served`). Called by `service`, `rest` and
-`rpc`. Pure functions.
+Enters: the heads of a served model (`components.heads.served`). Pure functions.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Puts authors of like length together, whoever sent them, and asks the model for them at once.
 
-Enters: rows of one or many requests. Leaves: each request's rows answered, in its order. Called by
-`service`. A text's length in bytes stands for its length in tokens: a batch is padded to its
-longest text, so a batch takes texts of the same power of two. What the model cannot read fails
-alone: a batch with such a row is asked again row by row, so nobody's answer hangs on a neighbour.
+Enters: rows of one or many requests. Leaves: each request's rows answered, in its order. A text's
+length in bytes stands for its length in tokens: a batch is padded to its longest text, so a batch
+takes texts of the same power of two. What the model cannot read fails alone: a batch with such a
+row is asked again row by row, so nobody's answer hangs on a neighbour.
 
     rows -> waiting, at most `max_waiting_authors` -> batch -> one of `parallel_batches` threads
 """

@@ -1,8 +1,8 @@
 """Bounds on the connections of HTTP themselves, whatever comes or does not come over them.
 
-Enters: uvicorn's connections. Leaves: each of them closed in time. Used by `main` as uvicorn's
-protocol. `guard` bounds requests; this bounds what is none yet, such as a socket that says
-nothing, or headers sent a byte at a time ("slowloris").
+Enters: uvicorn's connections. Leaves: each of them closed in time. `guard` bounds requests; this
+bounds what is none yet, such as a socket that says nothing, or headers sent a byte at a time
+("slowloris").
 
 | state of a connection | how long |
 |---|---|

@@ -2,7 +2,7 @@
 
 Enters: an author's posts, a head's answers to the texts with one word taken out (occlusion; Zeiler
 and Fergus 2014, "Visualizing and Understanding Convolutional Networks", section 4.2). Leaves: per
-head the words that moved its answer most. Called by `service`. Pure functions.
+head the words that moved its answer most. Pure functions.
 
 A word is a run of letters and digits, whatever its case; all its occurrences go at once. Effect:
 answer with the word less answer without it, so a positive one pushed the answer up: in the unit of

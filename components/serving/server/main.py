@@ -1,7 +1,7 @@
 """Starts the model server: KServe's, bound to one address, with the model's versions watched.
 
 Enters: `ServerSettings`. Leaves: a process that answers until SIGINT or SIGTERM, and lets requests
-under way finish. Called by `pipeline.serve`. Imports neither TFX nor Beam.
+under way finish. Imports neither TFX nor Beam.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The addresses of HTTP: TensorFlow Serving's REST, the Open Inference Protocol, health, the page.
 
-Enters: the model and KServe's data plane. Leaves: an ASGI application. Called by `main`; tests
-call it without a network.
+Enters: the model and KServe's data plane. Leaves: an ASGI application.
 
 | address | what |
 |---|---|
