@@ -28,7 +28,7 @@ class Arrays:
     Attributes:
         tokens: int32 `[authors, longest]`, 0 = padding.
         lengths: of each author.
-        targets: {head: float32 `[authors, units]`}.
+        targets: {head: float32 `[authors, width]`}.
     """
 
     tokens: np.ndarray

@@ -33,7 +33,7 @@ class Network(nn.Module):
         self.heads = nn.ModuleDict({head: nn.Linear(128, units) for head, units in UNITS.items()})
 
     def forward(self, tokens: Any) -> dict[str, Any]:
-        """Token ids int `[batch, tokens]` -> {head: float `[batch, units]`}."""
+        """Token ids int `[batch, tokens]` -> {head: float `[batch, width]`}."""
         x = self.embedding(tokens).transpose(1, 2)
         for number, convolution in enumerate(self.convolutions):
             x = functional.relu(convolution(x))

@@ -237,7 +237,7 @@ def facts_of(head: Head, labels: Sequence[Any]) -> dict[str, np.ndarray]:
 def targets_of(
     corpus: Corpus, heads: Heads, numbers: np.ndarray, facts: Facts
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Targets {head: float32 `[authors, units]`} and masks {head: float32 `[authors]`}."""
+    """Targets {head: float32 `[authors, width]`} and masks {head: float32 `[authors]`}."""
     targets, known = {}, {}
     for head in heads:
         labels = [corpus.labels[head.name][i] for i in numbers]

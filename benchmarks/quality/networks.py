@@ -107,7 +107,7 @@ def _learn(
         for model in (learned.final, learned.selected)
     )
     scales = {
-        head.name: network_of(head).unit(
+        head.name: network_of(head).scale_and_offset(
             {head.internal(name): fact for name, fact in fold.facts[head.name].items()}
         )[0]
         for head in settings.heads

@@ -37,7 +37,7 @@ class UncertaintyWeighted(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, **_: Any
     ) -> Any:
-        """The weighed sum and the penalties; takes {head: `[batch, units]`} as Keras gives them."""
+        """The weighed sum and the penalties; takes {head: `[batch, width]`} as Keras gives them."""
         total = sum(self.losses) if self.losses else 0.0
         for place, head in enumerate(self.heads):
             name = trained_output(self, head.name)

@@ -62,7 +62,7 @@ def fit_temperature(probabilities: Array, labels: Array) -> float:
     Large-Sample Distribution of the Likelihood Ratio", 1938).
 
     Args:
-        probabilities: `[authors, units]`; one unit holds that of one of two values.
+        probabilities: `[authors, width]`; a width of 1 holds that of one of two values.
         labels: the same shape: 1 where it is the group, 0 elsewhere.
     """
     if len(labels) < MINIMUM_LABELS:

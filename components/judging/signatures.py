@@ -34,7 +34,7 @@ def unanswered_heads(model_path: str, heads: Heads) -> dict[str, str]:
     """Why the model cannot be judged on a head, for each head that it cannot be judged on.
 
     Asks both signatures about one author of one post without any label: predictions and
-    placeholder labels must be finite `[1, units]`, the mask `[1, 1]`.
+    placeholder labels must be finite `[1, width]`, the mask `[1, 1]`.
 
     Raises:
         UnfitModelError: the model cannot be loaded, or a signature is missing or fails.
@@ -132,12 +132,12 @@ def _fault(head: Head, answers: dict[str, dict[str, Any]]) -> str:
         (LABEL_SIGNATURE, head.name, head.width),
         (LABEL_SIGNATURE, _mask_name(head, answers[LABEL_SIGNATURE]), 1),
     )
-    for signature, output, units in expected:
+    for signature, output, width in expected:
         if output not in answers[signature]:
             return f"{signature} has no output {output}"
         values = answers[signature][output].numpy()
-        if values.shape != (1, units):
-            return f"{signature} answers {output} as {values.shape[1:]} values, not ({units},)"
+        if values.shape != (1, width):
+            return f"{signature} answers {output} as {values.shape[1:]} values, not ({width},)"
         if not np.isfinite(values).all():
             return f"{signature} answers {output} with a value that is not finite"
     return ""

@@ -34,7 +34,7 @@ def count_answers(
 
     Args:
         reports: by head.
-        labels: by head, `[authors, units]`; finite placeholders where unknown.
+        labels: by head, `[authors, width]`; finite placeholders where unknown.
         known: by head, `[authors]`.
         predictions: by head, the same shape.
 

@@ -128,7 +128,7 @@ class ModelFolder:
 
 
 def load_model(version: Path) -> Model:
-    """The model's `posts` signature: posts joined by author -> {head: array [batch, units]}.
+    """The model's `posts` signature: posts joined by author -> {head: array [batch, width]}.
 
     Raises:
         ModelError: the model does not load, has no such signature, or lacks a head in it.
@@ -175,10 +175,10 @@ def describe_error(error: Exception) -> str:
 def _require_heads(version: Path, outputs: Mapping[str, Any]) -> None:
     """Raises ModelError where a head of the description is none of the signature's answers."""
     for head in read_served_heads(version).heads:
-        units, output = head.width, outputs.get(head.name)
-        if output is None or not output.shape.is_compatible_with([None, units]):
+        width, output = head.width, outputs.get(head.name)
+        if output is None or not output.shape.is_compatible_with([None, width]):
             raise ModelError(
-                f"the model must answer {head.name} by {units} number{'s' * (units > 1)} per "
+                f"the model must answer {head.name} by {width} number{'s' * (width > 1)} per "
                 f"author; its signature 'posts' answers {sorted(outputs)}"
             )
 

@@ -2,7 +2,7 @@
 
 | signature | enters | leaves |
 |---|---|---|
-| `serving_default` | `examples`: serialized tf.Examples `[batch]` | `<head>` `[batch, units]` |
+| `serving_default` | `examples`: serialized tf.Examples `[batch]` | `<head>` `[batch, width]` |
 | `posts` | `posts`: strings `[batch]`, an author's posts joined by the separator | the same |
 | `transform_features` | `examples`, labelled | labels, masks and slices, for the Evaluator |
 
@@ -67,7 +67,7 @@ class ServedModel(tf.Module):
         self.certainty = MappingProxyType(dict(certainty or {}))
 
     def answer(self, features: dict[str, Any]) -> dict[str, tf.Tensor]:
-        """Transformed features to answers in natural units, {head: float32 `[batch, units]`}."""
+        """Transformed features to answers in natural units, {head: float32 `[batch, width]`}."""
         outputs = self.network(
             tf.cast(tf.sparse.to_dense(features["tokens"]), tf.int32), training=False
         )

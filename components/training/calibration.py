@@ -46,7 +46,7 @@ def calibrate(
     """Fits every head's calibration in one pass over `eval`.
 
     Args:
-        model: trained; token ids -> {head: `[batch, units]`}, as its targets are.
+        model: trained; token ids -> {head: `[batch, width]`}, as its targets are.
         data: of `load_data`.
         scales: of each head, what 1 of an output is in the unit of its answer.
         coverage: share of authors that an interval is to hold.
@@ -70,7 +70,7 @@ def calibrate(
 def answer_known(
     model: keras.Model, data: TrainingData
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Labels and the network's answers on `eval`, where known: {head: `[known, units]`} each."""
+    """Labels and the network's answers on `eval`, where known: {head: `[known, width]`} each."""
     labels: dict[str, list[Array]] = {head.name: [] for head in data.heads}
     answers: dict[str, list[Array]] = {head.name: [] for head in data.heads}
     # One graph for batches of every length, which `predict` would build for each.

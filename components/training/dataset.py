@@ -1,7 +1,7 @@
 """Transformed examples to batches of equal length class, with targets and masks.
 
 Enters: TFRecord files of transformed examples. Leaves: `(tokens, targets, weights)` batches:
-int32 `[batch, tokens]`, {head: float32 `[batch, units]`}, {head: float32 `[batch]`, 1 where the
+int32 `[batch, tokens]`, {head: float32 `[batch, width]`}, {head: float32 `[batch]`, 1 where the
 label is known, else 0}. Authors of like length share a batch, padded to their bucket's bound, so
 that little of the work is padding and few shapes are compiled. Memory: the shuffle buffer and a
 few batches; the corpus stays on disk. Called by the Tuner and the Trainer.
@@ -40,7 +40,7 @@ class SplitSummary:
         steps: batches that `make_batches` cuts them into.
         known: known labels of each head.
         constant_losses: a head's loss under its best constant, NaN where nothing is known.
-        constants: mean target of each head `[units]`, NaN where nothing is known.
+        constants: mean target of each head `[width]`, NaN where nothing is known.
         numbers: known targets of each head that may be answered in steps, `NUMBERS` of them at the
             most, drawn at random.
         document_frequencies: int64 `[vocabulary + pairs]`, authors who use each id, then each pair.

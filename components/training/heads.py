@@ -38,7 +38,7 @@ class HeadNetwork(ABC):
     activation: ClassVar[str] = "linear"
     """Of the last layer, as Keras names it."""
     facts: ClassVar[tuple[str, ...]] = ()
-    """What `unit` needs, one number each: `features` gives them as `<head>.<fact>`."""
+    """What `scale_and_offset` needs, one number each: `features` gives them as `<head>.<fact>`."""
     in_steps: ClassVar[bool] = False
     """Whether a linear model may answer it by ordinal thresholds (`steps`)."""
     variance_share: ClassVar[float] = 1.0
@@ -84,7 +84,7 @@ class HeadNetwork(ABC):
         against each kind of loss. The constant is None where no label is known.
         """
 
-    def unit(self, facts: Mapping[str, Any]) -> tuple[Any, Any]:
+    def scale_and_offset(self, facts: Mapping[str, Any]) -> tuple[Any, Any]:
         """(scale, offset) of targets and outputs: scale * output + offset is the answer."""
         del facts
         return 1.0, 0.0
@@ -93,7 +93,7 @@ class HeadNetwork(ABC):
 
     def natural(self, values: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """A target or an output in the units of the answer; `features` are transformed ones."""
-        scale, offset = self.unit(features)
+        scale, offset = self.scale_and_offset(features)
         return tf.cast(values, tf.float32) * scale + offset
 
     def calibrated(self, answers: tf.Tensor, certainty: Mapping[str, Any]) -> tf.Tensor:
@@ -146,7 +146,7 @@ class RegressionNetwork(HeadNetwork):
         """1 of `ridge` makes ridge regression of that strength."""
         return 2.0
 
-    def unit(self, facts: Mapping[str, Any]) -> tuple[Any, Any]:
+    def scale_and_offset(self, facts: Mapping[str, Any]) -> tuple[Any, Any]:
         return facts[self.head.internal("deviation")], facts[self.head.internal("mean")]
 
 
@@ -246,7 +246,7 @@ def logit(share: float) -> float:
 def divide_logits(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:
     """Probabilities with their logits divided by a temperature; one column is that of two values.
 
-    p ** (1 / T), scaled to a sum of 1: float32 `[batch, units]` -> the same. A temperature of 1
+    p ** (1 / T), scaled to a sum of 1: float32 `[batch, width]` -> the same. A temperature of 1
     leaves them untouched.
 
     Source: Guo et al., "On Calibration of Modern Neural Networks", 2017, section 4.2.

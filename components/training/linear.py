@@ -33,7 +33,7 @@ class LabelFacts:
     """What the training split says of labels.
 
     Attributes:
-        constants: mean target of each head, `[units]`.
+        constants: mean target of each head, `[width]`.
         steps: of each number that is answered in steps.
     """
 

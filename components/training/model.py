@@ -75,7 +75,7 @@ def build_model(
         precision: 'float32' or 'bfloat16' (matrix work; weights and answers stay float32).
 
     Returns:
-        An uncompiled model, `tokens` int32 `[batch, tokens]` -> {head: float32 `[batch, units]`}.
+        An uncompiled model, `tokens` int32 `[batch, tokens]` -> {head: float32 `[batch, width]`}.
 
     Raises:
         ValueError: a linear model without `words`, or with words of another vocabulary.

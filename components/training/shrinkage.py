@@ -44,10 +44,10 @@ class Shrink(keras.layers.Layer):
     """Draws answers towards a constant; has no weights.
 
     Args:
-        constant: `[units]`.
+        constant: `[width]`.
         share: of the way from the constant to the answer that is kept.
 
-    Input and output shape: float32 `[batch, units]`.
+    Input and output shape: float32 `[batch, width]`.
     """
 
     def __init__(self, constant: list[float], share: float, **kwargs: Any):
@@ -88,11 +88,11 @@ def find_shares(model: keras.Model, data: TrainingData) -> dict[str, float]:
 def shrink_answers(
     model: keras.Model, constants: Mapping[str, list[float]], shares: Mapping[str, float]
 ) -> keras.Model:
-    """The network with shrunk answers, {head: `[batch, units]`} of the heads in `shares` alone.
+    """The network with shrunk answers, {head: `[batch, width]`} of the heads in `shares` alone.
 
     Args:
         model: trained; its weights are shared with what is returned.
-        constants: of each head, `[units]`.
+        constants: of each head, `[width]`.
         shares: of `find_shares`.
     """
     outputs = {
@@ -109,9 +109,9 @@ def fit_share(head: Head, answers: Array, labels: Array, constant: Array) -> flo
 
     Args:
         head: whose loss is meant.
-        answers: `[authors, units]`.
+        answers: `[authors, width]`.
         labels: the same shape.
-        constant: `[units]`.
+        constant: `[width]`.
     """
     if len(labels) < 2:
         return 0.0

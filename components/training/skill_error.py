@@ -23,7 +23,7 @@ def skill_errors(model: keras.Model, data: TrainingData) -> dict[str, float]:
     """Standard errors of the skills on `eval`.
 
     Args:
-        model: token ids -> {head: float32 `[batch, units]`}.
+        model: token ids -> {head: float32 `[batch, width]`}.
         data: of `load_data`.
 
     Returns:
@@ -53,7 +53,7 @@ def gain_error(head: Head, answers: Array, labels: Array) -> float:
 
     Args:
         head: whose loss is meant.
-        answers: `[authors, units]`.
+        answers: `[authors, width]`.
         labels: the same shape.
     """
     constant = np.broadcast_to(labels.mean(axis=0), labels.shape)

@@ -141,7 +141,7 @@ def calibrated_model(
     """
     heads, bands = settings.heads, settings.judging.age_bands
     facts = ServedModel(learned.selected, transform, heads, bands).label_facts()
-    scales = {head.name: network_of(head).unit(facts)[0] for head in heads}
+    scales = {head.name: network_of(head).scale_and_offset(facts)[0] for head in heads}
     fitted = calibrate(
         learned.selected,
         data,

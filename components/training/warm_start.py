@@ -301,7 +301,9 @@ def _natural(
         names = {head.internal(fact) for fact in network.facts}
         if steps_name(head.name) in earlier.facts or not names <= earlier.facts.keys():
             continue
-        (earlier_scale, earlier_offset), (scale, offset) = map(network.unit, (earlier.facts, facts))
+        (earlier_scale, earlier_offset), (scale, offset) = map(
+            network.scale_and_offset, (earlier.facts, facts)
+        )
         ratio, rise = earlier_scale / scale, (earlier_offset - offset) / scale
         for part in (f"{ANSWER}/kernel", f"{ANSWER}/bias", "words/table", "words/bias"):
             name = head.internal(part)

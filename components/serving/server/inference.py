@@ -11,7 +11,7 @@ https://github.com/kserve/open-inference-protocol/blob/main/specification/protoc
 | `examples` BYTES | `[authors]` | a serialized tf.Example |
 
 JSON holds text alone: serialized tf.Examples come as binary data, over gRPC, or in base64 where the
-input's parameter `content_type` says so. Every head is an output FP32 `[authors, units]`; `answers`
+input's parameter `content_type` says so. Every head is an output FP32 `[authors, width]`; `answers`
 BYTES `[authors]`, a JSON object an author with what `answers` says of each head, comes where the
 request asks for it by name.
 """
