@@ -6,6 +6,7 @@ from typing import Any
 
 from tfx import types
 from tfx.dsl.components.base import base_component
+from tfx.utils import path_utils
 
 Artifacts = dict[str, list[types.Artifact]]
 """What an executor is given, by the names of its component's inputs or outputs."""
@@ -30,3 +31,8 @@ class WiredComponent(base_component.BaseComponent):
         spec = self.SPEC_CLASS(**arguments, **outputs)
         # Not `super`: the constructors of TFX's own components know no further parameters.
         base_component.BaseComponent.__init__(self, spec=spec)
+
+
+def serving_path(model: types.Artifact) -> str:
+    """The folder of the SavedModel in a `Model`."""
+    return str(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))

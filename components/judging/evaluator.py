@@ -21,7 +21,7 @@ from tfx.components.evaluator import constants
 from tfx.dsl.components.base import base_beam_component, base_beam_executor, executor_spec
 from tfx.types import artifact_utils, standard_artifacts, system_executions
 from tfx.types.component_spec import ChannelParameter, ExecutionParameter
-from tfx.utils import io_utils, path_utils
+from tfx.utils import io_utils
 
 from components.beam_graphs import answers_kept
 from components.heads.declared import Heads, heads_from_json
@@ -32,7 +32,7 @@ from components.judging.in_service import is_empty
 from components.judging.results import Evaluation, read_evaluation
 from components.judging.settings import JudgingSettings
 from components.judging.signatures import UnfitModelError, unanswered_heads
-from components.wiring import Artifacts, WiredComponent
+from components.wiring import Artifacts, WiredComponent, serving_path
 
 LOGGER = logging.getLogger("authorprofile.judging")
 SPLIT = "test"
@@ -67,7 +67,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         model = artifact_utils.get_single_instance(input_dict["model"])
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
         output_path = artifact_utils.get_single_uri(output_dict["evaluation"])
-        path = _serving_path(model)
+        path = serving_path(model)
         _require_every_head(path, heads)
         in_service = _in_service(input_dict.get("baseline_model") or [], path, heads)
         job = _Job(heads, settings, _file_patterns(input_dict["examples"]), path, output_path)
@@ -102,10 +102,6 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         return read_evaluation(job.output_path, job.heads, has_baseline=bool(compared))
 
 
-def _serving_path(model: types.Artifact) -> str:
-    return str(path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model)))
-
-
 def _require_every_head(path: str, heads: Heads) -> None:
     missing = unanswered_heads(path, heads)
     if missing:
@@ -120,7 +116,7 @@ def _in_service(
         return None
     artifact = artifact_utils.get_single_instance(artifacts)
     in_service = compare_with(
-        artifact.uri, artifact.id, _serving_path(artifact), candidate_path, heads
+        artifact.uri, artifact.id, serving_path(artifact), candidate_path, heads
     )
     for name, note in in_service.notes.items():
         LOGGER.info("%s: %s", name, note)

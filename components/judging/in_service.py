@@ -26,7 +26,7 @@ from tfx.utils import io_utils, path_utils
 
 from components.serving.bucket import find_damage, numbered, origin
 from components.serving.versions import MODEL_FILE, serving_order
-from components.wiring import Artifacts, WiredComponent
+from components.wiring import Artifacts, WiredComponent, serving_path
 
 RECORD_FILE = "in_service.json"
 # Names the weights and the graph of a SavedModel in a few bytes.
@@ -51,9 +51,7 @@ class ModelInServiceExecutor(base_executor.BaseExecutor):
         """Fills the model's folder."""
         self._log_startup(input_dict, output_dict, exec_properties)
         candidate = artifact_utils.get_single_instance(input_dict["candidate"])
-        path = path_utils.serving_model_path(
-            candidate.uri, path_utils.is_old_model_artifact(candidate)
-        )
+        path = serving_path(candidate)
         output = artifact_utils.get_single_uri(output_dict["model"])
         version = newest_other_version(exec_properties["destination"], path)
         if version:

@@ -23,7 +23,7 @@ from tfx.dsl.components.base import base_beam_component, base_beam_executor, exe
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
-from tfx.utils import io_utils, path_utils
+from tfx.utils import io_utils
 
 from components.heads.declared import Heads, heads_from_json
 from components.judging.signatures import declared_heads
@@ -32,7 +32,7 @@ from components.report.counting import CountAnswers, CountExamples
 from components.report.coverage import count_author, count_tokens, describe_data
 from components.report.heads import REPORTS
 from components.report.scales import Scale, make_scale
-from components.wiring import Artifacts, WiredComponent
+from components.wiring import Artifacts, WiredComponent, serving_path
 
 DATA_FILE, ANSWERS_FILE = "data.json", "answers.json"
 SPLIT = "test"
@@ -127,7 +127,7 @@ class AnswersProfileExecutor(base_beam_executor.BaseBeamExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         heads = heads_from_json(exec_properties["heads"])
         model = artifact_utils.get_single_instance(input_dict["model"])
-        path = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+        path = serving_path(model)
         scales = read_scales(artifact_utils.get_single_instance(input_dict["statistics"]), heads)
         served = declared_heads(path)
         reports = {

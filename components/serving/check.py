@@ -32,14 +32,14 @@ from tfx.dsl.components.base import base_executor, executor_spec
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
-from tfx.utils import io_utils, path_utils
+from tfx.utils import io_utils
 
 from components.digests import Manifest, read_manifest
 from components.serving import verdict
 from components.serving.assets import ServedHeads, read_served_heads
 from components.serving.checked import write_checked
 from components.serving.fresh_process import ask_in_fresh_process, question
-from components.wiring import Artifacts, WiredComponent
+from components.wiring import Artifacts, WiredComponent, serving_path
 
 ANSWERS_FILE, CHECK_FILE = "answers.json", "check.json"
 SPLIT, TOLERANCE = "eval", 1e-4
@@ -84,7 +84,7 @@ class ServingCheckExecutor(base_executor.BaseExecutor):
         examples = read_examples(
             artifact_utils.get_split_uri(input_dict["examples"], SPLIT), wanted
         )
-        path = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+        path = serving_path(model)
         tolerance = exec_properties.get("tolerance") or trained.get("tolerance", TOLERANCE)
         with tempfile.TemporaryDirectory(prefix="serving-check-") as scratch:
             local = local_model(path, Path(scratch))
