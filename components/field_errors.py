@@ -12,7 +12,7 @@ import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import annotated_types
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -152,14 +152,8 @@ def _mapping_rule(place: _Place) -> str:
 
 def _bounds(metadata: Iterable[Any]) -> str:
     """The bounds of a number, in words: ", at least 1 and below 5"."""
-    words = {"Ge": "at least {}", "Gt": "above {}", "Le": "at most {}", "Lt": "below {}"}
-    parts = [
-        words[type(bound).__name__].format(getattr(bound, type(bound).__name__.lower()))
-        for bound in metadata
-        if isinstance(
-            bound, annotated_types.Ge | annotated_types.Gt | annotated_types.Le | annotated_types.Lt
-        )
-    ]
+    words = {Ge: "at least {0.ge}", Gt: "above {0.gt}", Le: "at most {0.le}", Lt: "below {0.lt}"}
+    parts = [words[type(bound)].format(bound) for bound in metadata if type(bound) in words]
     return f", {' and '.join(parts)}" if parts else ""
 
 

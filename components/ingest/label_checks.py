@@ -7,6 +7,7 @@ Knows no TFX and no Beam.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from components.heads.base import Head, LabelsSeen
@@ -66,10 +67,9 @@ def _by_file_and_line(place: str) -> tuple[str, int]:
 
 def _hints(counts: list[HeadCounts], head: Head) -> Iterator[str]:
     """What the numbers look like, where that can be said, and what can be set."""
-    codes: dict[str, int] = {}
+    codes: Counter[str] = Counter()
     for one in counts:
-        for code, labels in one.codes.items():
-            codes[code] = codes.get(code, 0) + labels
+        codes.update(one.codes)
     for code, labels in codes.items():
         if labels >= _OFTEN:
             yield (

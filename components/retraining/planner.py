@@ -33,7 +33,7 @@ from tfx.utils import io_utils
 from components.ingest.spans import parse_patterns
 from components.retraining.decision import Decision, Reason
 from components.retraining.kept import KeptLooker, read_kept
-from components.retraining.plan import PLAN, Plan, plan_of
+from components.retraining.plan import PLAN, plan_of
 from components.retraining.planning import Setup, make_decision
 from components.retraining.record import DECISION_FILE, RetrainingDecision
 from components.retraining.settings import TRAIN_ANEW, TRAIN_WHEN_DUE, TRAINS
@@ -70,9 +70,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         io_utils.write_string_file(os.path.join(history, DECISION_FILE), decision.model_dump_json())
         if decision.state == "blocked":
             raise BlockedError(decision.summary)
-        asked_for = exec_properties["train"] == TRAIN_ANEW
         outputs[DUE].value = YES if decision.trains else NO
-        outputs[PLAN].value = (Plan() if asked_for else plan_of(decision)).text
+        outputs[PLAN].value = plan_of(decision).text
 
     def _decide(self, properties: dict[str, Any]) -> Decision:
         train, now = properties["train"], datetime.now(UTC)
