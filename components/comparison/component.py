@@ -59,7 +59,7 @@ class Comparison(Artifact):
 
 
 class HeadComparisonSpec(ComponentSpec):
-    """Artifacts, outputs and properties of `HeadComparison`."""
+    """Inputs, outputs and properties of `HeadComparison`."""
 
     PARAMETERS = {
         "settings": ExecutionParameter(type=str),  # `HookSettings.to_custom_config` as JSON

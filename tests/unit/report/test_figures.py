@@ -118,7 +118,7 @@ def test_errors_by_band_are_read_off_the_counts(answers: dict[str, Any]) -> None
     for box in drawn.data:
         # Made with a deviation of 5: half lies within 3.37, 90 % within 8.22.
         assert box.median[0] == pytest.approx(0, abs=3.0)
-        assert box.q3[0] - box.q1[0] == pytest.approx(6.7, abs=3.5)
+        assert box.q3[0] - box.q1[0] == pytest.approx(6.7, abs=2.9)
 
 
 def test_each_row_of_the_confusion_is_a_share_of_its_true_group(answers: dict[str, Any]) -> None:
