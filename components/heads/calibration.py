@@ -20,6 +20,7 @@ MINIMUM_LABELS = 20
 CHANCE = 3.841
 TEMPERATURES = (0.1, 10.0)
 SMALLEST_PROBABILITY = 1e-7
+"""One below it counts as it: one sure mistake must not be all there is."""
 _TOLERANCE = 1e-6
 
 

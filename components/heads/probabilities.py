@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from components.heads.arrays import Array, np
 from components.heads.base import Head
 from components.heads.calibration import (
+    SMALLEST_PROBABILITY,
     Calibration,
     all_groups,
     cross_entropy,
@@ -18,16 +19,15 @@ from components.heads.calibration import (
     least,
 )
 
-SMALLEST = 1e-7
-"""A probability below it is scored as it: one sure mistake must not be all there is."""
-
 
 class ProbabilitiesHead(Head):
     """What such heads have in common."""
 
     def losses(self, answers: Array, targets: Array) -> Array:
         answers, targets = all_groups(answers), all_groups(targets)
-        return np.asarray(-(targets * np.log(np.maximum(answers, SMALLEST))).sum(axis=1))
+        return np.asarray(
+            -(targets * np.log(np.maximum(answers, SMALLEST_PROBABILITY))).sum(axis=1)
+        )
 
     def constant_loss(self, known: float, sums: Array) -> float:
         counts = [float(count) for count in sums]
@@ -54,7 +54,7 @@ class ProbabilitiesHead(Head):
 
 def surprisal(share: Array | float) -> Array:
     """-log of a probability, in nats."""
-    return np.asarray(-np.log(np.clip(share, SMALLEST, 1.0)))
+    return np.asarray(-np.log(np.clip(share, SMALLEST_PROBABILITY, 1.0)))
 
 
 def entropy(counts: Sequence[float]) -> float:

@@ -73,9 +73,9 @@ class HeadReport(ABC):
         served: its entry in the model's `assets/heads.json`, where answers are counted.
     """
 
-    loss_note: ClassVar[str] = "cross-entropy"
+    loss_note: ClassVar[str]
     """What the network's loss is."""
-    loss_unit: ClassVar[str] = "nats"
+    loss_unit: ClassVar[str]
 
     def __init__(self, head: Head, scale: Scale | None = None, served: Json | None = None) -> None:
         self.head, self.scale, self.served = head, scale, served or {}
@@ -132,9 +132,9 @@ class HeadReport(ABC):
     # What is drawn
 
     @property
+    @abstractmethod
     def measure(self) -> Measure:
         """How errors are drawn by the labels of other heads."""
-        return SHARE_WRONG
 
     @abstractmethod
     def figures(self, counted: Json, level: float) -> list[Html]:
@@ -237,6 +237,10 @@ class NumberReport(HeadReport):
 
 class ProbabilitiesReport(HeadReport):
     """Of a kind that answers probabilities."""
+
+    loss_note = "cross-entropy"
+    loss_unit = "nats"
+    measure = SHARE_WRONG
 
     @property
     @abstractmethod

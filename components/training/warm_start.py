@@ -294,7 +294,11 @@ def _by_token(old: np.ndarray, variable: Any, kept: list[tuple[int, int]]) -> np
 def _natural(
     earlier: EarlierNetwork, facts: Mapping[str, float], heads: Sequence[Head]
 ) -> dict[str, np.ndarray]:
-    """The earlier arrays by shared names, last layers so that answers stay under the new facts."""
+    """The earlier arrays by shared names, last layers so that answers stay under the new facts.
+
+    scale * y + offset stays where a linear layer's weights are multiplied by the old scale over the
+    new one, and the fall of the offset over the new scale is added to its bias.
+    """
     arrays = {_shared_name(name, heads): array for name, array in earlier.arrays.items()}
     for head in heads:
         network = network_of(head)
