@@ -51,6 +51,9 @@ MIXED_HEADS = (
 )
 
 
+COMMAND = (sys.executable, "-c", "from pipeline.cli import main; main()")
+
+
 class Run(NamedTuple):
     """A training of its own: its name, the command's words, and the posts that are predicted."""
 
@@ -139,7 +142,7 @@ def prepare(checkout: Path, out: Path, essays: Path | None) -> list[Run]:
 def command(checkout: Path, *words: object) -> None:
     """Runs the command of a checkout; what it prints is shown where it fails."""
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", *map(str, words)],
+        [*COMMAND, *map(str, words)],
         cwd=checkout,
         env=environment(checkout),
         capture_output=True,
@@ -175,7 +178,7 @@ def ask_server(checkout: Path, model: Path) -> dict[str, Any]:
     authors = [{"posts": [text]} for text in TEXTS]
     tensor = {"name": "posts", "shape": [len(TEXTS)], "datatype": "BYTES", "data": list(TEXTS)}
     server = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.cli", *words],
+        [*COMMAND, *words],
         cwd=checkout,
         env=environment(checkout),
         stdout=subprocess.DEVNULL,

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from benchmarks.same_results import compare_folders
+from benchmarks.same_results import command, compare_folders
 
+ROOT = Path(__file__).parents[3]
 REPORT = {"skill": 0.25, "seconds": 1.5, "model": "at OUT", "run": "2026-01-01T10:00:00Z"}
 
 
@@ -46,3 +47,11 @@ def test_a_table_that_differs_or_is_absent_is_told(tmp_path):
     (after / "sample.csv").unlink()
     parquet.write_table(pa.table({"age": [2.5]}), after / "sample.parquet")
     assert differing(before, after) == ["sample.csv", "sample.parquet"]
+
+
+def test_a_checkouts_own_command_is_called_and_its_failure_ends_the_comparison(tmp_path, capfd):
+    command(ROOT, "sample", tmp_path / "data", "--authors", 20)
+    assert (tmp_path / "data" / "labels.csv").exists()
+    with pytest.raises(SystemExit, match=r"sample failed in .* with exit code 2"):
+        command(ROOT, "sample")
+    assert "Missing argument" in capfd.readouterr().err
