@@ -67,7 +67,7 @@ class PostsInputProcessor(input_processor.FileBasedInputProcessor):
             SourceError: they have none, or not the same.
         """
         newest = self._newest_span()
-        self.spans = self._read_window(newest.number) if self._patterns_move() else []
+        self.spans = self._read_window(newest.number)
         older = [span for span in self.spans if span.number != newest.number]
         self._fingerprint = "\n".join(
             io_utils.generate_fingerprint(name, fill_pattern(pattern, span))
@@ -100,9 +100,6 @@ class PostsInputProcessor(input_processor.FileBasedInputProcessor):
             if wanted is None or span.number == wanted.start_span_number
         ]
         return max(spans, key=lambda span: (span.number, span.version or 0), default=None)
-
-    def _patterns_move(self) -> bool:
-        return any(moves(pattern) for _, pattern in self._patterns)
 
     def _read_window(self, newest: int) -> list[Span]:
         posts, labels = (
