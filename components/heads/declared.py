@@ -17,7 +17,15 @@ from components.heads.metrics import Metric
 from components.heads.names import SEPARATOR
 from components.heads.regression import RegressionHead
 
-HEADS: Kinds[Head] = Kinds(
+
+class _HeadKinds(Kinds[Head]):
+    def _fault(self, kind: str, found: type[Head]) -> str:
+        names = typing.get_args(found.model_fields["kind"].annotation)
+        right = "" if names == (kind,) else f'declare kind: Literal["{kind}"]; {{}} does not'
+        return super()._fault(kind, found) or right
+
+
+HEADS = _HeadKinds(
     "authorprofile.heads",
     Head,  # type: ignore[type-abstract]
     regression=RegressionHead,
@@ -58,10 +66,12 @@ def parse_heads(declarations: Mapping[str, Mapping[str, Any]]) -> Heads:
 def heads_to_json(heads: Heads) -> str:
     """The heads as JSON text, to travel in an execution property.
 
-    The separator is in it: what an earlier release named otherwise must not come from the cache.
+    The separator is in it: what an earlier release named otherwise must not come from the cache,
+    nor what another release of a package did that adds a kind.
     """
-    declared = [head.model_dump() for head in heads]
-    return json.dumps({"heads": declared, "separator": SEPARATOR}, sort_keys=True)
+    added = {head.kind: package for head in heads if (package := HEADS.package_of(head.kind))}
+    declared = {"heads": [head.model_dump() for head in heads], "separator": SEPARATOR}
+    return json.dumps(declared | ({"packages": added} if added else {}), sort_keys=True)
 
 
 def heads_from_json(text: str) -> Heads:

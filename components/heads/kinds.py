@@ -89,7 +89,25 @@ class Kinds(Mapping[str, type[T]]):
                 f"A kind of head must be a class that derives from {base}; {declared} is "
                 f"{found!r}. {_remedy(point)}"
             )
+        if fault := self._fault(kind, found):
+            raise KindError(f"A kind of head must {fault.format(declared)}. {_remedy(point)}")
         return found
+
+    def _fault(self, kind: str, found: type[T]) -> str:
+        """What a class must have and has not, with {} for its entry point; empty: it is sound."""
+        del kind
+        given = vars(self._base).get("__annotations__", {})
+        values = [name for name, its in given.items() if str(its).startswith("ClassVar")]
+        lacking = sorted(getattr(found, "__abstractmethods__", ()))
+        lacking += [name for name in values if not hasattr(found, name)]
+        if not lacking:
+            return ""
+        return f"have all that its base asks for; {{}} lacks {', '.join(lacking)}"
+
+    def package_of(self, kind: str) -> str:
+        """The package that adds a kind, with its version; empty for one of this package."""
+        dist = self._points[kind].dist if kind in self._points else None
+        return f"{dist.name} {dist.version}" if dist else ""
 
     def __iter__(self) -> Iterator[str]:
         yield from dict.fromkeys([*self._classes, *self._points])

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import pytest
 
 from components.heads.base import Head
 from components.heads.binary import BinaryHead
-from components.heads.declared import HEADS
+from components.heads.declared import (
+    DEFAULT_HEADS,
+    HEADS,
+    heads_from_json,
+    heads_to_json,
+    parse_heads,
+)
 from components.heads.kinds import GROUPS, KindError, Kinds, UnknownKindError
 from pipeline.config import ConfigError, load_config, settings_as_yaml
 
@@ -153,6 +161,38 @@ def test_what_is_no_class_of_a_head_is_refused(code: str, install: Install) -> N
     assert told.endswith("Repair or uninstall the package strange.")
 
 
+def test_a_class_that_lacks_what_its_base_asks_for_is_told_with_all_of_it(install: Install) -> None:
+    code = "from components.heads.base import Head\nclass Yes(Head): slice_metric = 'share'"
+    install("half", code, yes_no="half:Yes")
+    with pytest.raises(KindError) as refused:
+        kinds()["yes_no"]
+    assert str(refused.value) == (
+        "A kind of head must have all that its base asks for; the entry point yes_no = half:Yes of "
+        "authorprofile.of_this_test lacks constant_loss, constants, first_gains, losses, parse, "
+        "scores, stored_as, targets, term_count, terms, width, metrics, served. Repair or "
+        "uninstall the package half."
+    )
+
+
+def test_the_package_of_a_kind_is_known_with_its_version(install: Install) -> None:
+    install("one_package", SOUND.format(name="Yes"), yes_no="one_package:Yes")
+    found = kinds()
+    assert [found.package_of(kind) for kind in found] == ["", "one_package 1.0"]
+
+
+def test_nothing_made_with_another_release_of_a_package_comes_from_the_cache(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = parse_heads(DEFAULT_HEADS)
+    added = (*own, *parse_heads({"laughs": {"kind": "count"}}))
+    assert json.loads(heads_to_json(added))["packages"] == {"count": "count_head 1.0"}
+    before = [heads_to_json(own), heads_to_json(added)]
+    monkeypatch.setattr(Distribution, "version", "1.1")
+    assert heads_to_json(own) == before[0]
+    assert heads_to_json(added) != before[1]
+    assert heads_from_json(heads_to_json(added)) == added
+
+
 def run_command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, where the packages of the folder are installed too."""
     path = os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])
@@ -174,6 +214,16 @@ def test_the_command_tells_a_broken_package_in_one_line(words: list[str], tmp_pa
         "Error: A kind of head must be loadable; the entry point rank = broken:Rank of "
         "authorprofile.heads raised ModuleNotFoundError: No module named 'gone'. Repair or "
         "uninstall the package broken.\n"
+    )
+
+
+def test_the_command_tells_a_kind_that_is_declared_under_another_name(tmp_path: Path) -> None:
+    write_package(tmp_path, "named", SOUND.format(name="Rank"), GROUPS, rank="named:Rank")
+    done = run_command(tmp_path, "settings")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        'Error: A kind of head must declare kind: Literal["rank"]; the entry point rank = '
+        "named:Rank of authorprofile.heads does not. Repair or uninstall the package named.\n"
     )
 
 
