@@ -38,7 +38,9 @@ def build_schema(heads: Heads, validation: ValidationSettings) -> schema_pb2.Sch
         drift = feature.drift_comparator
         if head.stored_as == "text":
             feature.type = schema_pb2.BYTES
-            feature.string_domain.value.extend(head.label_values)
+            # An empty list of values would allow none.
+            if head.label_values:
+                feature.string_domain.value.extend(head.label_values)
             drift.infinity_norm.threshold = validation.maximum_label_drift
         else:
             _declare_numbers(feature, head)

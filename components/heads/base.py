@@ -158,7 +158,7 @@ class Head(BaseModel, ABC):
 
     @property
     def label_values(self) -> tuple[str, ...]:
-        """All values that a label stored as text may have."""
+        """All values that a label stored as text may have; empty: any."""
         return ()
 
     @property

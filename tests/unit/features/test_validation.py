@@ -18,6 +18,7 @@ from components.features.validation import (
     find_anomalies,
     find_remedies,
 )
+from components.heads.binary import BinaryHead
 from components.heads.declared import DEFAULT_HEADS, heads_to_json, parse_heads
 
 HEADS = parse_heads(DEFAULT_HEADS)
@@ -65,6 +66,17 @@ def test_what_is_advised_is_a_setting_of_the_head(declaration, label, remedy):
     anomalies = find_anomalies(stats, build_schema(heads, ValidationSettings()), ["one"])
     (found,) = find_remedies(anomalies, heads)
     assert found.startswith(remedy)
+
+
+def test_text_labels_whose_values_a_head_does_not_list_may_be_any():
+    class Words(BinaryHead):
+        @property
+        def label_values(self):
+            return ()
+
+    schema = build_schema((Words(name="gender"),), ValidationSettings())
+    stats = tfdv.generate_statistics_from_dataframe(pd.DataFrame({"gender": ["a;b", "c"]}))
+    assert describe_anomalies("train", find_anomalies(stats, schema, ["gender"])) == []
 
 
 def test_a_head_that_is_gone_is_named():
