@@ -6,7 +6,9 @@ trained towards, how an answer is scored, calibrated and shrunk, and, of a serve
 read (`served`). Its TensorFlow part is in `components.training.heads`, its figures and words in
 `components.report.heads`; both are found by the kind's name.
 
-Plain Python and numpy. Shapes: labels and answers of a head are float64 `[authors, width]`.
+A target is a label as the network is trained towards it, an output what the network gives on that
+scale, an answer an output in the unit of the label. Plain Python and numpy; all four of some
+authors are float64 `[authors, width]`.
 """
 
 from __future__ import annotations
@@ -226,11 +228,11 @@ class Head(BaseModel, ABC):
     # The score of training and of the search, on targets and outputs
 
     @abstractmethod
-    def losses(self, answers: Array, targets: Array) -> Array:
+    def losses(self, outputs: Array, targets: Array) -> Array:
         """Proper score of each author, `[authors]`: 0 is the best that there is.
 
         Args:
-            answers: outputs of the network, `[authors, width]`.
+            outputs: of the network, `[authors, width]`.
             targets: the same shape.
         """
 
@@ -253,31 +255,31 @@ class Head(BaseModel, ABC):
     # Calibration and shrinkage, fitted on held-out authors
 
     def calibrate(
-        self, answers: Array, targets: Array, *, coverage: float, lowest: float, scale: float
+        self, outputs: Array, targets: Array, *, coverage: float, lowest: float, scale: float
     ) -> Calibration:
         """How sure its answers may be; see `components.training.calibration`.
 
         Args:
-            answers: `[authors, width]`.
+            outputs: `[authors, width]`.
             targets: the same shape.
             coverage: share of the labels that an interval is to hold.
             lowest: temperature that may not be gone below.
             scale: what 1 of an output is in the unit of the answer.
         """
-        del answers, coverage, lowest, scale
+        del outputs, coverage, lowest, scale
         return Calibration(labels=len(targets))
 
-    def best_share(self, answers: Array, targets: Array, constant: Array) -> float:
-        """The share of the way from the constant to the answers at which the loss is least."""
+    def best_share(self, outputs: Array, targets: Array, constant: Array) -> float:
+        """The share of the way from the constant to the outputs at which the loss is least."""
 
         def loss(share: float) -> float:
-            return float(self.losses(constant + share * (answers - constant), targets).mean())
+            return float(self.losses(constant + share * (outputs - constant), targets).mean())
 
         return least(loss, 0.0, 1.0)
 
     @abstractmethod
-    def first_gains(self, answers: Array, targets: Array, constant: Array) -> Array:
-        """What each author's loss falls by with the first step from the constant to the answer.
+    def first_gains(self, outputs: Array, targets: Array, constant: Array) -> Array:
+        """What each author's loss falls by with the first step from the constant to the output.
 
         Minus the derivative of the loss by the share, at a share of 0: `[authors]`.
         """

@@ -63,10 +63,10 @@ class NumberHead(Head):
         return 1
 
     def calibrate(
-        self, answers: Array, targets: Array, *, coverage: float, lowest: float, scale: float
+        self, outputs: Array, targets: Array, *, coverage: float, lowest: float, scale: float
     ) -> Calibration:
         """An interval; none where too few labels are known for the coverage."""
-        residuals = np.abs(answers - targets)[:, 0] * scale
+        residuals = np.abs(outputs - targets)[:, 0] * scale
         half_width = fit_half_width(residuals, coverage)
         return Calibration(len(targets), coverage=coverage, half_width=half_width)
 

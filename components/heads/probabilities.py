@@ -23,10 +23,10 @@ from components.heads.calibration import (
 class ProbabilitiesHead(Head):
     """What such heads have in common."""
 
-    def losses(self, answers: Array, targets: Array) -> Array:
-        answers, targets = all_groups(answers), all_groups(targets)
+    def losses(self, outputs: Array, targets: Array) -> Array:
+        outputs, targets = all_groups(outputs), all_groups(targets)
         return np.asarray(
-            -(targets * np.log(np.maximum(answers, SMALLEST_PROBABILITY))).sum(axis=1)
+            -(targets * np.log(np.maximum(outputs, SMALLEST_PROBABILITY))).sum(axis=1)
         )
 
     def constant_loss(self, known: float, sums: Array) -> float:
@@ -34,22 +34,22 @@ class ProbabilitiesHead(Head):
         return entropy(counts if self.width > 1 else [counts[0], known - counts[0]])
 
     def calibrate(
-        self, answers: Array, targets: Array, *, coverage: float, lowest: float, scale: float
+        self, outputs: Array, targets: Array, *, coverage: float, lowest: float, scale: float
     ) -> Calibration:
-        temperature = max(fit_temperature(answers, targets), lowest)
+        temperature = max(fit_temperature(outputs, targets), lowest)
         return Calibration(len(targets), temperature=temperature)
 
-    def best_share(self, answers: Array, targets: Array, constant: Array) -> float:
-        answers, targets, constants = map(all_groups, (answers, targets, constant[None]))
+    def best_share(self, outputs: Array, targets: Array, constant: Array) -> float:
+        outputs, targets, constants = map(all_groups, (outputs, targets, constant[None]))
 
         def loss(share: float) -> float:
-            return cross_entropy(constants + share * (answers - constants), targets)
+            return cross_entropy(constants + share * (outputs - constants), targets)
 
         return least(loss, 0.0, 1.0)
 
-    def first_gains(self, answers: Array, targets: Array, constant: Array) -> Array:
-        answers, targets, constants = map(all_groups, (answers, targets, constant[None]))
-        return np.asarray((targets * (answers / np.maximum(constants, 1e-12) - 1)).sum(axis=1))
+    def first_gains(self, outputs: Array, targets: Array, constant: Array) -> Array:
+        outputs, targets, constants = map(all_groups, (outputs, targets, constant[None]))
+        return np.asarray((targets * (outputs / np.maximum(constants, 1e-12) - 1)).sum(axis=1))
 
 
 def surprisal(share: Array | float) -> Array:

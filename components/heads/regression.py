@@ -58,9 +58,9 @@ class RegressionHead(NumberHead):
 
     # Score of training
 
-    def losses(self, answers: Array, targets: Array) -> Array:
+    def losses(self, outputs: Array, targets: Array) -> Array:
         """Squared error."""
-        return np.asarray((answers - targets)[:, 0] ** 2)
+        return np.asarray((outputs - targets)[:, 0] ** 2)
 
     def moments(self, targets: Array) -> Array:
         """Each target and its square."""
@@ -71,13 +71,13 @@ class RegressionHead(NumberHead):
         total, squares = float(sums[0]), float(sums[1])
         return max(squares / known - (total / known) ** 2, 0.0)
 
-    def best_share(self, answers: Array, targets: Array, constant: Array) -> float:
+    def best_share(self, outputs: Array, targets: Array, constant: Array) -> float:
         """See the base class; of a squared error it is known in closed form."""
-        steps, residuals = answers - constant, targets - constant
+        steps, residuals = outputs - constant, targets - constant
         return float((steps * residuals).sum() / max((steps**2).sum(), 1e-300))
 
-    def first_gains(self, answers: Array, targets: Array, constant: Array) -> Array:
-        return np.asarray(2 * ((answers - constant) * (targets - constant))[:, 0])
+    def first_gains(self, outputs: Array, targets: Array, constant: Array) -> Array:
+        return np.asarray(2 * ((outputs - constant) * (targets - constant))[:, 0])
 
     # Scores of judging
 

@@ -54,9 +54,9 @@ class CountHead(NumberHead):
 
     # Score of training
 
-    def losses(self, answers: Array, targets: Array) -> Array:
+    def losses(self, outputs: Array, targets: Array) -> Array:
         """Poisson deviance (McCullagh and Nelder, "Generalized Linear Models", 1989, 2.3)."""
-        return deviance(targets, answers)[:, 0]
+        return deviance(targets, outputs)[:, 0]
 
     def moments(self, targets: Array) -> Array:
         """Each target y and y log y."""
@@ -68,9 +68,9 @@ class CountHead(NumberHead):
         mean = total / known
         return max(2 * (with_log / known - mean * math.log(max(mean, SMALLEST))), 0.0)
 
-    def first_gains(self, answers: Array, targets: Array, constant: Array) -> Array:
+    def first_gains(self, outputs: Array, targets: Array, constant: Array) -> Array:
         rates = targets / np.maximum(constant, SMALLEST)
-        return np.asarray(2 * ((rates - 1) * (answers - constant))[:, 0])
+        return np.asarray(2 * ((rates - 1) * (outputs - constant))[:, 0])
 
     # Scores of judging
 
