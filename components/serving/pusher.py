@@ -35,6 +35,7 @@ from tfx.utils import io_utils, proto_utils
 
 from components.digests import Manifest, digest_of_content, read_manifest
 from components.heads.declared import HEADS
+from components.judging.blessing import VERDICT_FILE
 from components.serving import bucket
 from components.serving.assets import QUALITY_FILE
 from components.serving.checked import read_checked, require_checked
@@ -46,7 +47,6 @@ from components.serving.versions import (
 )
 from components.wiring import Artifacts, WiredComponent
 
-VERDICT_FILE = "verdict.json"
 _LOG = logging.getLogger("authorprofile.serving")
 
 

@@ -2,9 +2,8 @@
 
 A tree of Python objects takes up to a hundred times the memory of its bytes, and what reads it
 takes time for each element. So how many objects, lists, keys and values a body holds, and how deep
-they lie, is counted first, over the bytes: in a few passes of C
-over JSON, in a walk that ends at the bound over a message. All that follows is then linear in
-bounded numbers.
+they lie, is counted first, over the bytes: in a few passes of C over JSON, in a walk that ends at
+the bound over a message. All that follows is then linear in bounded numbers.
 """
 
 from __future__ import annotations

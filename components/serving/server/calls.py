@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
 from types import MethodType
 from typing import Any
 
@@ -52,8 +50,8 @@ class Calls(grpc.aio.ServerInterceptor):
         async def answer(data: bytes, context: Any) -> Any:
             code, message = "OK", ""
             try:
-                async with self._counted() if counts else nullcontext():
-                    return await self._answer(method, kind, data, context)
+                way = self._counted if counts else self._answer
+                return await way(method, kind, data, context)
             except Refusal as refusal:
                 code, message = refusal.grpc_code, refusal.message
             except Exception as error:
@@ -65,15 +63,16 @@ class Calls(grpc.aio.ServerInterceptor):
 
         return answer
 
-    @asynccontextmanager
-    async def _counted(self) -> AsyncIterator[None]:
+    async def _counted(
+        self, method: MethodType, kind: type[Message], data: bytes, context: Any
+    ) -> Any:
         settings = self.model.settings
         if self._under_way >= settings.max_requests:
             raise overloaded()
         self._under_way += 1
         try:
             async with asyncio.timeout(settings.timeout_seconds):
-                yield
+                return await self._answer(method, kind, data, context)
         except TimeoutError:
             raise out_of_time(settings.timeout_seconds) from None
         finally:

@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 
 from components.serving.server.connections import Connections
-from components.serving.server.kserve_api import ModelRepository, ModelServer
+from components.serving.server.kserve_api import ModelServer
 from components.serving.server.rest import build_application
 from components.serving.server.rpc import build_rpc_server
 from components.serving.server.service import AuthorDataPlane, AuthorModel
@@ -33,17 +33,7 @@ class AuthorServer(ModelServer):
     """
 
     def __init__(self, model: AuthorModel, door: socket.socket) -> None:
-        settings = model.settings
-        super().__init__(
-            http_port=settings.port,
-            grpc_port=settings.grpc_port,
-            workers=1,
-            registered_models=ModelRepository(),
-            enable_latency_logging=False,
-            grace_period=settings.grace_seconds,
-            ssl_certfile=None,
-            ssl_keyfile=None,
-        )
+        super().__init__(enable_latency_logging=False)
         self.model = model
         self.dataplane = AuthorDataPlane(self.registered_models)
         self.door = door
