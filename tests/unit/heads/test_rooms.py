@@ -9,6 +9,7 @@ models is no choice, and a declaration such as `{"kind": "classes", "classes": 4
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -329,3 +330,10 @@ def test_no_other_file_asks_for_the_kind_of_a_head() -> None:
         for line, rule in broken_rules(path.read_text(encoding="utf-8"))
     ]
     assert not found, "\n" + "\n".join(found)
+
+
+def test_no_script_of_a_page_asks_for_the_kind_of_a_head() -> None:
+    asks = re.compile(rf"kind\s*[!=]=|[\"'`.]({'|'.join(sorted(KINDS | ONLY_ONE_KIND_HAS))})\b")
+    scripts = sorted((CLONE / "components").rglob("*.js"))
+    assert len(scripts) > 1
+    assert [path.name for path in scripts if asks.search(path.read_text(encoding="utf-8"))] == []
