@@ -240,13 +240,10 @@ def show_summary(console: Terminal, summary: BulkSummary) -> None:
             f"  {file.file}: {file.read:,} read, {file.used:,} used, "
             f"{file.read - file.used:,} set aside"
         )
+        noted = {f"{note} (a note)": count for note, count in file.notes.items()}
         lines += [
-            f"    {count.records:,} {cause}, first at line {count.first_line}"
-            for cause, count in file.set_aside.items()
-        ]
-        lines += [
-            f"    {count.records:,} {note} (a note), first at line {count.first_line}"
-            for note, count in file.notes.items()
+            f"    {count.records:,} {what}, first at line {count.first_line}"
+            for what, count in (*file.set_aside.items(), *noted.items())
         ]
     if len(faulty) > FILES_SHOWN:
         lines.append(f"  and {len(faulty) - FILES_SHOWN:,} more files")

@@ -1,8 +1,8 @@
 r"""Predicts authors' attributes from their posts with a served model.
 
-Enters: a model's folder and posts. Leaves: one JSON line an author, in the order first seen. Called
-by `authorprofile predict` for one file or standard input; `pipeline.bulk` takes all else. Needs
-TensorFlow and none of TFX; imports it once the input is read.
+Enters: a model's folder and posts, of one file or standard input; `pipeline.bulk` takes all else.
+Leaves: one JSON line an author, in the order first seen. Needs TensorFlow and none of TFX; imports
+it once the input is read.
 
     {"author_id": "a", "text": "I went home."}
     -> {"author_id": "a", "age": 31.2, "gender": {"female": 0.71, "male": 0.29},
@@ -20,19 +20,13 @@ import json
 import os
 import sqlite3
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, NamedTuple, TextIO
+from typing import IO, TextIO
 
 from components.ingest.opening import open_source
 from components.ingest.settings import READ_BY_DEFAULT, IngestSettings
 from components.ingest.unreadable import SourceError
-from components.serving.answering import (
-    ModelError,
-    ModelFolder,
-    answer_window,
-    windows,
-)
+from components.serving.answering import ModelError, ModelFolder, answer_window, windows
 from pipeline.full_disk import FullDiskError, full_disk_told, spool_folder
 from pipeline.output import ReaderGoneError
 from pipeline.spool import STANDARD_INPUT, InputError, Spool, read_posts
@@ -43,14 +37,6 @@ _TAKEN_FOR_TEXT = (
     " is read as raw text of one author, one post per line: it is neither JSON Lines nor a table "
     "whose header names author_id."
 )
-
-
-class Summary(NamedTuple):
-    """Counts of one prediction."""
-
-    authors: int
-    posts: int
-    set_aside: int
 
 
 def predict_command(
@@ -88,7 +74,7 @@ def predict_posts(
     faults: TextIO,
     settings: IngestSettings = READ_BY_DEFAULT,
     name: str = STANDARD_INPUT,
-) -> Summary:
+) -> None:
     """Answers every author of a stream of posts.
 
     Args:
@@ -107,44 +93,32 @@ def predict_posts(
         InputError: the input is empty, damaged, or holds no post that can be read.
         FullDiskError: there is no space for the posts meanwhile.
     """
+
+    def report(number: int, cause: str) -> None:
+        if spool.set_aside.total() <= FAULTS_SHOWN:
+            print(f"line {number} set aside: {cause}", file=faults)
+
     models = ModelFolder(model_folder, lambda line: print(line, file=faults))
     place = f"the posts that were read, in {spool_folder()}"
     with full_disk_told(place, WAY_ON), Spool() as spool:
-        form = read_posts(source, spool, _reporter(faults), settings, name)
+        form = read_posts(source, spool, report, settings, name)
         if form.format == "raw_text":
             print(f"{name}{_TAKEN_FOR_TEXT}", file=faults)
-        set_aside = _tell_counts(spool, faults)
+        _tell_counts(spool, faults)
         model = models.load()
         served = models.found.served
-        authors = 0
         for window in windows(spool.authors()):
             for author, answer in zip(window, answer_window(model, served, window), strict=True):
                 line = {"author_id": author.author_id, **answer}
                 print(json.dumps(line, allow_nan=False), file=out)
-                authors += 1
         out.flush()
-        return Summary(authors, spool.posts, set_aside)
 
 
-def _tell_counts(spool: Spool, faults: TextIO) -> int:
-    """Says how many lines were set aside and how many posts have a note; returns the former."""
-    set_aside = sum(spool.set_aside.values())
-    if set_aside:
+def _tell_counts(spool: Spool, faults: TextIO) -> None:
+    """Says how many lines were set aside and how many posts have a note."""
+    if spool.set_aside:
         causes = ", ".join(f"{count} {cause}" for cause, count in spool.set_aside.items())
-        print(f"lines set aside: {set_aside} ({causes})", file=faults)
+        print(f"lines set aside: {spool.set_aside.total()} ({causes})", file=faults)
     if spool.notes:
         notes = ", ".join(f"{count} {note}" for note, count in spool.notes.items())
         print(f"posts with a note: {notes}", file=faults)
-    return set_aside
-
-
-def _reporter(faults: TextIO) -> Callable[[int, str], None]:
-    shown = 0
-
-    def report(number: int, cause: str) -> None:
-        nonlocal shown
-        shown += 1
-        if shown <= FAULTS_SHOWN:
-            print(f"line {number} set aside: {cause}", file=faults)
-
-    return report
