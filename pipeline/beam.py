@@ -1,9 +1,7 @@
 """Which engine runs the data stages, and how: one section of the settings, one list of arguments.
 
 Enters: the section `beam` of the configuration, and for Dataflow the section `deploy`. Leaves: the
-arguments of Apache Beam's pipelines. Read by `config`; called by every command whose stages are
-Beam's (ingest, statistics, Transform, evaluation, bulk prediction) and by `deploy.platforms`.
-Imports no Beam. docs/scale.md shows each runner at work.
+arguments of Apache Beam's pipelines. Imports no Beam. docs/scale.md shows each runner at work.
 
 | runner | where the work is done | its workers |
 |---|---|---|
@@ -14,6 +12,7 @@ Imports no Beam. docs/scale.md shows each runner at work.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, get_args
@@ -182,12 +181,10 @@ def dataflow_elsewhere() -> str:
 
 
 def _direct(parallelism: int) -> list[str]:
-    arguments = ["--runner=components.local_runner.LocalRunner"]
-    if parallelism > 1:
-        arguments += ["--direct_running_mode=multi_processing", _GUARDED]
-    else:
-        arguments += ["--direct_running_mode=in_memory"]
-    return [*arguments, f"--direct_num_workers={max(1, parallelism)}"]
+    multi = ["--direct_running_mode=multi_processing", _GUARDED]
+    mode = multi if parallelism > 1 else ["--direct_running_mode=in_memory"]
+    runner = "--runner=components.local_runner.LocalRunner"
+    return [runner, *mode, f"--direct_num_workers={max(1, parallelism)}"]
 
 
 def _flink(beam: BeamSettings) -> list[str]:
@@ -229,17 +226,11 @@ def _portable(beam: BeamSettings) -> list[str]:
     arguments = [f"--job_endpoint={beam.job_server}"] if beam.job_server else []
     arguments.append(f"--environment_type={beam.workers.upper()}")
     if beam.workers_at:
-        arguments.append(f"--environment_config={_environment(beam)}")
+        command = json.dumps({"command": beam.workers_at})
+        at = command if beam.workers == "process" else beam.workers_at
+        arguments.append(f"--environment_config={at}")
     image = f"--sdk_container_image={beam.workers_at}" if beam.workers == "docker" else _INSTALLED
     return [*arguments, f"--sdk_worker_parallelism={beam.worker_processes}", image, _GUARDED]
-
-
-def _environment(beam: BeamSettings) -> str:
-    import json
-
-    if beam.workers == "process":
-        return json.dumps({"command": beam.workers_at})
-    return beam.workers_at
 
 
 def _dataflow(dataflow: DataflowSettings, deploy: DeploySettings) -> Sequence[str]:

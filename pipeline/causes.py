@@ -94,7 +94,8 @@ def _safe_lines(lines: list[str]) -> Iterator[str]:
             found = _FRAME.match(line)
             frame = found or frame
             if not found and line.strip() and not line.startswith("    "):
-                inside, dropping = False, not _is_our_raise(frame)
+                inside = False
+                dropping = not (frame and _is_our_raise(frame["file"], int(frame["line"])))
                 yield _kind_alone(line) if dropping else line
                 continue
         elif dropping and line.strip() not in _LINKS:
@@ -158,34 +159,28 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_stated_by_us(error: BaseException) -> bool:
-    """Whether a `raise` of this program made the error: in its traceback, or in one it quotes."""
-    quoted = list(_FRAME.finditer(str(error)))
-    if quoted:
-        return _is_our_raise(quoted[-1])
-    frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and _is_our_line(frames[-1].filename, frames[-1].lineno or 0)
+    """Whether a `raise` of this program made the error."""
+    return _is_our_raise(*_raised_at(error))
 
 
-def _is_our_raise(frame: re.Match[str] | None) -> bool:
-    return frame is not None and _is_our_line(frame["file"], int(frame["line"]))
-
-
-def _is_our_line(file: str, line: int) -> bool:
+def _is_our_raise(file: str, line: int) -> bool:
     is_ours = any(Path(file).resolve().is_relative_to(folder) for folder in _OURS)
     return is_ours and linecache.getline(file, line).lstrip().startswith("raise")
 
 
 def _place(error: BaseException) -> str:
     """Where an error was raised, such as `tensorflow_model_analysis/utils/util.py:52`."""
+    file, line = _raised_at(error)
+    return f"{_PLACED.sub('', file.removeprefix(f'{_FOLDER}/'))}:{line}" if file else ""
+
+
+def _raised_at(error: BaseException) -> tuple[str, int]:
+    """File and line of the last frame of a traceback that an error quotes, else of its own."""
     quoted = list(_FRAME.finditer(str(error)))
     if quoted:
-        return f"{_short(quoted[-1]['file'])}:{quoted[-1]['line']}"
+        return quoted[-1]["file"], int(quoted[-1]["line"])
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{_short(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
-
-
-def _short(file: str) -> str:
-    return _PLACED.sub("", file.removeprefix(f"{_FOLDER}/"))
+    return (frames[-1].filename, frames[-1].lineno or 0) if frames else ("", 0)
 
 
 def statement(text: str) -> str:

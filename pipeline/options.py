@@ -1,7 +1,7 @@
 """What commands that read a configuration share: its options, and checks before anything starts.
 
 Enters: the command line. Leaves: a `Config`, or a usage error of one line, which ends the command
-with code 2. Called by `cli` and by the groups of commands. Imports neither TensorFlow nor TFX.
+with code 2. Imports neither TensorFlow nor TFX.
 """
 
 from __future__ import annotations
@@ -224,12 +224,11 @@ def check_out(out: str) -> None:
     """Ends the command with code 2 where the run's folder cannot be written."""
     from components.paths import fault_of_run_folder
 
-    if fault := fault_of_run_folder(out):
-        raise click.UsageError(f"out: must be a folder that can be written; got {out}: {fault}")
+    fault, logs = fault_of_run_folder(out), Path(out, "logs")
     try:
-        Path(out, "logs").mkdir(parents=True, exist_ok=True)
-        writable = os.access(Path(out, "logs"), os.W_OK)
-        fault = "" if writable else "no right to write there"
+        if not fault:
+            logs.mkdir(parents=True, exist_ok=True)
+            fault = "" if os.access(logs, os.W_OK) else "no right to write there"
     except OSError as error:
         fault = str(error.strerror)
     if fault:

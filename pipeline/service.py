@@ -2,8 +2,8 @@
 
 Enters: the connection, the configuration. Leaves: where the model that serves is not the one judged
 last, an execution that returns to its blessing, so that the next candidate is compared with it.
-That is so after a rollback, and where a blessed model never came into service. Called by `local`
-before each run. A model that no run of this store pushed, and a bucket, are left alone.
+That is so after a rollback, and where a blessed model never came into service. A model that no run
+of this store pushed, and a bucket, are left alone.
 """
 
 from __future__ import annotations
@@ -73,10 +73,9 @@ def _pushed_model(store: Any, pushed: list[Any], version: int) -> int:
     ]
     if not found:
         return 0
-    (last,) = store.get_artifacts_by_id([max(found)])
     executions = {
         event.execution_id
-        for event in store.get_events_by_artifact_ids([last.id])
+        for event in store.get_events_by_artifact_ids([max(found)])
         if event.type == metadata_store_pb2.Event.OUTPUT
     }
     inputs = store.get_events_by_execution_ids(sorted(executions))
