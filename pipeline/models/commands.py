@@ -2,16 +2,16 @@
 
 Enters: a folder of versions, here or in a bucket. Leaves: a table; after a rollback a new version
 with an earlier model. Exit codes: 0 done, 1 the folder cannot be read or written, 2 wrong usage, or
-nothing to roll back to. `pipeline.cli` adds the group. TensorFlow is imported for a bucket alone.
+nothing to roll back to. TensorFlow is imported for a bucket alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -20,7 +20,6 @@ from pipeline.options import GivenText
 if TYPE_CHECKING:
     from pipeline.models.places import Place
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 # Versions are seconds since 1970; a smaller number was given by hand.
 FIRST_TIME = 1_000_000_000
 
@@ -30,14 +29,12 @@ def models() -> None:
     """Show the versions of a serving folder, or make an earlier one serve again."""
 
 
-def model_option(command: Command) -> Command:
-    """The folder, which both commands take."""
-    return click.option(
-        "--model",
-        required=True,
-        type=GivenText(),
-        help="Folder of served versions; a bucket's as gs://...",
-    )(command)
+model_option = click.option(
+    "--model",
+    required=True,
+    type=GivenText(),
+    help="Folder of served versions; a bucket's as gs://...",
+)
 
 
 @models.command(name="list")
