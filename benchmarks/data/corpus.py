@@ -17,13 +17,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from components.heads.declared import parse_heads
 from components.ingest.examples import encode_example
 from components.ingest.matching import match_author
 from components.ingest.reading import label_row, post_row
 from components.ingest.records import RecordError, parse_label, parse_post
 from pipeline.sample.files import DEFAULT_SEED
-from pipeline.sample.records import LABEL_FIELDS, Block, draw_blocks, draw_corpus_lengths
+from pipeline.sample.lexicon import Integers
+from pipeline.sample.records import LABEL_FIELDS, WORDS_A_POST, Block, draw_blocks
 
 HEADS: dict[str, dict[str, Any]] = {
     "age": {"kind": "regression", "unit": "years"},
@@ -31,6 +34,9 @@ HEADS: dict[str, dict[str, Any]] = {
     "gender": {"kind": "binary", "positive": "female", "negative": "male"},
 }
 MOST_AUTHORS = 1_000_000
+CORPUS_WORDS = ((0, 0.05, 0.25, 0.5, 0.75, 0.95, 1), (100, 465, 920, 2_117, 5_733, 27_987, 80_000))
+"""Shares of 19,320 bloggers and the words that so many of them do not exceed; the ends are ours."""
+CORPUS_POSTS_MEAN = 35
 _EXAMPLES = "examples/data-00000-of-00001.gz"
 
 
@@ -55,6 +61,14 @@ def write_corpus(folder: Path, megabytes: float) -> Path:
     return corpus
 
 
+def draw_lengths(random: np.random.Generator, authors: int) -> tuple[Integers, Integers]:
+    """Words and posts of each author as long as those of a real corpus, `[authors]` each."""
+    shares, quantiles = CORPUS_WORDS
+    words = np.exp(np.interp(random.random(authors), shares, np.log(quantiles))).astype(np.int64)
+    posts = 1 + random.poisson(CORPUS_POSTS_MEAN - 1, authors)
+    return words, np.minimum(posts, words // WORDS_A_POST)
+
+
 def _write_files(folder: Path, wanted: int) -> None:
     import tensorflow as tf
 
@@ -66,7 +80,7 @@ def _write_files(folder: Path, wanted: int) -> None:
         examples,
     ):
         labels.write(",".join(LABEL_FIELDS) + "\n")
-        for block in draw_blocks(MOST_AUTHORS, DEFAULT_SEED, draw_corpus_lengths):
+        for block in draw_blocks(MOST_AUTHORS, DEFAULT_SEED, draw_lengths):
             kept = _cut_block(block, wanted - written)
             content = "".join(f"{line}\n" for line in kept).encode()
             posts.write(content)

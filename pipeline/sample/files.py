@@ -1,7 +1,6 @@
 """The folder of a sample: posts, labels, reachable scores, and a configuration that names them.
 
-Enters: a folder, a number of authors, a seed. Leaves: four files, whole or not at all. Called
-through `pipeline.sample`.
+Enters: a folder, a number of authors, a seed. Leaves: four files, whole or not at all.
 """
 
 from __future__ import annotations

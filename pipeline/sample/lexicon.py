@@ -1,7 +1,7 @@
 """The invented language of the sample: its word forms, which of them show a trait, its punctuation.
 
 Enters: nothing. Leaves: the lexicon, always the same whatever the seed of the sample, so that what
-is learned of one sample holds for another. Called by `texts`, and by tests that look for markers.
+is learned of one sample holds for another.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ MARKER_LEVELS = 6
 """Levels of the age trait, and of the income trait, that a marker can have."""
 LATIN_WORDS = 3000
 OTHER_WORDS = 400
-CASES = 3
 FULL_STOP = 2
 FUSED = 5
 
@@ -57,7 +56,7 @@ class Lexicon:
     """All word forms in one row: background by script, then markers, then extras."""
 
     forms: Words
-    """Shape `[CASES * size]`: every word as it is, then capitalised, then in capitals."""
+    """Shape `[3 * size]`: every word as it is, then capitalised, then in capitals."""
     size: int
     background_start: Integers
     """Shape `[scripts]`."""
@@ -86,12 +85,6 @@ def build_lexicon() -> Lexicon:
         extra_start=len(words),
         endings=np.array([_ENDINGS[script] for script in SCRIPTS], dtype=object),
     )
-
-
-def marker_words() -> list[str]:
-    """The words that show traits, in lower case: number `(age * 6 + income) * 2 + kind`."""
-    lexicon = build_lexicon()
-    return [str(word) for word in lexicon.forms[lexicon.marker_start : lexicon.extra_start]]
 
 
 def _coin_all() -> dict[str, list[str]]:

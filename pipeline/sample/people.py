@@ -1,6 +1,6 @@
 """Who the authors of the sample are: hidden traits, noisy labels, and the best reachable scores.
 
-Enters: a random generator and a number of authors. Leaves: traits, which `language` makes visible
+Enters: a random generator and a number of authors. Leaves: traits, which `texts` makes visible
 in the choice of words; labels, which `records` writes down; and the scores of a predictor that
 knows the traits exactly, which no model of the texts can pass but by chance.
 """

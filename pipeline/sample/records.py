@@ -1,7 +1,7 @@
 """The sample's post and label records, a block of authors at a time, faults included.
 
 Enters: a number of authors and a seed. Leaves: lines of JSON (posts) and of CSV (labels), shuffled
-within their block, and counts of what they hold. Called by `files`. Holds one block at a time.
+within their block, and counts of what they hold. Holds one block at a time.
 """
 
 from __future__ import annotations
@@ -29,9 +29,6 @@ WORDS_MEDIAN = 98
 WORDS_LOG_DEVIATION = 1.1
 WORDS_RANGE = (25, 800)
 POSTS_MEAN = 5
-CORPUS_WORDS = ((0, 0.05, 0.25, 0.5, 0.75, 0.95, 1), (100, 465, 920, 2_117, 5_733, 27_987, 80_000))
-"""Shares of 19,320 bloggers and the words that so many of them do not exceed; the ends are ours."""
-CORPUS_POSTS_MEAN = 35
 WORDS_A_POST = 5
 """An author writes no more posts than words divided by this."""
 MISSING_SHARE = 0.15
@@ -95,14 +92,6 @@ def draw_lengths(random: np.random.Generator, authors: int) -> tuple[Integers, I
     logs = math.log(WORDS_MEDIAN) + WORDS_LOG_DEVIATION * random.standard_normal(authors)
     words = np.clip(np.rint(np.exp(logs)), *WORDS_RANGE).astype(np.int64)
     posts = 1 + random.poisson(POSTS_MEAN - 1, authors)
-    return words, np.minimum(posts, words // WORDS_A_POST)
-
-
-def draw_corpus_lengths(random: np.random.Generator, authors: int) -> tuple[Integers, Integers]:
-    """Words and posts of each author as long as those of a real corpus, `[authors]` each."""
-    shares, quantiles = CORPUS_WORDS
-    words = np.exp(np.interp(random.random(authors), shares, np.log(quantiles))).astype(np.int64)
-    posts = 1 + random.poisson(CORPUS_POSTS_MEAN - 1, authors)
     return words, np.minimum(posts, words // WORDS_A_POST)
 
 

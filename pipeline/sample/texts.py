@@ -1,7 +1,6 @@
 """How the authors of the sample write: which words an author uses follows from the traits.
 
-Enters: traits and lengths of a block of authors. Leaves: the text of each post. Called by
-`records`.
+Enters: traits and lengths of a block of authors. Leaves: the text of each post.
 
 | words | share | which ones |
 |---|---|---|

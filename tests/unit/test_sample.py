@@ -21,7 +21,7 @@ import pytest
 from components.heads.declared import parse_heads
 from pipeline.config import load_config
 from pipeline.sample import SampleSummary, write_sample
-from pipeline.sample.lexicon import marker_words
+from pipeline.sample.lexicon import build_lexicon
 from pipeline.sample.people import reachable_scores
 from pipeline.sample.records import fault_of
 
@@ -276,7 +276,9 @@ def test_reachable_income_scores_agree_with_a_simulation() -> None:
 
 def count_markers(texts: dict[str, list[str]], authors: list[str]) -> np.ndarray[Any, Any]:
     """Uses of each marker, `[authors, 6, 6, 2]`: by age level, by income level, by kind."""
-    places = {word: place for place, word in enumerate(marker_words())}
+    lexicon = build_lexicon()
+    markers = lexicon.forms[lexicon.marker_start : lexicon.extra_start]
+    places = {word: place for place, word in enumerate(markers)}
     counts = np.zeros((len(authors), 72))
     for row, author in enumerate(authors):
         for word in re.findall(r"[a-z']+", " ".join(texts[author]).lower()):
