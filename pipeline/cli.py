@@ -248,15 +248,7 @@ def settings() -> None:
     click.echo(settings_as_yaml(), nl=False)
 
 
-for command in (
-    compile_for,
-    examine_for,
-    models,
-    rehearse_for,
-    retrain,
-    schedule,
-    submit,
-):
+for command in (compile_for, examine_for, models, rehearse_for, retrain, schedule, submit):
     cli.add_command(command)
 
 

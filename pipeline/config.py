@@ -1,7 +1,7 @@
 """The one configuration: every setting typed, with its default, unit and meaning.
 
-Enters: a YAML file, overrides of the command line. Leaves: a frozen `Config`. Read in one place,
-by the command line; stages receive their own section. Imports neither TensorFlow nor TFX.
+Enters: a YAML file, overrides of the command line. Leaves: a frozen `Config`, of which stages
+receive their own section. Imports neither TensorFlow nor TFX.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Enters: the starts and ends of stages, the stages' own log lines (counts only), the outcome. Leaves:
 text on the terminal. Stages log to `authorprofile.<stage>`: INFO is what it did and stays, DEBUG is
-progress and is shown while it lasts. Called by the command line.
+progress and is shown while it lasts.
 """
 
 from __future__ import annotations
@@ -243,6 +243,5 @@ def read_reachable(path: str) -> dict[str, Any]:
     """Best reachable scores by head and metric from the file a sample comes with."""
     if not path:
         return {}
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
-    heads: dict[str, Any] = content["heads"]
+    heads: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))["heads"]
     return heads

@@ -2,7 +2,6 @@
 
 They make some million objects that live as long as the process. Collections on the way look through
 all of those again and again, and so would every full one later; `gc.freeze` sets them aside.
-Called by the commands that import them, and by a step in a container.
 """
 
 from __future__ import annotations

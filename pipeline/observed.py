@@ -1,7 +1,7 @@
 """A run as a person sees it: stages as they pass, one plain line where it ends before its end.
 
 Enters: a configuration, the work. Leaves: lines on the terminal, the libraries' chatter in the log,
-the exit code of a run that failed or was interrupted. Called by the commands that run pipelines.
+the exit code of a run that failed or was interrupted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What `authorprofile serve` does: settings, notices on the console, exit codes.
 
-Enters: the command line's options. Leaves: a server until a signal ends it. Called by
-`pipeline.cli`, which imports this only when the command runs.
+Enters: the command line's options. Leaves: a server until a signal ends it.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ from components.field_errors import describe_errors
 from components.serving.answer_in_isolation import silence
 from components.serving.server.entrance import listen, require_model
 from components.serving.server.settings import ServerSettings
-
-FAILED, USAGE = 1, 2
+from pipeline.observed import FAILED, USAGE
 
 
 def serve_command(model: Path, assignments: tuple[str, ...], **options: Any) -> int:

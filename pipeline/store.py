@@ -1,8 +1,7 @@
 """Where the history of runs is kept: one SQLite file in the run's folder, or a database server.
 
 Enters: the `metadata` section of the configuration, the server's password from the environment.
-Leaves: MLMD's connection, tried once; handles on the store behind it, as TFX takes them. Called by
-`local.py` and `lineage.py`.
+Leaves: MLMD's connection, tried once; handles on the store behind it, as TFX takes them.
 
 The password is in the connection and nowhere else: no file, log line or error holds it.
 """

@@ -1,7 +1,7 @@
 """`authorprofile retrain`: what a schedule runs.
 
 Enters: the command line. Leaves: lines on the console, of which the last says how it ended, and an
-exit code. `pipeline.cli` adds the command.
+exit code.
 """
 
 from __future__ import annotations
