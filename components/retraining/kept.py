@@ -27,10 +27,7 @@ from pydantic import Field
 from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
-from components.heads.declared import heads_to_json
 from components.ingest.rolling import Span
-from components.ingest.settings import SpanWindow
-from components.paths import as_pattern
 from components.retraining.drift import Facts, load_facts
 from components.retraining.look import LOOK_FILE, SpanView, look_at_span, span_fingerprint
 from components.retraining.planning import History, Setup, choose_runs
@@ -140,17 +137,14 @@ class KeptLooker:
 
     def _look(self, span: Span) -> SpanView:
         setup = self.setup
-        patterns = [[as_pattern(p) for p in kind] for kind in (setup.posts, setup.labels)]
-        settings = setup.ingest.model_copy(update={"window": SpanWindow()})
-        parts = (
-            span_fingerprint([*patterns[0], *patterns[1]], span),
-            heads_to_json(setup.head_list),
-            settings.model_dump_json(),
-        )
+        fingerprint = span_fingerprint(setup.patterns, span)
+        parts = (fingerprint, setup.heads, setup.join.model_dump_json())
         digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         folder = os.path.join(self.history, "looks", f"{span.number}-{digest}")
         if not fileio.exists(os.path.join(folder, LOOK_FILE)):
-            look_at_span(span, patterns, setup.head_list, settings, folder, self.make_pipeline)
+            look_at_span(
+                span, setup.patterns, setup.head_list, setup.join, folder, self.make_pipeline
+            )
         return SpanView(folder)
 
 

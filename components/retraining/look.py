@@ -9,9 +9,10 @@ store keeps it, and an unchanged one is not read again. `planner` does the same 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -190,9 +191,9 @@ def read_look(uri: str) -> Look:
         return Look.model_validate_json(file.read())
 
 
-def span_fingerprint(patterns: Sequence[str], span: Span) -> str:
-    """Of the files of a span: their sizes and times."""
+def span_fingerprint(patterns: Iterable[Sequence[str]], span: Span) -> str:
+    """Of the files of a span, posts and labels: their sizes and times."""
     return "\n".join(
         io_utils.generate_fingerprint(str(place), fill_pattern(pattern, span))
-        for place, pattern in enumerate(patterns)
+        for place, pattern in enumerate(itertools.chain(*patterns))
     )

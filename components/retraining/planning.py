@@ -17,9 +17,10 @@ from pydantic import Field
 
 from components.heads.declared import Heads, heads_from_json, heads_to_json
 from components.ingest.rolling import Span, available_spans, choose_spans, span_name
-from components.ingest.settings import IngestSettings
+from components.ingest.settings import IngestSettings, SpanWindow
 from components.ingest.spans import select_span
 from components.ingest.unreadable import SourceError
+from components.paths import as_pattern
 from components.retraining.decision import (
     Decision,
     Search,
@@ -57,6 +58,16 @@ class Setup(Strict):
     def head_list(self) -> Heads:
         """What is predicted."""
         return heads_from_json(self.heads)
+
+    @property
+    def patterns(self) -> tuple[list[str], list[str]]:
+        """Of posts and of labels, what exists taken as itself."""
+        return [as_pattern(one) for one in self.posts], [as_pattern(one) for one in self.labels]
+
+    @property
+    def join(self) -> IngestSettings:
+        """The join of one span."""
+        return self.ingest.model_copy(update={"window": SpanWindow()})
 
 
 class PastRun(Protocol):

@@ -14,11 +14,9 @@ from typing import Any
 
 from tfx import v1 as tfx
 
-from components.heads.declared import heads_to_json
 from components.ingest.rolling import Span
-from components.ingest.settings import SpanWindow
-from components.paths import as_pattern
 from components.retraining.look import SpanLook, SpanView, span_fingerprint
+from components.retraining.planning import Setup
 from components.retraining.record import DecisionRecord
 from pipeline.beam import beam_arguments
 from pipeline.config import Config
@@ -59,19 +57,14 @@ class Looker:
         self._run("decisions", [DecisionRecord(decision=decision, state=state)])
 
     def _component(self, span: Span) -> SpanLook:
-        config = self.config
-        posts, labels = (
-            [as_pattern(pattern) for pattern in patterns]
-            for patterns in (config.posts, config.labels)
-        )
-        settings = config.ingest.model_copy(update={"window": SpanWindow()})
+        setup = Setup.of(self.config)
         look = SpanLook(
-            patterns=json.dumps([posts, labels]),
+            patterns=json.dumps(setup.patterns),
             span=span.number,
             version=span.version or 0,
-            heads=heads_to_json(config.head_list),
-            ingest=settings.model_dump_json(),
-            fingerprint=span_fingerprint([*posts, *labels], span),
+            heads=setup.heads,
+            ingest=setup.join.model_dump_json(),
+            fingerprint=span_fingerprint(setup.patterns, span),
         )
         look.with_id(f"SpanLook-{span.number}")
         return look
