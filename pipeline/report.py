@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from components.comparison import COMPARISON_FILE
 from components.field_errors import describe_first
 from components.heads.declared import DEFAULT_HEADS
-from components.report.record import CARD_FILE, PAGE_FILE, RECORD_FILE, RunRecord
+from components.report.record import CARD_FILE, PAGE_FILE, RECORD_FILE, RunRecord, read_rows
 from components.training.searched import SETTINGS as SEARCHED
 from pipeline.config import PATH_KEYS, Config
 from pipeline.deploy.files import write_together
@@ -119,7 +119,8 @@ def rebuild_report(run: Path) -> None:
     record = RunRecord.model_validate_json((run / RECORD_FILE).read_bytes())
     comparison = run / COMPARISON_FILE
     if comparison.exists():
-        record = record.with_comparison(comparison.read_text(encoding="utf-8"))
+        rows = read_rows(comparison.read_text(encoding="utf-8"))
+        record = record.model_copy(update={"comparison": rows})
     from components.report.page import render_files
 
     files = render_files(record).items()

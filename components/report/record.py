@@ -52,10 +52,6 @@ class RunRecord(Strict):
         """Names of the heads, in their order."""
         return [head["name"] for head in self.heads]
 
-    def with_comparison(self, text: str) -> RunRecord:
-        """The same with the rows of a `comparison.json`."""
-        return self.model_copy(update={"comparison": read_rows(text)})
-
 
 def read_rows(text: str) -> list[Json]:
     """The rows of a `comparison.json`: a list of rows, or an object that holds it as `rows`.
