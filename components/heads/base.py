@@ -103,9 +103,17 @@ class Head(BaseModel, ABC):
 
     @property
     def columns(self) -> list[str]:
-        """Columns of its answers in a table of predictions."""
-        declared = self.model_dump(exclude_none=True)
-        return self.served.model_validate(declared).columns
+        """Columns of its answers in a table of predictions.
+
+        Raises ValueError where the classes of the kind disagree over the numbers of an answer.
+        """
+        entry = self.served.model_validate(self.model_dump(exclude_none=True))
+        if entry.width != self.width:
+            raise ValueError(
+                f"heads.{self.name}: the width of {type(self).__name__} and of its served class "
+                f"{type(entry).__name__} must be the same; they are {self.width} and {entry.width}"
+            )
+        return entry.columns
 
     # Labels, as files give them
 

@@ -20,9 +20,13 @@ from components.heads.regression import RegressionHead
 
 class _HeadKinds(Kinds[Head]):
     def _fault(self, kind: str, found: type[Head]) -> str:
-        names = typing.get_args(found.model_fields["kind"].annotation)
-        right = "" if names == (kind,) else f'declare kind: Literal["{kind}"]; {{}} does not'
-        return super()._fault(kind, found) or right
+        if fault := super()._fault(kind, found):
+            return fault
+        if typing.get_args(found.model_fields["kind"].annotation) != (kind,):
+            return f'declare kind: Literal["{kind}"]; {{}} does not'
+        if found.slice_metric not in (metric.key for metric in found.metrics):
+            return f"name one of its metrics as slice_metric; {{}} names {found.slice_metric!r}"
+        return ""
 
 
 HEADS = _HeadKinds(

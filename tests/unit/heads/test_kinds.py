@@ -22,6 +22,7 @@ from components.heads.declared import (
     parse_heads,
 )
 from components.heads.kinds import GROUPS, KindError, Kinds, UnknownKindError
+from components.heads.names import check_names
 from pipeline.config import ConfigError, load_config, settings_as_yaml
 
 COMMAND = str(Path(sys.executable).parent / "authorprofile")
@@ -225,6 +226,27 @@ def test_the_command_tells_a_kind_that_is_declared_under_another_name(tmp_path: 
         'Error: A kind of head must declare kind: Literal["rank"]; the entry point rank = '
         "named:Rank of authorprofile.heads does not. Repair or uninstall the package named.\n"
     )
+
+
+def test_the_command_tells_a_kind_whose_slices_have_no_metric(tmp_path: Path) -> None:
+    code = SOUND.format(name="Rank").replace(
+        "pass", "kind: __import__('typing').Literal['rank']; slice_metric = 'aux'"
+    )
+    write_package(tmp_path, "named", code, GROUPS, rank="named:Rank")
+    done = run_command(tmp_path, "settings")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Error: A kind of head must name one of its metrics as slice_metric; the entry point rank "
+        "= named:Rank of authorprofile.heads names 'aux'. Repair or uninstall the package named.\n"
+    )
+
+
+def test_a_served_class_with_other_numbers_than_the_head_is_told_before_anything_starts() -> None:
+    class Two(BinaryHead):
+        width = property(lambda self: 2)
+
+    with pytest.raises(ValueError, match="the width of Two and of its served class ServedB"):
+        check_names({"one": Two(name="one")})
 
 
 def test_the_command_tells_packages_that_add_the_same_kind(tmp_path: Path) -> None:
