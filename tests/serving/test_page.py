@@ -120,6 +120,28 @@ def test_an_answer_is_drawn_by_what_it_holds(open_page: Any) -> None:
     assert page.locator("[data-head=age] svg text").all_text_contents()[::2] == [*shares, ""]
 
 
+def test_a_small_range_has_hundredths_and_two_values_that_may_both_be_true_have_a_bar_each(
+    open_page: Any,
+) -> None:
+    page = open_page()
+    page.evaluate("Object.assign(state.heads[0], {minimum: 0, maximum: 1})")
+    share = {"value": 0.277, "interval": {"coverage": 0.8, "lower": 0, "upper": 0.616}}
+    both = {"probabilities": {"jazz": 0.75, "rock": 0.5}}
+    answers = {**UNCALIBRATED, "age": share, "gender": both}
+    page.route("**/*:predict", lambda route: route.fulfill(json={"predictions": [answers]}))
+    page.get_by_label("Posts of one author").fill("I went home.")
+    page.keyboard.press("Control+Enter")
+    page.locator("[data-head=gender] svg").wait_for()
+    assert page.get_by_role("img").evaluate_all("all => all.map(e => e.ariaLabel)")[::2] == [
+        "age: 0.28. In 80 % of cases between 0 and 0.62.",
+        "gender. Most probable: jazz, 75 %. ",
+    ]
+    ticks = page.locator("[data-head=age] .soft").all_text_contents()
+    assert ticks == ["0", "0.62", "0", "0.25", "0.5", "0.75", "1", ""]
+    bars = page.locator("[data-head=gender] svg text").all_text_contents()
+    assert bars[:4] == ["jazz", "75 %", "rock", "50 %"]
+
+
 def test_two_values_that_are_digits_are_drawn_as_declared(open_page: Any) -> None:
     page = open_page()
     page.evaluate("Object.assign(state.heads[2], {positive: '2', negative: '1'})")

@@ -53,21 +53,23 @@ function drawNumber(head, answer) {
   const low = head.minimum ?? Math.min(0, interval ? interval.lower : answer.value);
   const high = Math.min(head.maximum ?? Infinity, Math.max(100, interval ? interval.upper : answer.value));
   const x = (value) => 20 + 360 * Math.min(1, Math.max(0, (value - low) / (high - low)));
-  const unit = answer.unit || "";
+  const unit = answer.unit ? ` ${answer.unit}` : "";
+  // A range of 120 years is told to a year and a tenth of one, one from 0 to 1 to hundredths.
+  const [coarse, fine] = high - low > 10 ? [0, 1] : [2, 2];
   const said = interval
-    ? `In ${percent(interval.coverage)} of cases between ${number(interval.lower)} and ${number(interval.upper)} ${unit}.${answer.abstain ? " Abstains: less sure than the bounds set for this server." : ""}`
+    ? `In ${percent(interval.coverage)} of cases between ${number(interval.lower, fine)} and ${number(interval.upper, fine)}${unit}.${answer.abstain ? " Abstains: less sure than the bounds set for this server." : ""}`
     : "This model was exported without an interval.";
   const shapes = [shape("line", { x1: 20, y1: 50, x2: 380, y2: 50, class: "axis" })];
   if (interval) shapes.push(shape("rect", { x: x(interval.lower), y: 26, width: x(interval.upper) - x(interval.lower), height: 20, rx: 4, class: "band" }));
-  if (interval) shapes.push(shape("text", { x: x(interval.lower) - 6, y: 41, "text-anchor": "end", class: "soft" }, number(interval.lower, 0)), shape("text", { x: x(interval.upper) + 6, y: 41, class: "soft" }, number(interval.upper, 0)));
+  if (interval) shapes.push(shape("text", { x: x(interval.lower) - 6, y: 41, "text-anchor": "end", class: "soft" }, number(interval.lower, coarse)), shape("text", { x: x(interval.upper) + 6, y: 41, class: "soft" }, number(interval.upper, coarse)));
   shapes.push(shape("circle", { cx: x(answer.value), cy: 36, r: 9, class: "top" }));
   for (let step = 0; step <= 4; step += 1) {
     const value = low + ((high - low) * step) / 4;
     shapes.push(shape("line", { x1: x(value), y1: 50, x2: x(value), y2: 56, class: "axis" }));
-    shapes.push(shape("text", { x: x(value), y: 71, "text-anchor": "middle", class: "soft" }, number(value, 0)));
+    shapes.push(shape("text", { x: x(value), y: 71, "text-anchor": "middle", class: "soft" }, number(value, coarse)));
   }
-  shapes.push(shape("text", { x: 200, y: 90, "text-anchor": "middle", class: "soft" }, unit));
-  const headline = `${number(answer.value)} ${unit}`;
+  shapes.push(shape("text", { x: 200, y: 90, "text-anchor": "middle", class: "soft" }, unit.trim()));
+  const headline = `${number(answer.value, fine)}${unit}`;
   return { headline, said, svg: picture(400, 98, `${head.name}: ${headline}. ${said}`, ...shapes) };
 }
 
@@ -132,7 +134,9 @@ function draw(head, answer) {
   // As they are declared: a script's object puts keys that look like numbers first.
   const declared = Object.values(head);
   const values = Object.keys(shares).sort((one, other) => declared.indexOf(one) - declared.indexOf(other));
-  if (values.length === 2) return drawTwo(head, answer, values);
+  // Of several that may all be true, each has a bar of its own.
+  const exclude = Math.abs(values.reduce((sum, value) => sum + shares[value], 0) - 1) < 1e-3;
+  if (values.length === 2 && exclude) return drawTwo(head, answer, values);
   return values.length ? drawBars(head, answer, values, values.map((value) => shares[value]), "") : tell(answer);
 }
 
