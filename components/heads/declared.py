@@ -18,20 +18,19 @@ from components.heads.names import SEPARATOR
 from components.heads.regression import RegressionHead
 
 
-class _HeadKinds(Kinds[Head]):
-    def _fault(self, kind: str, found: type[Head]) -> str:
-        if fault := super()._fault(kind, found):
-            return fault
-        if typing.get_args(found.model_fields["kind"].annotation) != (kind,):
-            return f'declare kind: Literal["{kind}"]; {{}} does not'
-        if found.slice_metric not in (metric.key for metric in found.metrics):
-            return f"name one of its metrics as slice_metric; {{}} names {found.slice_metric!r}"
-        return ""
+def _fault(kind: str, found: type[Head]) -> str:
+    """What the class of a head must do and does not; {} stands for its entry point."""
+    if typing.get_args(found.model_fields["kind"].annotation) != (kind,):
+        return f'declare kind: Literal["{kind}"]; {{}} does not'
+    if found.slice_metric not in (metric.key for metric in found.metrics):
+        return f"name one of its metrics as slice_metric; {{}} names {found.slice_metric!r}"
+    return ""
 
 
-HEADS = _HeadKinds(
+HEADS: Kinds[Head] = Kinds(
     "authorprofile.heads",
     Head,  # type: ignore[type-abstract]
+    _fault,
     regression=RegressionHead,
     classes=ClassesHead,
     binary=BinaryHead,

@@ -12,7 +12,7 @@ processes, Beam's workers and the server find wherever the package is installed:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
@@ -36,14 +36,23 @@ class Kinds(Mapping[str, type[T]]):
     Args:
         group: of the entry points.
         base: that each class must derive from.
+        fault: what such a class of a kind must do and does not, {} being its entry point; empty
+            where it is sound.
         own: classes of this package by kind.
 
     Raises:
         KindError: two packages add a kind of the same name, or one adds it to some of `GROUPS`.
     """
 
-    def __init__(self, group: str, base: type[T], **own: type[T]) -> None:
-        self._group, self._base = group, base
+    def __init__(
+        self,
+        group: str,
+        base: type[T],
+        fault: Callable[[str, type[T]], str] = lambda kind, found: "",
+        /,
+        **own: type[T],
+    ) -> None:
+        self._group, self._base, self._fault = group, base, fault
         self._classes = dict(own)
         self._points: dict[str, EntryPoint] = {}
         adding = dict.fromkeys(own, _OWN_PACKAGE)
@@ -89,13 +98,11 @@ class Kinds(Mapping[str, type[T]]):
                 f"A kind of head must be a class that derives from {base}; {declared} is "
                 f"{found!r}. {_remedy(point)}"
             )
-        if fault := self._fault(kind, found):
+        if fault := self._lacking(found) or self._fault(kind, found):
             raise KindError(f"A kind of head must {fault.format(declared)}. {_remedy(point)}")
         return found
 
-    def _fault(self, kind: str, found: type[T]) -> str:
-        """What a class must have and has not, with {} for its entry point; empty: it is sound."""
-        del kind
+    def _lacking(self, found: type[T]) -> str:
         given = vars(self._base).get("__annotations__", {})
         values = [name for name, its in given.items() if str(its).startswith("ClassVar")]
         lacking = sorted(getattr(found, "__abstractmethods__", ()))
