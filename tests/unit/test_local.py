@@ -8,8 +8,11 @@ import pytest
 from ml_metadata.proto import metadata_store_pb2
 from tfx.orchestration import metadata
 
+from components.heads.kinds import Kinds, UnknownKindError
+from components.report.heads import HeadReport
 from pipeline.config import load_config
 from pipeline.local import how_it_ended, run_folder
+from pipeline.pipeline import create_pipeline
 from pipeline.store import Handle
 
 Execution = metadata_store_pb2.Execution
@@ -31,6 +34,13 @@ def put_execution(handle, state):
 def test_a_stage_without_its_inputs_ends_the_run(handle):
     with pytest.raises(RuntimeError, match="--set cache=false"):
         how_it_ended(handle, put_execution(handle, Execution.FAILED))
+
+
+def test_nothing_starts_where_a_kind_of_head_has_no_class_for_a_late_stage(tmp_path, monkeypatch):
+    config = load_config(None, posts=["posts.jsonl"], labels=["labels.csv"])
+    monkeypatch.setattr("pipeline.pipeline.REPORTS", Kinds("authorprofile.none", HeadReport))
+    with pytest.raises(UnknownKindError, match="'regression' has none"):
+        create_pipeline(config, str(tmp_path))
 
 
 @pytest.mark.parametrize(
