@@ -17,6 +17,7 @@ from pipeline.chatter import divert_output
 from pipeline.config import Config
 from pipeline.full_disk import describe_full, is_full
 from pipeline.imports import uncollected
+from pipeline.kinds import load_kinds
 from pipeline.lock import InUseError, only_one
 from pipeline.observed import leave
 from pipeline.output import OutputError
@@ -30,6 +31,7 @@ def audit_command(config: Config) -> int:
         The exit code: 0 the data passes; 1 it does not, the audit failed, or another one is at
         work there; 2 a pattern names no file, or one that cannot be a source; 130 interrupted.
     """
+    load_kinds(config.head_list)
     folder = Path(config.out) / "audit"
     with divert_output(Path(config.out) / "logs") as (terminal, log_path):
         console = Terminal(file=terminal)

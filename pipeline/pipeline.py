@@ -29,7 +29,6 @@ from components.ingest.example_gen import PostsExampleGen
 from components.judging.baseline import ModelBeforeStrategy
 from components.judging.evaluator import HeadEvaluator
 from components.judging.in_service import ModelInService
-from components.report.heads import REPORTS
 from components.report.profiles import AnswersProfile, DataProfile
 from components.report.run_report import RunReport
 from components.retraining.keeper import RunKeeper
@@ -37,7 +36,6 @@ from components.retraining.planner import RetrainingPlanner
 from components.retraining.planning import Setup
 from components.serving.check import ServingCheck
 from components.serving.pusher import VersionedPusher
-from components.training.heads import network_of
 from components.training.hooks import HookSettings
 from components.training.search import HeadTuner
 from components.training.settings import TunerSettings
@@ -46,6 +44,7 @@ from components.training.vertex import VertexTuner
 from pipeline.beam import beam_arguments
 from pipeline.config import Config
 from pipeline.console import TITLES
+from pipeline.kinds import load_kinds
 from pipeline.platform import THIS_MACHINE, Platform
 
 
@@ -69,9 +68,7 @@ def create_pipeline(
         platform: choices of a cloud platform.
         decision: of a retraining, as JSON, for the report; empty: the run was asked for.
     """
-    # A class that cannot be used ends a run before its first stage.
-    for head in config.head_list:
-        network_of(head), REPORTS[head.kind]
+    load_kinds(config.head_list)
     heads = heads_to_json(config.head_list)
     planner = plan = None
     if platform.history:

@@ -45,7 +45,7 @@ def certainty_counts(
             reliability = REPORTS[head.kind](head).sums(label, stated)["reliability"]
             counts[head.name] = {"stated": fitted.temperature, "rows": reliability.tolist()}
         elif fitted.half_width is not None:
-            served, true = (head.natural(v, fold.facts[head.name]) for v in (answer, label))
+            served, true = (head.natural(v, fold.facts) for v in (answer, label))
             errors = np.abs(served - true)[:, 0]
             inside = int((errors <= fitted.half_width).sum())
             row = [len(errors), inside, len(errors) * fitted.half_width]

@@ -44,7 +44,7 @@ EVAL_SHARE = 8
 AUTHORS_A_BATCH = 256
 TYPES = {"number": tf.float32, "whole number": tf.int64, "text": tf.string}
 
-Facts = dict[str, dict[str, np.ndarray]]
+Facts = dict[str, np.ndarray]
 """By head, by name of what is known of its labels."""
 
 
@@ -71,7 +71,7 @@ class Fold:
         data: `train` and `eval`, as Tuner and Trainer see them.
         train, test: author numbers of the corpus.
         test_ids: token ids of the `test` authors.
-        facts: of each head, what `train` says of its labels, as `Head.targets` takes it.
+        facts: what `train` says of labels, as `Head.targets` takes it.
     """
 
     data: TrainingData
@@ -175,9 +175,9 @@ def make_fold(
     pairs = count_pairs((corpus.tokens[number] for number in train), text.pairs)
     by_text = {word.decode("utf-8"): i for word, i in ids.items()}
     keys = pair_keys((pair.decode("utf-8") for pair in pairs), by_text)
-    facts = {
-        head.name: facts_of(head, [corpus.labels[head.name][i] for i in train]) for head in heads
-    }
+    facts: Facts = {}
+    for head in heads:
+        facts |= facts_of(head, [corpus.labels[head.name][i] for i in train])
 
     def encode(numbers: np.ndarray) -> list[np.ndarray]:
         return [np.array([ids.get(w, 1) for w in corpus.tokens[i]], "int32") for i in numbers]
@@ -231,7 +231,7 @@ def facts_of(head: Head, labels: Sequence[Any]) -> dict[str, np.ndarray]:
     if groups := head.cut_into:
         shares = np.arange(1, groups) / groups
         facts["boundaries"] = np.quantile(known, shares, method="inverted_cdf")
-    return facts
+    return {head.internal(name): fact for name, fact in facts.items()}
 
 
 def targets_of(
@@ -245,6 +245,6 @@ def targets_of(
         target = np.zeros((len(labels), head.width), "float32")
         if mask.any():
             told = [label for label in labels if label is not None]
-            target[mask] = head.targets(told, facts[head.name])
+            target[mask] = head.targets(told, facts)
         known[head.name], targets[head.name] = mask.astype("float32"), target
     return targets, known

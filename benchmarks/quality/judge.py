@@ -30,7 +30,7 @@ def author_terms(
         if head.name not in answers:
             continue
         label, given = (
-            head.natural(np.asarray(values[head.name], float), fold.facts[head.name])
+            head.natural(np.asarray(values[head.name], float), fold.facts)
             for values in (targets, answers)
         )
         terms[head.name] = {
@@ -47,14 +47,9 @@ def constant_answers(corpus: Corpus, heads: Heads, fold: Fold) -> dict[str, np.n
     answers = {}
     for head in heads:
         values = targets[head.name][known[head.name] > 0]
-        middle = np.median if is_number(head) else np.mean
+        middle = np.median if head.served.may_have_interval else np.mean
         answers[head.name] = np.tile(middle(values, axis=0), (len(fold.test), 1))
     return answers
-
-
-def is_number(head: Head) -> bool:
-    """Whether it answers a number: its labels are not cut into groups nor one of some values."""
-    return not (head.cut_into or head.label_groups or head.label_values)
 
 
 def main_metric(head: Head) -> Metric:

@@ -25,7 +25,6 @@ from components.heads.declared import Heads
 from components.training.calibration import calibrate
 from components.training.dataset import bucket_bounds
 from components.training.fitting import TrainingData
-from components.training.heads import network_of
 from components.training.hooks import HookSettings
 from components.training.learning import learn
 from components.training.tuner import (
@@ -106,12 +105,7 @@ def _learn(
         answer(model, settings.heads, fold.test_ids, fold.data.max_tokens)
         for model in (learned.final, learned.selected)
     )
-    scales = {
-        head.name: network_of(head).scale_and_offset(
-            {head.internal(name): fact for name, fact in fold.facts[head.name].items()}
-        )[0]
-        for head in settings.heads
-    }
+    scales = {head.name: head.scale_and_offset(fold.facts)[0] for head in settings.heads}
     coverage = settings.training.interval_coverage
     calibrations = calibrate(
         learned.selected, fold.data, scales, coverage, refitted=learned.refitted

@@ -33,7 +33,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, SVR, LinearSVC, LinearSVR
 
 from benchmarks.quality.corpus import Corpus, Fold, targets_of
-from benchmarks.quality.judge import is_number
 from components.heads.calibration import all_groups
 from components.heads.declared import Heads
 
@@ -125,7 +124,7 @@ def shallow_answers(corpus: Corpus, heads: Heads, fold: Fold, name: str) -> dict
     for head in heads:
         rows = known[head.name] > 0
         target = targets[head.name][rows]
-        if is_number(head):
+        if head.served.may_have_interval:
             model = shallow.regressor().fit(train[rows], target[:, 0])
             answers[head.name] = model.predict(test).reshape(-1, 1)
             continue

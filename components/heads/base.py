@@ -73,6 +73,8 @@ class Head(BaseModel, ABC):
     """Whether authors who share its value (or band of values) are judged on their own."""
     served: ClassVar[type[ServedHead]]
     """How a served model describes its answers."""
+    facts: ClassVar[tuple[str, ...]] = ()
+    """What `scale_and_offset` needs of the labels of `train`, one number each."""
 
     name: str = Field("", description="name of the head: the output's name in the served model")
     field: str = Field("", description="field of the label record; by default the head's name")
@@ -225,13 +227,21 @@ class Head(BaseModel, ABC):
 
         Args:
             labels: parsed and known.
-            facts: what the training split says of the labels, such as `mean`.
+            facts: what the training split says of the labels, such as `age.mean`.
         """
 
-    def natural(self, outputs: Array, facts: Mapping[str, Array]) -> Array:
-        """A target or an output of the network in the units of the answer, `[authors, width]`."""
+    def scale_and_offset(self, facts: Mapping[str, Any]) -> tuple[Any, Any]:
+        """(scale, offset) of targets and outputs: scale * output + offset is the answer.
+
+        A warm start moves the last layer by them, so a kind that has `facts` answers linearly.
+        """
         del facts
-        return outputs
+        return 1.0, 0.0
+
+    def natural(self, outputs: Any, facts: Mapping[str, Any]) -> Any:
+        """Targets or outputs in the units of the answer, `[authors, width]`; arrays or tensors."""
+        scale, offset = self.scale_and_offset(facts)
+        return outputs * scale + offset
 
     # The score of training and of the search, on targets and outputs
 

@@ -189,7 +189,7 @@ class ClassesHead(ProbabilitiesHead):
         """One-hot; amounts are cut at `boundaries`, in float32 as they are stored."""
         groups = np.asarray(labels)
         if self.given_as == "amount":
-            boundaries = np.asarray(facts["boundaries"], np.float32)
+            boundaries = np.asarray(facts[self.internal("boundaries")], np.float32)
             groups = np.searchsorted(boundaries, groups.astype(np.float32), side="right")
         return np.asarray(np.eye(self.classes)[groups.astype(int)])
 

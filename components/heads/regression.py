@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,7 @@ class RegressionHead(NumberHead):
         Metric("mae", "mean absolute error", "MAE", has_unit=True),
         Metric("rmse", "root mean squared error", "RMSE", has_unit=True),
     )
+    facts = ("mean", "deviation")
 
     kind: Literal["regression"] = Field(
         "regression", description="a number; other kinds: classes, binary"
@@ -50,11 +51,11 @@ class RegressionHead(NumberHead):
 
     def targets(self, labels: Sequence[LabelValue], facts: Mapping[str, Array]) -> Array:
         """The labels less their mean, in deviations."""
-        numbers = np.asarray(labels, np.float64)[:, None]
-        return np.asarray((numbers - facts["mean"]) / facts["deviation"])
+        deviation, mean = self.scale_and_offset(facts)
+        return np.asarray((np.asarray(labels, np.float64)[:, None] - mean) / deviation)
 
-    def natural(self, outputs: Array, facts: Mapping[str, Array]) -> Array:
-        return np.asarray(outputs * facts["deviation"] + facts["mean"])
+    def scale_and_offset(self, facts: Mapping[str, Any]) -> tuple[Any, Any]:
+        return facts[self.internal("deviation")], facts[self.internal("mean")]
 
     # Score of training
 

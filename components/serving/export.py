@@ -74,7 +74,7 @@ class ServedModel(tf.Module):
         answers = {}
         for head in self.heads:
             network, certainty = network_of(head), self.certainty.get(head.name, {})
-            natural = network.natural(outputs[head.name], features)
+            natural = head.natural(tf.cast(outputs[head.name], tf.float32), features)
             answers[head.name] = network.calibrated(natural, certainty)
         return answers
 
@@ -95,7 +95,7 @@ class ServedModel(tf.Module):
         labels: dict[str, tf.Tensor] = {}
         for head in self.heads:
             network, known = network_of(head), features[head.known_name]
-            natural = network.natural(features[head.name], features)
+            natural = head.natural(features[head.name], features)
             labels |= {head.known_name: known, head.name: natural}
             if head.sliced:
                 slices = network.slices(natural, self.band_bounds)
@@ -105,7 +105,7 @@ class ServedModel(tf.Module):
     def label_facts(self) -> dict[str, float]:
         """What the training split says of labels that outputs follow from: `age.deviation`."""
         features = self.empty_features()
-        names = [head.internal(fact) for head in self.heads for fact in network_of(head).facts]
+        names = [head.internal(fact) for head in self.heads for fact in head.facts]
         return {name: float(features[name].numpy()[0, 0]) for name in names}
 
     def empty_features(self) -> dict[str, tf.Tensor]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from components.heads.base import Head
-from components.training.heads import network_of
 from components.training.linear import ANSWER
 
 Arrays = Mapping[str, np.ndarray]
@@ -41,7 +40,7 @@ def with_separators(network: EarlierNetwork, heads: Sequence[Head]) -> EarlierNe
     facts = {
         f"{head.name}_{fact}": head.internal(fact)
         for head in heads
-        for fact in (*network_of(head).facts, "steps")
+        for fact in (*head.facts, "steps")
     }
     arrays = {}
     for name, array in network.arrays.items():

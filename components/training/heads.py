@@ -37,8 +37,6 @@ class HeadNetwork(ABC):
 
     activation: ClassVar[str] = "linear"
     """Of the last layer, as Keras names it."""
-    facts: ClassVar[tuple[str, ...]] = ()
-    """What `scale_and_offset` needs, one number each: `features` gives them as `<head>.<fact>`."""
     in_steps: ClassVar[bool] = False
     """Whether a linear model may answer it by ordinal thresholds (`steps`)."""
     variance_share: ClassVar[float] = 1.0
@@ -58,7 +56,8 @@ class HeadNetwork(ABC):
 
         Returns:
             `<head>`, the target, finite where the label is unknown; `<head>.known` `[batch, 1]`;
-            and what the training split says of labels, the same in every row.
+            and what the training split says of labels, such as `<head>.<fact>` of `head.facts`,
+            the same in every row.
         """
 
     # In training
@@ -84,20 +83,7 @@ class HeadNetwork(ABC):
         against each kind of loss. The constant is None where no label is known.
         """
 
-    def scale_and_offset(self, facts: Mapping[str, Any]) -> tuple[Any, Any]:
-        """(scale, offset) of targets and outputs: scale * output + offset is the answer.
-
-        A warm start moves the last layer by them, so a kind that has `facts` answers linearly.
-        """
-        del facts
-        return 1.0, 0.0
-
     # In the served model
-
-    def natural(self, values: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """A target or an output in the units of the answer; `features` are transformed ones."""
-        scale, offset = self.scale_and_offset(features)
-        return tf.cast(values, tf.float32) * scale + offset
 
     def calibrated(self, answers: tf.Tensor, certainty: Mapping[str, Any]) -> tf.Tensor:
         """Natural answers as they are served; `certainty` is of `Calibration.description`."""
@@ -121,7 +107,6 @@ class HeadNetwork(ABC):
 class RegressionNetwork(HeadNetwork):
     """A standardised number under squared error."""
 
-    facts = ("mean", "deviation")
     in_steps = True
     # Of the likelihood of a normal distribution.
     variance_share = 0.5
@@ -148,9 +133,6 @@ class RegressionNetwork(HeadNetwork):
     def penalty_scale(self, constant: Sequence[float] | None) -> float:
         """1 of `ridge` makes ridge regression of that strength."""
         return 2.0
-
-    def scale_and_offset(self, facts: Mapping[str, Any]) -> tuple[Any, Any]:
-        return facts[self.head.internal("deviation")], facts[self.head.internal("mean")]
 
 
 class ProbabilityNetwork(HeadNetwork):

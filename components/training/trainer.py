@@ -30,7 +30,6 @@ from components.training.calibration import calibrate
 from components.training.dataset import read_examples
 from components.training.distribution import choose_strategy, is_chief, wait_for_all
 from components.training.fitting import TrainingData
-from components.training.heads import network_of
 from components.training.hooks import HookSettings, read_tokens
 from components.training.learning import Learned, learn
 from components.training.model import choose_precision
@@ -141,7 +140,7 @@ def calibrated_model(
     """
     heads, bands = settings.heads, settings.judging.age_bands
     facts = ServedModel(learned.selected, transform, heads, bands).label_facts()
-    scales = {head.name: network_of(head).scale_and_offset(facts)[0] for head in heads}
+    scales = {head.name: head.scale_and_offset(facts)[0] for head in heads}
     fitted = calibrate(
         learned.selected,
         data,

@@ -37,7 +37,6 @@ from components.features.transform import RESERVED_IDS
 from components.heads.base import Head
 from components.training.dataset import NO_PAIRS
 from components.training.earlier_names import EarlierNetwork, with_separators
-from components.training.heads import network_of
 from components.training.linear import ANSWER, head_of
 from components.training.pairs import FIRST_PLACE, NeighbourPairs
 from components.training.steps import MeanOfSteps, steps_name
@@ -301,12 +300,11 @@ def _natural(
     """
     arrays = {_shared_name(name, heads): array for name, array in earlier.arrays.items()}
     for head in heads:
-        network = network_of(head)
-        names = {head.internal(fact) for fact in network.facts}
+        names = {head.internal(fact) for fact in head.facts}
         if steps_name(head.name) in earlier.facts or not names <= earlier.facts.keys():
             continue
         (earlier_scale, earlier_offset), (scale, offset) = map(
-            network.scale_and_offset, (earlier.facts, facts)
+            head.scale_and_offset, (earlier.facts, facts)
         )
         ratio, rise = earlier_scale / scale, (earlier_offset - offset) / scale
         for part in (f"{ANSWER}/kernel", f"{ANSWER}/bias", "words/table", "words/bias"):

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from components.heads.declared import Heads
+from components.heads.kinds import KindError
 from components.paths import fault_of_run_folder
 from pipeline.config import Config, ConfigError
 from pipeline.deploy.checks import find_faults
@@ -19,6 +21,7 @@ from pipeline.deploy.fingerprint import DIGITS, fingerprint, source_folder
 from pipeline.deploy.installed import check_package, check_versions, dotted_paths
 from pipeline.deploy.settings import Target
 from pipeline.deploy.specification import parse
+from pipeline.kinds import load_kinds
 
 TIMEOUT_SECONDS = 10
 LABEL = "authorprofile.fingerprint"
@@ -61,6 +64,7 @@ def examine(config: Config, target: Target | None, specification: Path | None) -
                 yield Finding("the pipeline compiles", "fault", str(error), "Correct it.")
         if compiled is not None:
             yield from check_specification(compiled, target)
+    yield check_kinds(config.head_list)
     yield from check_components()
     yield from check_package(dotted_paths(compiled["pipelineSpec"]) if compiled else [], folder)
     yield from check_versions(folder)
@@ -71,6 +75,16 @@ def examine(config: Config, target: Target | None, specification: Path | None) -
         yield from check_credentials(config, target)
     else:
         yield check_out(config.out)
+
+
+def check_kinds(heads: Heads) -> Finding:
+    """Every class of the heads' kinds can be used."""
+    kinds = ", ".join(dict.fromkeys(head.kind for head in heads))
+    try:
+        load_kinds(heads)
+    except KindError as error:
+        return Finding("kinds of heads", "fault", str(error), "Repair that package.")
+    return Finding("kinds of heads", "ok", kinds)
 
 
 def check_components() -> Iterator[Finding]:

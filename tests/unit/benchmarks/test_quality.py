@@ -223,7 +223,7 @@ def test_certainty_is_counted_before_and_after_the_fit_on_both_splits(measured):
 def test_certainty_counts_who_is_inside_and_what_came_true():
     whole = corpus()
     fold = make_fold(whole, HEADS, TextSettings(), 8, 0, 5)
-    mean, deviation = (fold.facts["age"][name] for name in ("mean", "deviation"))
+    mean, deviation = (fold.facts[f"age.{name}"] for name in ("mean", "deviation"))
     ages = np.array([whole.labels["age"][i] for i in fold.test])
     # Off by 0, 1, 2 ... years, and two thirds sure that everybody is female.
     answers = {
@@ -283,7 +283,7 @@ def test_the_constant_is_the_median_and_the_shares_of_the_training_authors():
     whole = corpus()
     fold = make_fold(whole, HEADS, TextSettings(), 8, 0, 5)
     answers = constant_answers(whole, HEADS, fold)
-    mean, deviation = (fold.facts["age"][name] for name in ("mean", "deviation"))
+    mean, deviation = (fold.facts[f"age.{name}"] for name in ("mean", "deviation"))
     ages = [whole.labels["age"][i] for i in fold.train]
     assert answers["age"][0, 0] * deviation + mean == pytest.approx(np.median(ages))
     known = [whole.labels["gender"][i] for i in fold.train if i % 3 < 2]

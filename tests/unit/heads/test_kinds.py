@@ -196,9 +196,18 @@ def test_nothing_made_with_another_release_of_a_package_comes_from_the_cache(
 
 def run_command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, where the packages of the folder are installed too."""
+    return run_process(folder, COMMAND, *words)
+
+
+def run_python(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """The same with code in place of the command."""
+    return run_process(folder, sys.executable, "-c", code)
+
+
+def run_process(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])
     return subprocess.run(
-        [COMMAND, *words],
+        list(words),
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -270,6 +279,41 @@ def test_the_command_tells_a_kind_that_lacks_a_class_before_anything_starts(tmp_
         "authorprofile.networks, authorprofile.reports; rank has none in authorprofile.reports. "
         "Repair or uninstall the package half.\n"
     )
+
+
+RANK = SOUND.format(name="Rank").replace(
+    "pass", "kind: __import__('typing').Literal['rank'] = 'rank'"
+)
+NO_NETWORK = (
+    "A kind of head must be a class that derives from components.training.heads.HeadNetwork; the "
+    "entry point rank = named:Rank of authorprofile.networks is <class 'named.Rank'>. Repair or "
+    "uninstall the package named."
+)
+
+
+def test_an_audit_promises_nothing_that_a_run_could_not_keep(tmp_path: Path) -> None:
+    write_package(tmp_path, "named", RANK, GROUPS, rank="named:Rank")
+    for name in ("posts.jsonl", "labels.csv"):
+        (tmp_path / name).touch()
+    words = ["--posts", f"{tmp_path}/posts.jsonl", "--labels", f"{tmp_path}/labels.csv"]
+    words += ["--set", "heads.status={kind: rank, positive: high, negative: low}"]
+    done = run_command(tmp_path, "audit", *words, "--out", str(tmp_path / "out"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == f"Error: {NO_NETWORK}"
+    assert not (tmp_path / "out" / "audit").exists()
+
+
+def test_doctor_finds_a_kind_that_a_run_could_not_use(tmp_path: Path) -> None:
+    write_package(tmp_path, "named", RANK, GROUPS, rank="named:Rank")
+    code = (
+        "from components.heads.declared import parse_heads\n"
+        "from pipeline.deploy.doctor import check_kinds\n"
+        "for kind in ('count', 'rank', 'binary'):\n"
+        "    found = check_kinds(parse_heads({'status': {'kind': kind}}))\n"
+        "    print(found.verdict, found.found)"
+    )
+    done = run_python(tmp_path, code)
+    assert done.stdout.splitlines() == ["ok count", f"fault {NO_NETWORK}", "ok binary"]
 
 
 def test_help_needs_no_package_of_others(tmp_path: Path) -> None:

@@ -188,9 +188,9 @@ def test_probabilities_are_calibrated_by_a_temperature_not_below_the_lowest(head
 @of_each_kind
 def test_a_target_is_what_a_perfect_network_answers(head: Head) -> None:
     facts = {
-        "mean": np.float64(40.0),
-        "deviation": np.float64(8.0),
-        "boundaries": np.array([10.0, 20.0, 30.0]),
+        head.internal("mean"): np.float64(40.0),
+        head.internal("deviation"): np.float64(8.0),
+        head.internal("boundaries"): np.array([10.0, 20.0, 30.0]),
     }
     labels: list[Any] = ["male", "female"] if head is BINARY else [10.0, 32.0]
     targets = head.targets(labels, facts)
