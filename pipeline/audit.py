@@ -137,7 +137,7 @@ def _notes_table(summary: JoinSummary) -> Table:
 
 def _unknown_table(summary: JoinSummary) -> Table:
     """By head, the label records whose field is not empty and the value unknown."""
-    counted = ("spelt as unknown", "none of the head's values", "distinct ones")
+    counted = ("spelt as unknown", "neither of its two values", "distinct ones")
     title = "Label records with an unknown value"
     table = plain_table("head", *counted, right=counted, title=title)
     for head, counts in summary.unknown_values.items():

@@ -36,7 +36,7 @@ SPLITS: tuple[Split, ...] = ("train", "eval", "test")
 ID_CHANGED = "author_id normalised"
 TIME_UNREADABLE = "timestamp not readable"
 UNKNOWN_SPELLING = "spelt as unknown"
-OTHER_VALUE = "none of the head's values"
+OTHER_VALUE = "neither of its two values"
 RECORD_NOTES = (ID_CHANGED, TIME_UNREADABLE)
 """Those that concern no head."""
 

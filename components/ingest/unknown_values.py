@@ -16,8 +16,8 @@ MOST_DISTINCT = 100
 class ValueCounts(BaseModel):
     """Label records of all files whose field is not empty, and the head's value unknown.
 
-    `spelt_unknown`: NaN, a spelling such as NA or one of `ingest.unknown`. `other`: none of
-    the values that the head lists, among them `distinct` different ones; `MOST_DISTINCT` + 1 means
+    `spelt_unknown`: NaN, a spelling such as NA or one of `ingest.unknown`. `other`: of a binary
+    head, neither of its two values, among them `distinct` different ones; `MOST_DISTINCT` + 1 means
     more.
     """
 
@@ -40,11 +40,11 @@ class ValueCounts(BaseModel):
         """The counts for people, "" where all are 0.
 
         >>> ValueCounts(spelt_unknown=12, other=1, distinct=1).line()
-        "1 label record has none of the head's values (1 distinct), 12 have it spelt as unknown"
+        '1 label record has neither of its two values (1 distinct), 12 have it spelt as unknown'
         """
         parts = []
         if self.other:
-            what = f"none of the head's values ({self.distinct_text} distinct)"
+            what = f"neither of its two values ({self.distinct_text} distinct)"
             parts.append(_have(self.other, what, "label record"))
         if self.spelt_unknown:
             record = "" if parts else "label record"

@@ -117,7 +117,7 @@ def test_ids_that_look_alike_and_match_nowhere_are_told_so():
         ({}, "no label is known: their fields are empty or absent. Check"),
         (
             {("other values", "gender"): (2, None, None, 7)},
-            "no label is known: gender: 2 label records have none of the head's values "
+            "no label is known: gender: 2 label records have neither of its two values "
             "(1 distinct). Check",
         ),
         (
@@ -140,9 +140,9 @@ def test_a_head_whose_labels_are_other_values_says_so():
     counts[("other values", "gender")] = (80, None, None, *range(101))
     counts[("note", 1, "spelt as unknown", "gender")] = (12, 2, 99)
     assert (
-        "has no known label among 80 train authors (80 label records have none of the "
-        "head's values (more than 100 distinct), 12 have it spelt as unknown; "
-        "heads.gender.positive and heads.gender.negative say which two). Add the labels"
+        "has no known label among 80 train authors (80 label records have neither of its two "
+        "values (more than 100 distinct), 12 have it spelt as unknown; heads.gender.positive and "
+        "heads.gender.negative say which two). Add the labels"
     ) in error_of(counts)
 
 

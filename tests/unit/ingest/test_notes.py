@@ -84,7 +84,7 @@ def test_values_are_read_and_counted_alike_in_every_format(tmp_path, write, head
     assert labels["notes"] == {
         "author_id normalised": {"records": 6, "first_line": 1 + header},
         "age: spelt as unknown": {"records": 1, "first_line": 3 + header},
-        "sex: none of the head's values": {"records": 2, "first_line": 3 + header},
+        "sex: neither of its two values": {"records": 2, "first_line": 3 + header},
         "sex: spelt as unknown": {"records": 1, "first_line": 4 + header},
     }
     assert {head: counts.model_dump() for head, counts in summary.unknown_values.items()} == {
@@ -100,7 +100,7 @@ def other_values(count: int, pieces: int) -> list[list]:
     """The entries of so many label records, each with a value of its own, each value twice."""
     tallies = [PieceTally(1, "labels") for _ in range(pieces)]
     for number in range(2 * count):
-        notes = [Note("none of the head's values", "sex", number % count)]
+        notes = [Note("neither of its two values", "sex", number % count)]
         tallies[number % pieces].see(number + 2, "a", notes)
     return [tally.entries() for tally in tallies]
 

@@ -374,13 +374,13 @@ def test_a_third_value_is_noted_by_a_digest_that_is_the_same_for_the_same_value(
         for value in ("unstated", " Unstated", "other")
     )
     assert one == same != other
-    assert one == (Note("none of the head's values", "gender", one[0].digest),)
+    assert one == (Note("neither of its two values", "gender", one[0].digest),)
 
 
 @pytest.mark.parametrize("digits", ["1" * 1_100_000, "9" * 1_100_000 + ".5", "1e9999", "0e-9999"])
 def test_a_third_value_may_be_a_number_of_any_length(digits):
     (note,) = parse_label({"author_id": "a", "gender": digits}, HEADS).notes
-    assert note.what == "none of the head's values"
+    assert note.what == "neither of its two values"
 
 
 def test_a_label_holds_a_value_for_each_head():
