@@ -3,7 +3,8 @@
 The rooms are `components/heads`, `components/training/heads.py` and `components/report/heads.py`. A
 further kind is a class in each, so no other file may name a kind's class, tell a kind by its name,
 choose by it, or tell it by what only that kind has. To write, read or compare the kinds of two
-models is no choice, and a declaration such as `{"kind": "classes", "classes": 4}` is data.
+models is no choice, and a declaration such as `{"kind": "classes", "classes": 4}` is data. The rule
+reads single expressions: a kind that is told through a variable or an array's shape escapes it.
 """
 
 from __future__ import annotations
