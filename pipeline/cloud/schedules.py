@@ -8,6 +8,7 @@ import datetime
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from pipeline.cloud.replacing import Entry
 from pipeline.cloud.spec import CompiledSpec, package_version
 from pipeline.cloud.target import Parameters, Run, Schedule, ScheduleState
 from pipeline.config import ConfigError
+from pipeline.schedule.jobs import NAME
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,9 +102,15 @@ class PlatformSchedules:
             parameters: values of the spec's runtime parameters.
 
         Raises:
-            ConfigError: wrong cron, time zone or parameter; nothing was created.
+            ConfigError: wrong name, cron, time zone or parameter; nothing was created.
             PlatformError: the place refused; the old schedule, if any, is as it was.
         """
+        # A platform looks for it by a filter made of it.
+        if not re.fullmatch(NAME, name):
+            raise ConfigError(
+                "name: a schedule's begins with a letter and has at most 63 letters, digits, - "
+                f"and _; got {name!r}"
+            )
         times = parse_cron(cron, timezone)
         self.platform.check_times(times)
         definition = Definition(name, compiled, times, compiled.typed(parameters))

@@ -269,6 +269,7 @@ def test_a_schedule_that_is_not_there_is_told_with_those_that_are(target, spec, 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ({"name": "9 lives"}, "begins with a letter"),
         ({"cron": "0 3 * *"}, "must have five fields"),
         ({"patern": "x"}, "the spec declares pattern, span, train; got patern"),
         ({"span": "seven"}, "must be NUMBER_INTEGER; got 'seven'"),
