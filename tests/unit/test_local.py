@@ -37,9 +37,10 @@ def test_a_stage_without_its_inputs_ends_the_run(handle):
 
 
 def test_nothing_starts_where_a_kind_of_head_has_no_class_for_a_late_stage(tmp_path, monkeypatch):
-    config = load_config(None, posts=["posts.jsonl"], labels=["labels.csv"])
-    monkeypatch.setattr("pipeline.pipeline.REPORTS", Kinds("authorprofile.none", HeadReport))
-    with pytest.raises(UnknownKindError, match="'regression' has none"):
+    laughs = "heads={age: null, income: null, gender: null, laughs: {kind: count}}"
+    config = load_config(None, [laughs], posts=["posts.jsonl"], labels=["labels.csv"])
+    monkeypatch.setattr("components.report.heads.REPORTS", Kinds("authorprofile.none", HeadReport))
+    with pytest.raises(UnknownKindError, match="'count' has none"):
         create_pipeline(config, str(tmp_path))
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+
 import pytest
 
 from pipeline.config import load_config
@@ -27,3 +32,13 @@ def deployable(**changes):
 @pytest.fixture(name="deployable", scope="session")
 def give_deployable():
     return deployable
+
+
+@pytest.fixture(autouse=True)
+def _unguarded() -> Iterator[None]:
+    """What a step in this process guards (`pipeline.guarded`), it guards for its test alone."""
+    factory = logging.getLogRecordFactory()
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
+    yield
+    logging.setLogRecordFactory(factory)
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
