@@ -23,7 +23,11 @@ from components.heads.declared import (
 )
 from components.heads.kinds import GROUPS, KindError, Kinds, UnknownKindError
 from components.heads.names import check_names
+from components.report.heads import HeadReport
+from pipeline.audit import audit_command
 from pipeline.config import ConfigError, load_config, settings_as_yaml
+from pipeline.deploy.doctor import check_kinds
+from pipeline.deploy.findings import Finding
 
 COMMAND = str(Path(sys.executable).parent / "authorprofile")
 GROUP = "authorprofile.of_this_test"
@@ -196,18 +200,9 @@ def test_nothing_made_with_another_release_of_a_package_comes_from_the_cache(
 
 def run_command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, where the packages of the folder are installed too."""
-    return run_process(folder, COMMAND, *words)
-
-
-def run_python(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
-    """The same with code in place of the command."""
-    return run_process(folder, sys.executable, "-c", code)
-
-
-def run_process(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(folder), os.environ["PYTHONPATH"]])
     return subprocess.run(
-        list(words),
+        [COMMAND, *words],
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -281,39 +276,31 @@ def test_the_command_tells_a_kind_that_lacks_a_class_before_anything_starts(tmp_
     )
 
 
-RANK = SOUND.format(name="Rank").replace(
-    "pass", "kind: __import__('typing').Literal['rank'] = 'rank'"
-)
-NO_NETWORK = (
-    "A kind of head must be a class that derives from components.training.heads.HeadNetwork; the "
-    "entry point rank = named:Rank of authorprofile.networks is <class 'named.Rank'>. Repair or "
-    "uninstall the package named."
-)
+@pytest.fixture
+def without_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No class of a report can be loaded."""
+    monkeypatch.setattr("components.report.heads.REPORTS", Kinds("authorprofile.none", HeadReport))
 
 
+@pytest.mark.usefixtures("without_reports")
 def test_an_audit_promises_nothing_that_a_run_could_not_keep(tmp_path: Path) -> None:
-    write_package(tmp_path, "named", RANK, GROUPS, rank="named:Rank")
     for name in ("posts.jsonl", "labels.csv"):
         (tmp_path / name).touch()
-    words = ["--posts", f"{tmp_path}/posts.jsonl", "--labels", f"{tmp_path}/labels.csv"]
-    words += ["--set", "heads.status={kind: rank, positive: high, negative: low}"]
-    done = run_command(tmp_path, "audit", *words, "--out", str(tmp_path / "out"))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1] == f"Error: {NO_NETWORK}"
-    assert not (tmp_path / "out" / "audit").exists()
+    given = {"posts": [f"{tmp_path}/posts.jsonl"], "labels": [f"{tmp_path}/labels.csv"]}
+    config = load_config(None, ["heads.laughs={kind: count}"], out=str(tmp_path / "out"), **given)
+    with pytest.raises(KindError, match=r"points authorprofile\.none; 'regression' has none"):
+        audit_command(config)
+    assert not (tmp_path / "out").exists()
 
 
-def test_doctor_finds_a_kind_that_a_run_could_not_use(tmp_path: Path) -> None:
-    write_package(tmp_path, "named", RANK, GROUPS, rank="named:Rank")
-    code = (
-        "from components.heads.declared import parse_heads\n"
-        "from pipeline.deploy.doctor import check_kinds\n"
-        "for kind in ('count', 'rank', 'binary'):\n"
-        "    found = check_kinds(parse_heads({'status': {'kind': kind}}))\n"
-        "    print(found.verdict, found.found)"
-    )
-    done = run_python(tmp_path, code)
-    assert done.stdout.splitlines() == ["ok count", f"fault {NO_NETWORK}", "ok binary"]
+def test_doctor_finds_a_kind_that_a_run_could_not_use(request: pytest.FixtureRequest) -> None:
+    laughs, age = parse_heads({"laughs": {"kind": "count"}, "age": {"kind": "regression"}})
+    assert check_kinds((laughs, age)) == Finding("kinds of heads", "ok", "count, regression")
+    request.getfixturevalue("without_reports")
+    finding = check_kinds((laughs,))
+    assert (finding.verdict, finding.remedy) == ("fault", "Repair that package.")
+    assert "'count' has none" in finding.found
+    assert check_kinds((age,)).verdict == "ok"
 
 
 def test_help_needs_no_package_of_others(tmp_path: Path) -> None:
