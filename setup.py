@@ -29,6 +29,7 @@ setup(
         "pydantic>=2.10,<3",
         "pyyaml>=6",
         "rich>=13",
+        "scipy",
         "tensorboard>=2.21,<2.22",
         "tensorflow>=2.21,<2.22",
         "tfx==1.21.0",

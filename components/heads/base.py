@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from components.heads.arrays import Array
 from components.heads.calibration import Calibration, least
+from components.heads.links import Link
 from components.heads.metrics import Metric
 from components.heads.names import internal_name
 from components.heads.served import ServedHead
@@ -73,6 +74,8 @@ class Head(BaseModel, ABC):
     """Whether authors who share its value (or band of values) are judged on their own."""
     served: ClassVar[type[ServedHead]]
     """How a served model describes its answers."""
+    link_class: ClassVar[type[Link]]
+    """How a linear model's scores become its logits and answers."""
     facts: ClassVar[tuple[str, ...]] = ()
     """What `scale_and_offset` needs of the labels of `train`, one number each."""
 
@@ -269,6 +272,16 @@ class Head(BaseModel, ABC):
             known: labels, more than 0.
             sums: of `moments` over them.
         """
+
+    # The linear model's link
+
+    def link(self, targets: Array) -> Link:
+        """The link of its linear model; `targets` are known ones of `train`, `[n, width]`."""
+        return self.link_class.of(targets)
+
+    def read_link(self, content: Mapping[str, Any]) -> Link:
+        """The inverse of `Link.to_json`."""
+        return self.link_class.from_json(content)
 
     # Calibration and shrinkage, fitted on held-out authors
 

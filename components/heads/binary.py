@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from components.heads.arrays import Array, np
 from components.heads.base import LabelError, LabelValue, Stored
+from components.heads.links import LogitLink
 from components.heads.metrics import Metric
 from components.heads.probabilities import ProbabilitiesHead, surprisal
 from components.heads.scoring import BINS, ratio, skill
@@ -73,6 +74,7 @@ class BinaryHead(ProbabilitiesHead):
     )
     slice_metric = "accuracy"
     served = ServedBinary
+    link_class = LogitLink
 
     kind: Literal["binary"] = Field(
         "binary", description="one of two values; other kinds: regression, classes"

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from components.heads.arrays import Array, np
 from components.heads.base import LabelError, LabelsSeen, LabelValue, Stored
+from components.heads.links import SoftmaxLink
 from components.heads.metrics import Metric
 from components.heads.numbers import read_number
 from components.heads.probabilities import ProbabilitiesHead, surprisal
@@ -97,6 +98,7 @@ class ClassesHead(ProbabilitiesHead):
     slice_metric = "within_one_group"
     sliced = False
     served = ServedClasses
+    link_class = SoftmaxLink
 
     kind: Literal["classes"] = Field(
         "classes", description="one of several ordered groups; other kinds: regression, binary"

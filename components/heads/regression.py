@@ -13,6 +13,7 @@ from pydantic import Field
 
 from components.heads.arrays import Array, np
 from components.heads.base import LabelsSeen, LabelValue
+from components.heads.links import StepsLink
 from components.heads.metrics import Metric
 from components.heads.numbers import LARGEST, NUMBER_UNIT, NumberHead, deviation_from_median
 from components.heads.scoring import ratio, skill
@@ -27,6 +28,7 @@ class RegressionHead(NumberHead):
         Metric("mae", "mean absolute error", "MAE", has_unit=True),
         Metric("rmse", "root mean squared error", "RMSE", has_unit=True),
     )
+    link_class = StepsLink
     facts = ("mean", "deviation")
 
     kind: Literal["regression"] = Field(

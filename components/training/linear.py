@@ -18,10 +18,11 @@ import numpy as np
 from components.heads.base import Head
 from components.heads.declared import Heads
 from components.heads.names import internal_name
+from components.heads.ordinal import StepFacts
 from components.training.heads import logit, network_of
 from components.training.pairs import NeighbourPairs
 from components.training.settings import NetworkSettings
-from components.training.steps import MeanOfSteps, StepFacts, steps_name
+from components.training.steps import MeanOfSteps, steps_name
 from components.training.words import LinearWords, WordFacts, WordWeights
 
 ANSWER = "answer"

@@ -25,6 +25,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from components.heads.declared import Heads
+from components.heads.ordinal import find_steps
 from components.training.fitting import OBJECTIVE, TrainingData, fit, take_fraction
 from components.training.hooks import HookSettings
 from components.training.linear import LabelFacts
@@ -41,7 +42,6 @@ from components.training.settings import (
     passes_of,
 )
 from components.training.skill_error import skill_errors
-from components.training.steps import find_steps
 
 LOGGER = logging.getLogger("authorprofile.tuner")
 

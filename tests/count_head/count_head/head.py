@@ -4,19 +4,69 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from components.heads.arrays import Array, np
 from components.heads.base import LabelError, LabelValue, Stored
+from components.heads.links import Link
 from components.heads.metrics import Metric
 from components.heads.numbers import LARGEST, NumberHead, deviation_from_median
 from components.heads.scoring import ratio, skill
 from components.label_values import NOTHING, Compared
 
+MOST_EXPONENT = 50.0
 SMALLEST = 1e-7
 """An answer below it is scored as it: the deviance of 0 is infinite."""
+
+
+class LogLink(Link):
+    """Poisson regression."""
+
+    columns = logits = 1
+
+    @classmethod
+    def of(cls, targets: Array) -> Self:
+        del targets
+        return cls()
+
+    def to_json(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        del content
+        return cls()
+
+    def start(self, targets: Array) -> Array:
+        return np.asarray(np.log(np.maximum(targets.mean(axis=0), SMALLEST)))
+
+    def score_loss(self, scores: Array, targets: Array) -> tuple[Array, Array]:
+        """The likelihood's, but for a constant."""
+        means = np.exp(np.minimum(scores, MOST_EXPONENT))
+        return (means - targets * scores)[:, 0], means - targets
+
+    def fit(self, scores: Array, targets: Array) -> tuple[Array, Array]:
+        """Slope, 0 or more, and intercept, by Newton's method from no slope."""
+        if not len(scores):
+            return np.zeros((1, 1)), np.zeros(1)
+        design = np.concatenate([scores - scores.mean(), np.ones_like(scores)], axis=1)
+        at = np.array([0.0, self.start(targets)[0]])
+        for _ in range(30):
+            means = np.exp(design @ at)
+            pull = design.T @ (means - targets[:, 0]) + 1e-3 * at * [1, 0]
+            bend = (design * means[:, None]).T @ design + 1e-3 * np.eye(2)
+            at = at - np.clip(np.linalg.solve(bend, pull), -1, 1)
+        if at[0] < 0:
+            return np.zeros((1, 1)), self.start(targets)
+        return at[:1, None], at[1:] - at[0] * scores.mean()
+
+    def losses(self, logits: Array, targets: Array) -> Array:
+        return deviance(targets, self.answers(logits))[:, 0]
+
+    def answers(self, logits: Array) -> Array:
+        return np.asarray(np.exp(np.minimum(logits, MOST_EXPONENT)))
 
 
 class CountHead(NumberHead):
@@ -26,6 +76,7 @@ class CountHead(NumberHead):
         Metric("mae", "mean absolute error", "MAE", has_unit=True),
         Metric("deviance", "Poisson deviance", "deviance"),
     )
+    link_class = LogLink
 
     kind: Literal["count"] = Field("count", description="how many: a whole number from 0")
     minimum: int = Field(0, ge=0, description="smallest sound count; a smaller one is an anomaly")

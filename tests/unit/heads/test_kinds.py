@@ -174,8 +174,8 @@ def test_a_class_that_lacks_what_its_base_asks_for_is_told_with_all_of_it(instal
     assert str(refused.value) == (
         "A kind of head must have all that its base asks for; the entry point yes_no = half:Yes of "
         "authorprofile.of_this_test lacks constant_loss, constants, first_gains, losses, parse, "
-        "scores, stored_as, targets, term_count, terms, width, metrics, served. Repair or "
-        "uninstall the package half."
+        "scores, stored_as, targets, term_count, terms, width, metrics, served, link_class. Repair "
+        "or uninstall the package half."
     )
 
 

@@ -10,12 +10,12 @@ import tensorflow as tf
 import yaml
 
 from components.heads.declared import parse_heads
+from components.heads.ordinal import StepFacts
 from components.serving.assets import ServedHeads
 from components.serving.bulk.tables import columns
 from components.training.linear import LabelFacts
 from components.training.model import build_model, compile_model, for_outputs
 from components.training.settings import NetworkSettings
-from components.training.steps import StepFacts
 from components.training.words import WordFacts
 from pipeline.config import ConfigError, load_config
 

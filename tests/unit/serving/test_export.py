@@ -19,6 +19,7 @@ from components.features.schema import build_schema
 from components.features.settings import TextSettings, ValidationSettings
 from components.features.transform import preprocessing_fn
 from components.heads.declared import heads_to_json, parse_heads
+from components.heads.ordinal import find_steps
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
 from components.ingest.examples import encode_example
 from components.serving.export import ServedModel, export
@@ -26,7 +27,6 @@ from components.training.linear import LabelFacts
 from components.training.model import build_model
 from components.training.pairs import pair_keys
 from components.training.settings import NetworkSettings
-from components.training.steps import find_steps
 from components.training.words import STEP_SCALE, WordFacts
 
 HEADS = parse_heads(

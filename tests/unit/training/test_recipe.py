@@ -10,10 +10,10 @@ import pytest
 import tensorflow as tf
 
 from components.heads.declared import DEFAULT_HEADS, parse_heads
+from components.heads.ordinal import StepFacts
 from components.training.linear import LabelFacts
 from components.training.model import build_model, compile_model, for_outputs
 from components.training.settings import NetworkSettings
-from components.training.steps import StepFacts
 from components.training.words import WordFacts
 
 HEADS = parse_heads(DEFAULT_HEADS)

@@ -9,10 +9,11 @@ import pytest
 import tensorflow as tf
 
 from components.heads.declared import parse_heads
+from components.heads.ordinal import find_steps
 from components.training.linear import LabelFacts, steps_start
 from components.training.model import build_model, compile_model, for_outputs
 from components.training.settings import NetworkSettings
-from components.training.steps import MeanOfSteps, find_steps
+from components.training.steps import MeanOfSteps
 from components.training.words import STEP_SCALE, WordFacts
 
 HEADS = parse_heads({"age": {"kind": "regression"}, "gender": {"kind": "binary"}})

@@ -10,11 +10,11 @@ import pytest
 import tensorflow as tf
 
 from components.heads.declared import DEFAULT_HEADS, parse_heads
+from components.heads.ordinal import find_steps
 from components.training.linear import LabelFacts
 from components.training.model import build_model
 from components.training.pairs import pair_keys
 from components.training.settings import NetworkSettings
-from components.training.steps import find_steps
 from components.training.warm_start import WarmStartError, save_network, start_from
 from components.training.words import WordFacts
 

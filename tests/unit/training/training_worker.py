@@ -24,12 +24,12 @@ import numpy as np
 import tensorflow as tf
 from test_fitting import HEADS, SPEC, example
 
+from components.heads.ordinal import find_steps
 from components.training.distribution import choose_strategy, is_chief, wait_for_all
 from components.training.fitting import TrainingData, fit, load_data
 from components.training.linear import LabelFacts
 from components.training.model import build_model, compile_model
 from components.training.settings import NetworkSettings
-from components.training.steps import find_steps
 
 KINDS = ("words", "reference")
 WIDTHS = {"embedding_width": 6, "first_filters": 5, "filters": 7, "dense_width": 4}
