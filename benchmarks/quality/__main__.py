@@ -31,8 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("authorprofile").setLevel(logging.INFO)
     import tensorflow as tf
 
-    from benchmarks.quality.measure import ROWS, Measurement, check_folder, check_row, measure
-    from benchmarks.quality.table import make_table
+    from benchmarks.quality.less import read_less
+    from benchmarks.quality.measure import Measurement, check_folder, measure
+    from benchmarks.quality.rows import ROWS, check_row
+    from benchmarks.quality.table import CHOSEN, make_table
     from components.training.hooks import HookSettings
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
@@ -54,12 +56,14 @@ def main(arguments: list[str] | None = None) -> int:
         for row in rows:
             check_row(row, config.head_list)
         check_folder(measurement)
+        for name in options.less or ():
+            read_less(name, measurement.out, {})
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     judged = [int(n) for n in options.only.split(",")] if options.only else range(options.folds)
     measure(measurement, rows, judged, [int(seed) for seed in options.seeds.split(",")])
-    table = make_table(measurement.out, config.head_list)
+    table = make_table(measurement.out, config.head_list, options.less or (CHOSEN,))
     (measurement.out / "table.md").write_text(table + "\n", encoding="utf-8")
     sys.stdout.write(f"{table}\n")
     return 0
@@ -72,11 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--labels", nargs="+", help="files of labels")
     parser.add_argument("--heads", help="heads to keep, with commas")
     parser.add_argument("--set", action="append", default=[], help="key=value of the configuration")
-    parser.add_argument("--rows", help="rows to measure, with commas; see `measure`")
+    parser.add_argument("--rows", help="rows to measure, with commas; see `rows`")
     parser.add_argument("--folds", type=int, default=5, help="parts that the authors are cut into")
     parser.add_argument("--only", help="numbers of the folds to judge, with commas")
     parser.add_argument("--seeds", default="1,2,3", help="with commas")
     parser.add_argument("--threads", type=int, default=2, help="of TensorFlow")
+    parser.add_argument("--less", action="append", help="rows to compare with; see `less`")
     parser.add_argument("--out", default="runs/quality", help="folder of the results")
     return parser
 

@@ -2,24 +2,8 @@
 
 Enters: a configuration, rows, folds, seeds. Leaves: `<out>/<row>-fold<k>-seed<s>.json`, written
 when it is known; one that is there is not measured again, so a measurement that was stopped goes
-on where it was. `table` reads them.
-
-| row | what |
-|---|---|
-| `constant` | the median or the shares of `train` |
-| `linear` | TF-IDF with a linear model a head, which learns from `eval` too |
-| `tuner` | the pipeline: search, then fit |
-| `equal` | the fit alone, every loss weight 1 |
-| `hand` | the fit alone, weights age 0.25, income 1, gender 10 |
-| `uncertainty` | weights learned beside the network (Kendall 2018) |
-| `single` | a network a head |
-| `reference`, `wide`, `words` | `equal` with that kind of network |
-| `hidden:<head>` | `equal`, half of the head's labels hidden in `train` and `eval` |
-| `absent:<head>` | `equal`, the authors whose labels `hidden` hides left out altogether |
-| `fewer:<n>` | `equal`, learned from n authors in all, `eval` among them |
-| `sklearn:<name>` | another model without a network, of those that `shallow` lists |
-
-Where another head is better in `hidden` than in `absent`, authors without a label help.
+on where it was. `rows` says what each row is, `table`
+reads the results.
 """
 
 from __future__ import annotations
@@ -27,9 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +21,7 @@ import keras
 import numpy as np
 
 from benchmarks.quality.certainty import Counts, certainty_counts
+from benchmarks.quality.clock import now
 from benchmarks.quality.corpus import (
     Corpus,
     Fold,
@@ -56,14 +39,12 @@ from benchmarks.quality.networks import (
     by_search,
     by_uncertainty,
 )
-from benchmarks.quality.shallow import SHALLOW, shallow_answers
+from benchmarks.quality.rows import KINDS, Row, read_row
+from benchmarks.quality.shallow import shallow_answers
 from components.comparison.networks import HAND_SET
-from components.heads.declared import Heads
 from components.training.hooks import HookSettings
 
 LOGGER = logging.getLogger("authorprofile.quality")
-KINDS = ("reference", "wide", "words")
-ROWS = ("constant", "linear", "tuner", "equal", "hand", "uncertainty", "single")
 
 
 @dataclass(frozen=True)
@@ -82,15 +63,6 @@ class Measurement:
     settings: HookSettings
     folds: int
     out: Path
-
-
-def check_row(row: str, heads: Heads) -> None:
-    """Raises ValueError unless it is a row of the table above."""
-    names = [head.name for head in heads]
-    rows = [*ROWS, *KINDS, *(f"{kind}:{name}" for kind in ("hidden", "absent") for name in names)]
-    rows += [f"sklearn:{name}" for name in SHALLOW]
-    if row not in rows and not re.fullmatch(r"fewer:[1-9][0-9]*", row):
-        raise ValueError(f"A row is fewer:<n> or one of {', '.join(rows)}. Received: {row}")
 
 
 def check_folder(measurement: Measurement) -> None:
@@ -136,7 +108,7 @@ def measure(
         for row in rows:
             for number in judged:
                 path = measurement.out / f"{row.replace(':', '-')}-fold{number}-seed{seed}.json"
-                if path.exists() or (_without_seed(row) and place):
+                if path.exists() or (place and not read_row(row).has_seed):
                     continue
                 result = measure_row(measurement, corpus, row, number, seed)
                 _write(path, result)
@@ -144,26 +116,24 @@ def measure(
 
 
 def measure_row(
-    measurement: Measurement, corpus: Corpus, row: str, number: int, seed: int
+    measurement: Measurement, corpus: Corpus, name: str, number: int, seed: int
 ) -> dict[str, Any]:
     """One result: terms of each author, seconds, what was chosen."""
     settings = measurement.settings
     training = settings.training.model_copy(update={"seed": seed, "loss_weights": {}})
     settings = replace(settings, training=training)
-    kind, _, what = row.partition(":")
-    if what and kind != "sklearn":
-        corpus = _change(corpus, kind, what, number, measurement.folds, seed)
-    started = time.monotonic()
+    row = read_row(name)
+    corpus = _change(corpus, row, number, measurement.folds, seed)
+    started = now()
     fold = _fold(corpus, settings, number, measurement.folds)
-    if _without_seed(row):
-        if row == "constant":
-            answers = constant_answers(corpus, settings.heads, fold)
-        else:
-            answers = shallow_answers(corpus, settings.heads, fold, what or row)
-        outcome = Outcome(answers, time.monotonic() - started, {}, [], 0)
-        outcomes = [(settings.heads, fold, outcome)]
-    else:
+    if row.has_seed:
         outcomes = list(_networks(corpus, fold, settings, row, number, measurement.folds))
+    else:
+        if row.shallow:
+            answers = shallow_answers(corpus, settings.heads, fold, row.shallow)
+        else:
+            answers = constant_answers(corpus, settings.heads, fold)
+        outcomes = [(settings.heads, fold, Outcome(answers, now().since(started), {}, [], 0))]
     terms: Terms = {}
     certainty: dict[str, Counts] = {}
     for heads, its_fold, outcome in outcomes:
@@ -173,10 +143,11 @@ def measure_row(
                 counts = certainty_counts(corpus, heads, its_fold, answers, outcome.calibrations)
                 certainty.setdefault(network, {}).update(counts)
     return {
-        "row": row,
+        "row": name,
         "fold": number,
         "seed": seed,
-        "seconds": sum(outcome.seconds for *_, outcome in outcomes),
+        "seconds": sum(outcome.spent.seconds for *_, outcome in outcomes),
+        "cpu_seconds": sum(outcome.spent.cpu_seconds for *_, outcome in outcomes),
         "parameters": sum(outcome.parameters for *_, outcome in outcomes),
         "chosen": [outcome.chosen for *_, outcome in outcomes],
         "shares": [outcome.shares for *_, outcome in outcomes],
@@ -186,25 +157,21 @@ def measure_row(
     }
 
 
-def _without_seed(row: str) -> bool:
-    return row in ("constant", "linear") or row.startswith("sklearn:")
-
-
 def _networks(
-    corpus: Corpus, fold: Fold, settings: HookSettings, row: str, number: int, folds: int
+    corpus: Corpus, fold: Fold, settings: HookSettings, row: Row, number: int, folds: int
 ) -> Any:
-    learn = {"tuner": by_search, "uncertainty": by_uncertainty}.get(row, by_fit)
-    if row in KINDS:
-        network = settings.network.model_copy(update={"kind": row})
+    learn = {"tuner": by_search, "uncertainty": by_uncertainty}.get(row.learner, by_fit)
+    if row.learner in KINDS:
+        network = settings.network.model_copy(update={"kind": row.learner})
         settings = replace(settings, network=network)
-    if row == "hand":
+    if row.learner == "hand":
         weights = {head.name: HAND_SET.get(head.name, 1.0) for head in settings.heads}
         training = settings.training.model_copy(update={"loss_weights": weights})
         settings = replace(settings, training=training)
-    groups = [(head,) for head in settings.heads] if row == "single" else [settings.heads]
+    groups = [(head,) for head in settings.heads] if row.learner == "single" else [settings.heads]
     for heads in groups:
         its_settings = replace(settings, heads=heads)
-        its_fold = _fold(corpus, its_settings, number, folds) if row == "single" else fold
+        its_fold = _fold(corpus, its_settings, number, folds) if row.learner == "single" else fold
         keras.backend.clear_session()
         with tempfile.TemporaryDirectory() as work:
             yield heads, its_fold, learn(its_fold, its_settings, Path(work))
@@ -215,9 +182,11 @@ def _fold(corpus: Corpus, settings: HookSettings, number: int, folds: int) -> Fo
     return make_fold(corpus, settings.heads, settings.text, batch_size, number, folds)
 
 
-def _change(corpus: Corpus, kind: str, what: str, number: int, folds: int, seed: int) -> Corpus:
-    if kind == "fewer":
-        return without_authors(corpus, beyond(corpus, int(what), number, folds), number, folds)
+def _change(corpus: Corpus, row: Row, number: int, folds: int, seed: int) -> Corpus:
+    if not row.change:
+        return corpus
+    if row.kept:
+        return without_authors(corpus, beyond(corpus, int(row.kept), number, folds), number, folds)
     half = np.array(
         [
             i
@@ -225,8 +194,8 @@ def _change(corpus: Corpus, kind: str, what: str, number: int, folds: int, seed:
             if place_of(author, f"half{seed}", 2) and place_of(author, "fold", folds) != number
         ]
     )
-    if kind == "hidden":
-        return without_labels(corpus, what, half)
+    if row.change == "hidden":
+        return without_labels(corpus, row.what, half)
     return without_authors(corpus, half, number, folds)
 
 

@@ -8,7 +8,6 @@ Called by `measure`.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from benchmarks.quality.clock import Spent, now
 from benchmarks.quality.corpus import Fold
 from components.comparison.networks import with_learned_weights
 from components.heads.calibration import Calibration
@@ -46,7 +46,7 @@ class Outcome:
 
     Attributes:
         answers: float `[test authors, units]` a head, as the network gives them (standardised).
-        seconds: of search and training.
+        spent: by search and training.
         chosen: settings that were searched.
         skills: mean skill on `eval`, an epoch each.
         parameters: of the network.
@@ -56,7 +56,7 @@ class Outcome:
     """
 
     answers: Answers
-    seconds: float
+    spent: Spent
     chosen: dict[str, Any]
     skills: list[float]
     parameters: int
@@ -67,13 +67,13 @@ class Outcome:
 
 def by_search(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
     """The pipeline's Tuner, then its fit with what was chosen."""
-    started = time.monotonic()
+    started = now()
     hypermodel = ProfileHyperModel(settings, fold.data, work / "fits")
     tuner = make_tuner(hypermodel, settings.tuner, settings.training.seed, work / "search")
     tuner.search(verbose=0)
     chosen = tuner.get_best_hyperparameters(1)[0].values
     outcome = by_fit(fold, apply_hyperparameters(settings, chosen), work)
-    return replace(outcome, seconds=time.monotonic() - started, chosen=chosen)
+    return replace(outcome, spent=now().since(started), chosen=chosen)
 
 
 def by_fit(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
@@ -92,7 +92,7 @@ def _learn(
     work: Path,
     build: Callable[[HookSettings, TrainingData, int], keras.Model],
 ) -> Outcome:
-    started = time.monotonic()
+    started = now()
     learned = learn(
         partial(build, settings),
         fold.data,
@@ -100,7 +100,7 @@ def _learn(
         work / "fit",
         logger=LOGGER,
     )
-    seconds = time.monotonic() - started
+    spent = now().since(started)
     final, selected = (
         answer(model, settings.heads, fold.test_ids, fold.data.max_tokens)
         for model in (learned.final, learned.selected)
@@ -112,7 +112,7 @@ def _learn(
     )
     skills = [epoch["val_skill"] for epoch in learned.state.history]
     parameters = learned.final.count_params()
-    return Outcome(final, seconds, {}, skills, parameters, learned.shares, calibrations, selected)
+    return Outcome(final, spent, {}, skills, parameters, learned.shares, calibrations, selected)
 
 
 def answer(model: keras.Model, heads: Heads, ids: list[np.ndarray], max_tokens: int) -> Answers:

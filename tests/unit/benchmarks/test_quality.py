@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.certainty import certainty_counts, certainty_table
+from benchmarks.quality.clock import now
 from benchmarks.quality.corpus import (
     Corpus,
     beyond,
@@ -21,7 +22,7 @@ from benchmarks.quality.corpus import (
     without_labels,
 )
 from benchmarks.quality.judge import constant_answers
-from benchmarks.quality.measure import check_row
+from benchmarks.quality.rows import Row, check_row, read_row
 from benchmarks.quality.shallow import (
     SHALLOW,
     commonest,
@@ -29,7 +30,6 @@ from benchmarks.quality.shallow import (
     shallow_answers,
     weigh,
 )
-from benchmarks.quality.table import difference_over_runs, make_table
 from components.comparison.judging import score_over_runs
 from components.features.settings import TextSettings
 from components.heads.calibration import Calibration
@@ -39,9 +39,9 @@ HEADS = parse_heads({name: DEFAULT_HEADS[name] for name in ("age", "gender")})
 AUTHORS = 200
 ROWS = (
     *("constant", "linear", "tuner", "uncertainty", "single", "wide", "hidden:gender"),
-    "sklearn:triples",
+    *("sklearn:triples", "fewer:60:tuner", "fewer:60:linear"),
 )
-WITHOUT_NETWORK = {"constant", "linear", "sklearn:triples"}
+WITHOUT_NETWORK = {"constant", "linear", "sklearn:triples", "fewer:60:linear"}
 
 
 def run_quality(arguments):
@@ -120,11 +120,36 @@ def test_the_tuners_network_learns_what_a_linear_model_learns(measured):
         assert skills["sklearn:triples"][place] > 0.3
 
 
-@pytest.mark.parametrize("row", ["tunr", "hidden:income", "sklearn:forest", "fewer:0"])
+NO_ROWS = ("tunr", "hidden:income", "sklearn:forest", "hidden:age:tuner", "fewer")
+NO_CUTS = ("fewer:0", "fewer:9:tunr", "fewer:9:hidden:age", "fewer:9:fewer:5", "fewer:")
+
+
+@pytest.mark.parametrize("row", [*NO_ROWS, *NO_CUTS])
 def test_a_row_that_is_none_is_refused(row):
-    check_row("fewer:100", HEADS)
     with pytest.raises(ValueError, match=f"hidden:age.* Received: {row}"):
         check_row(row, HEADS)
+
+
+@pytest.mark.parametrize("row", ["hidden:age", "fewer:9", "fewer:9:wide", "sklearn:20k pairs"])
+def test_a_row_of_the_list_is_taken(row):
+    check_row(row, HEADS)
+
+
+def test_a_row_is_read_as_what_learns_and_from_whom():
+    assert read_row("sklearn:pairs") == Row("sklearn:pairs")
+    assert read_row("absent:age") == Row("equal", "absent", "age")
+    assert read_row("fewer:9") == read_row("fewer:9:equal") == Row("equal", "fewer", "9")
+    cut = read_row("fewer:9:sklearn:pairs")
+    assert cut == read_row("sklearn:pairs").cut_to("9") and cut.shallow == "pairs"
+    assert [read_row(f"fewer:9:{row}").has_seed for row in ("linear", "tuner")] == [False, True]
+
+
+def test_processors_time_counts_the_work_of_child_processes_and_no_waiting():
+    work = "import time\nwhile time.process_time() < 0.5: pass\ntime.sleep(0.5)"
+    started = now()
+    subprocess.run([sys.executable, "-c", work], check=True)
+    spent = now().since(started)
+    assert 0.5 <= spent.cpu_seconds < spent.seconds - 0.4
 
 
 WORDS = [[b"a", b"b", b"a"], [b"a", b"b", b"c"], [b"c", b"a"]]
@@ -186,22 +211,8 @@ def test_the_table_has_a_line_a_row(measured):
 
     assert rows(lines[2:first]) == set(ROWS)
     assert lines[first + 1].startswith("| less `tuner` | age, mae in years | age skill |")
-    assert rows(lines[first + 3 : second]) == set(ROWS) - {"tuner"}
+    assert rows(lines[first + 3 : second]) == set(ROWS) - {"tuner", "fewer:60:tuner"}
     assert rows(lines[second + 3 :]) == set(ROWS) - WITHOUT_NETWORK
-
-
-def test_a_row_of_other_folds_than_the_tuners_has_no_difference(tmp_path):
-    def write(row, fold):
-        terms = {"age": {f"a{fold}": [1, 30, 900, 4, 2]}, "gender": {f"a{fold}": [1, 1, 0.5, 1]}}
-        content = {"row": row, "fold": fold, "seed": 1, "seconds": 1, "terms": terms}
-        (tmp_path / f"{row}-fold{fold}-seed1.json").write_text(json.dumps(content))
-
-    write("tuner", 0)
-    write("hand", 1)
-    assert "less `tuner`" not in make_table(tmp_path, HEADS)
-    write("equal", 0)
-    compared = make_table(tmp_path, HEADS).split("less `tuner`")[1].splitlines()[2:]
-    assert [line.split(" | ")[0] for line in compared] == ["| equal"]
 
 
 def test_certainty_is_counted_before_and_after_the_fit_on_both_splits(measured):
@@ -321,15 +332,3 @@ def test_seeds_are_averaged_author_by_author():
     found = score_over_runs(HEADS[0], runs, 0.95)
     assert found["mae"][0] == pytest.approx(1.75)
     assert found["skill"][0] == pytest.approx(1 - (10 + 0.5) / 50)
-
-
-def test_a_difference_is_of_the_authors_that_both_judge_and_its_interval_is_paired():
-    # Errors differ widely between authors, and by 1 year between the two rows.
-    def run(authors, more):
-        return {f"a{n}": [1, n, n * n, (n + more) ** 2, n + more] for n in authors}
-
-    ours, theirs = [run(range(40), 1)], [run(range(20, 60), 0)]
-    value, lower, upper = difference_over_runs(HEADS[0], ours, theirs, 0.95)["mae"]
-    assert (value, lower, upper) == pytest.approx((1, 1, 1))
-    alone = score_over_runs(HEADS[0], ours, 0.95)["mae"]
-    assert alone[2] - alone[1] > 3
