@@ -130,7 +130,7 @@ def draw_authors(authors: int) -> Iterator[Author]:
 
 
 def _draw_block(random: np.random.Generator, authors: int) -> Iterator[Author]:
-    from pipeline.sample.people import draw_labels, draw_traits
+    from pipeline.sample.people import draw_crossed, draw_labels, draw_traits
     from pipeline.sample.texts import draw_posts, draw_scripts
 
     logs = math.log(WORDS_MEDIAN) + WORDS_LOG_DEVIATION * random.standard_normal(authors)
@@ -138,7 +138,8 @@ def _draw_block(random: np.random.Generator, authors: int) -> Iterator[Author]:
     traits = draw_traits(random, authors)
     labels = draw_labels(random, traits)
     counts = np.maximum(words // WORDS_A_POST, 1)
-    posts = draw_posts(random, traits, draw_scripts(random, authors), words, counts)
+    is_crossed, scripts = draw_crossed(random, labels), draw_scripts(random, authors)
+    posts = draw_posts(random, traits, is_crossed, scripts, words, counts)
     for number, of_author in enumerate(posts):
         yield {
             "posts": [_enrich(random, post) for post in of_author],

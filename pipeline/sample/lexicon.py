@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.sample.phrases import PHRASE_WORDS
+
 Integers = NDArray[np.int64]
 Words = NDArray[Any]
 
@@ -53,7 +55,7 @@ _EMOJI = "😀 😂 🙂 😢 😡 🎉 🔥 🌈 🌙 ☕ 🍕 🐈 🐕 🚲 �
 
 @dataclass(frozen=True)
 class Lexicon:
-    """All word forms in one row: background by script, then markers, then extras."""
+    """All word forms in one row: background by script, markers, words of phrases, extras."""
 
     forms: Words
     """Shape `[3 * size]`: every word as it is, then capitalised, then in capitals."""
@@ -62,6 +64,8 @@ class Lexicon:
     """Shape `[scripts]`."""
     marker_start: int
     """Where markers begin: by age level, then by income level, then by kind of the gender trait."""
+    phrase_start: int
+    """Where `PHRASE_WORDS` begin."""
     extra_start: int
     """Where emoji, URLs and handles begin; they have one case only."""
     endings: Words
@@ -82,15 +86,16 @@ def build_lexicon() -> Lexicon:
         size=len(words) + len(extras),
         background_start=np.array([starts[script] for script in SCRIPTS]),
         marker_start=starts["markers"],
+        phrase_start=starts["phrases"],
         extra_start=len(words),
         endings=np.array([_ENDINGS[script] for script in SCRIPTS], dtype=object),
     )
 
 
 def _coin_all() -> dict[str, list[str]]:
-    """Words by script, then markers; no word is in two groups."""
+    """Words by script, markers, words of phrases; no word is in two groups."""
     random = np.random.default_rng(_LANGUAGE_SEED)
-    taken: set[str] = set()
+    taken = set(PHRASE_WORDS)
     groups: dict[str, list[str]] = {}
     for script in SCRIPTS:
         count = LATIN_WORDS if script == "latin" else OTHER_WORDS
@@ -98,6 +103,7 @@ def _coin_all() -> dict[str, list[str]]:
         # Frequent words are short ones.
         groups[script] = sorted(_coin(random, script, count, syllables, taken), key=len)
     groups["markers"] = _coin(random, "latin", 2 * MARKER_LEVELS**2, (3, 3), taken)
+    groups["phrases"] = list(PHRASE_WORDS)
     return groups
 
 

@@ -1,8 +1,9 @@
 """Who the authors of the sample are: hidden traits, noisy labels, and the best reachable scores.
 
 Enters: a random generator and a number of authors. Leaves: traits, which `texts` makes visible
-in the choice of words; labels, which `records` writes down; and the scores of a predictor that
-knows the traits exactly, which no model of the texts can pass but by chance.
+in the choice of words and in the order of phrases; labels, which `records` writes down; and the
+scores of a predictor that knows the traits exactly, which no model of the texts can pass but by
+chance.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ INCOME_CORRELATION = 0.95
 INCOME_GROUPS = 10
 
 GENDER_FLIPPED_SHARE = 0.08
+"""Authors whose words are those of the other gender."""
+GENDER_CROSSED_SHARE = 0.03
+"""Authors whose phrases are those of the other gender, whatever their words are."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,11 @@ def draw_labels(random: np.random.Generator, traits: Traits) -> Labels:
     )
 
 
+def draw_crossed(random: np.random.Generator, labels: Labels) -> Flags:
+    """Whether an author crosses phrases, as those labelled female do but for a share."""
+    return labels.female ^ (random.random(len(labels.female)) < GENDER_CROSSED_SHARE)
+
+
 def normal_cdf(values: Floats) -> Floats:
     """Share of a standard normal below each value, of the same shape."""
     flat = [0.5 * math.erfc(-value / math.sqrt(2.0)) for value in values.ravel().tolist()]
@@ -92,6 +101,8 @@ def normal_cdf(values: Floats) -> Floats:
 
 def reachable_scores() -> dict[str, dict[str, float]]:
     """Per head, metric -> score of the predictor that knows the author's traits exactly.
+
+    Of gender it knows the kind of the words and whether phrases are crossed.
 
     Age in years; cross-entropies in nats; skill = 1 - loss / loss of the best constant predictor.
     Age and income are integrated over a grid of the trait; gender is in closed form.
@@ -154,11 +165,15 @@ def _income_scores() -> dict[str, float]:
 
 
 def _gender_scores() -> dict[str, float]:
-    flipped = GENDER_FLIPPED_SHARE
-    entropy = -flipped * math.log(flipped) - (1.0 - flipped) * math.log(1.0 - flipped)
+    """Of an author whose words, and whose phrases, are those of the other gender by chance."""
+    by_words, by_phrases = GENDER_FLIPPED_SHARE, GENDER_CROSSED_SHARE
+    # What is seen, the likelier female the earlier: both female, phrases alone, words alone, none.
+    female = np.outer([1 - by_phrases, by_phrases], [1 - by_words, by_words]).ravel()
+    male = female[::-1]
+    entropy = -float(female @ np.log(female / (female + male)))
     return {
-        "accuracy": 1.0 - flipped,
-        "auc": 1.0 - flipped,
+        "accuracy": float(np.maximum(female, male).sum() / 2),
+        "auc": float(female @ (1 - np.cumsum(male) + male / 2)),
         "cross_entropy": entropy,
         "skill": 1.0 - entropy / math.log(2.0),
     }

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.random import default_rng
 
 from pipeline.sample.lexicon import SCRIPTS, Integers
-from pipeline.sample.people import Labels, draw_labels, draw_traits
+from pipeline.sample.people import Labels, draw_crossed, draw_labels, draw_traits
 from pipeline.sample.texts import draw_posts, draw_scripts
 
 LABEL_FIELDS = ("author_id", "age", "income", "gender")
@@ -127,7 +127,8 @@ def _draw_block(
     labels = draw_labels(random, traits)
     scripts = draw_scripts(random, len(members))
     words, posts = lengths(random, len(members))
-    texts = draw_posts(random, traits, scripts, words, posts)
+    is_crossed = draw_crossed(random, labels)
+    texts = draw_posts(random, traits, is_crossed, scripts, words, posts)
     timestamps = iter(_draw_timestamps(random, posts))
     missing = random.random((len(members), 3)) < MISSING_SHARE
     unstated = random.random(len(members)) < UNSTATED_SHARE
