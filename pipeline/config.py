@@ -26,7 +26,12 @@ from components.retraining.settings import RetrainingSettings
 from components.strict import Strict
 from components.training.searched import SETTINGS as SEARCHED
 from components.training.searched import check_space, set_by_hand, without_set
-from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
+from components.training.settings import (
+    ConvSettings,
+    NetworkSettings,
+    TrainingSettings,
+    TunerSettings,
+)
 from pipeline.beam import BeamSettings
 from pipeline.deploy.settings import DeploySettings
 
@@ -92,7 +97,7 @@ class Config(Strict):
     transform_statistics: bool = Field(
         False, description="compute statistics before and after Transform too"
     )
-    network: NetworkSettings = Field(default_factory=NetworkSettings, description="the network")
+    network: NetworkSettings = Field(default_factory=ConvSettings, description="the network")
     training: TrainingSettings = Field(default_factory=TrainingSettings, description="one fit")
     tune: bool = Field(True, description="search loss weights and settings before training")
     tuner: TunerSettings = Field(default_factory=TunerSettings, description="the search")
@@ -158,6 +163,15 @@ class Config(Strict):
 
     @model_validator(mode="before")
     @classmethod
+    def _network_has_a_kind(cls, values: Any) -> Any:
+        network = values.get("network") if isinstance(values, Mapping) else None
+        if not isinstance(network, Mapping):
+            return values
+        kind = ConvSettings.model_fields["kind"].default
+        return {**values, "network": {"kind": kind, **network}}
+
+    @model_validator(mode="before")
+    @classmethod
     def _heads_know_their_names(cls, values: Any) -> Any:
         heads = values.get("heads") if isinstance(values, Mapping) else None
         if not isinstance(heads, Mapping):
@@ -189,7 +203,6 @@ class Config(Strict):
         for key, names in (
             ("judging.accept", self.judging.accept),
             ("training.loss_weights", list(self.training.loss_weights)),
-            ("network.ridges", list(self.network.ridges)),
         ):
             unknown = [name for name in names if name not in self.heads]
             if unknown:
@@ -209,7 +222,7 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _what_is_set_is_not_searched(self) -> Config:
-        given = self.tuner.space, self.network, self.training, list(self.heads)
+        given = self.tuner.space, self.training, list(self.heads)
         if self.tune and not self.hyperparameters_from:
             check_space(*given)
         # The model is frozen for those who read it, once it is whole.
@@ -220,7 +233,7 @@ class Config(Strict):
     @property
     def set_by_hand(self) -> tuple[str, ...]:
         """Searched settings that were set, which no search changes."""
-        return set_by_hand(self.network, self.training)
+        return set_by_hand(self.training)
 
     @property
     def head_list(self) -> Heads:

@@ -21,6 +21,7 @@ import logging
 import math
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from components.comparison.judging import Terms, score_over_runs
 from components.comparison.networks import Row, comparison_rows, train_row
 from components.heads.metrics import SKILL
 from components.serving.export import ServedModel
+from components.training.artifacts import READ_BESIDE, artifact_folders
 from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings
 from components.training.trainer import calibrated_model
@@ -70,6 +72,7 @@ class HeadComparisonSpec(ComponentSpec):
         "transformed_examples": ChannelParameter(type=standard_artifacts.Examples),
         "transform_graph": ChannelParameter(type=standard_artifacts.TransformGraph),
         "hyperparameters": ChannelParameter(type=standard_artifacts.HyperParameters, optional=True),
+        **READ_BESIDE,
     }
     OUTPUTS = {"comparison": ChannelParameter(type=Comparison)}
 
@@ -83,6 +86,7 @@ class HeadComparisonExecutor(base_executor.BaseExecutor):
         """Writes `comparison.json`."""
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = HookSettings.from_custom_config(json.loads(exec_properties["settings"]))
+        settings = replace(settings, **artifact_folders(input_dict))
         settings = apply_hyperparameters(settings, read_hyperparameters(input_dict))
         arguments = FnArgs(
             transform_graph_path=artifact_utils.get_single_uri(input_dict["transform_graph"]),
@@ -159,7 +163,7 @@ def _run(
     terms: dict[str, Terms] = {}
     for group, learned in train_row(row, data, seed, folder):
         names = tuple(head.name for head in group.heads)
-        served, _ = calibrated_model(learned, data[names], transform, group)
+        served, _ = calibrated_model(learned, transform, group)
         terms |= author_terms(served, test_pattern)
     return terms
 

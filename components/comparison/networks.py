@@ -97,7 +97,7 @@ def with_learned_weights(group: HookSettings, data: TrainingData, epochs: int) -
     model = build_candidate(group, data, epochs)
     training = group.training
     losses = {head.name: make_loss(model, head, training.label_smoothing) for head in group.heads}
-    weighted = UncertaintyWeighted(model.inputs[0], model.output, group.heads, losses, model.name)
+    weighted = UncertaintyWeighted(model.input, model.output, group.heads, losses, model.name)
     steps = data.train.steps * epochs
     compile_model(
         weighted,
@@ -106,5 +106,6 @@ def with_learned_weights(group: HookSettings, data: TrainingData, epochs: int) -
         training.learning_rate,
         steps,
         weight_decay=training.weight_decay,
+        pull=0.0 if group.network.kind == "reference" else group.network.pull,
     )
     return weighted

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from components.heads.base import Head
 
+ANSWER = "answer"
+"""Of a head's last layer; its output has the head's own name."""
 SEPARATOR = "."
 """Between a head's name and a part of it; no head's name has it."""
 KNOWN_LOSS = "known.loss"

@@ -4,6 +4,7 @@
 |---|---|---|
 | `serving_default` | `examples`: serialized tf.Examples `[batch]` | `<head>` `[batch, width]` |
 | `posts` | `posts`: strings `[batch]`, an author's posts joined by the separator | the same |
+| `linear_baseline` | as `serving_default` | the same, of the linear baseline inside alone |
 | `transform_features` | `examples`, labelled | labels, masks and slices, for the Evaluator |
 
 Answers are in natural units and calibrated (`components.training.heads`). `assets/heads.json` says
@@ -16,6 +17,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -29,8 +31,24 @@ from components.heads.declared import Heads
 from components.training.heads import network_of
 
 ASSET = "heads.json"
+LINEAR_SIGNATURE = "linear_baseline"
 UNKNOWN = "unknown"
 _STRINGS = tf.TensorSpec([None], tf.string)
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A network that answers.
+
+    Attributes:
+        network: token ids -> {head: output}.
+        certainty: by head, what is fitted once it is trained: of a classifier `temperature`, of a
+            number `interval`, `{"coverage": 0.8, "half_width": 6.2}`. A head not in it is answered
+            as it is.
+    """
+
+    network: keras.Model
+    certainty: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class ServedModel(tf.Module):
@@ -40,42 +58,48 @@ class ServedModel(tf.Module):
     both (TFX guide, "Exporting the model").
 
     Args:
-        network: token ids -> {head: output}.
+        answering: the network; what is fitted for it joins a head's entry in `assets/heads.json`.
         transform: of the Transform component.
         heads: what is predicted.
         band_bounds: bounds of the bands that numbers are sliced by.
-        certainty: by head, what is fitted once the network is trained: of a classifier
-            `temperature`, of a number `interval`, `{"coverage": 0.8, "half_width": 6.2}`; it
-            joins the head's entry in `assets/heads.json`. A head not in it is answered as it is.
+        baseline: the linear baseline inside; None of a network without one.
     """
 
     def __init__(
         self,
-        network: keras.Model,
+        answering: Answering,
         transform: tft.TFTransformOutput,
         heads: Heads,
         band_bounds: list[float],
-        certainty: Mapping[str, Mapping[str, Any]] | None = None,
+        baseline: Answering | None = None,
     ):
         super().__init__(name="authorprofile")
-        self.network = network
+        self.network = answering.network
+        self.linear = baseline.network if baseline else None
         self.transform = transform.transform_features_layer()
         self.raw_spec = transform.raw_feature_spec()
         self.heads = heads
         self.band_bounds = band_bounds
         # A plain dict would become one of TensorFlow's own, which tracks what is in it.
-        self.certainty = MappingProxyType(dict(certainty or {}))
+        self.certainty = MappingProxyType(dict(answering.certainty))
+        self.linear_certainty = MappingProxyType(dict(baseline.certainty if baseline else {}))
 
     def answer(self, features: dict[str, Any]) -> dict[str, tf.Tensor]:
         """Transformed features to answers in natural units, {head: float32 `[batch, width]`}."""
-        outputs = self.network(
-            tf.cast(tf.sparse.to_dense(features["tokens"]), tf.int32), training=False
-        )
+        return self._natural(self.network, self.certainty, features)
+
+    def _natural(
+        self,
+        network: keras.Model,
+        certainty: Mapping[str, Mapping[str, Any]],
+        features: dict[str, Any],
+    ) -> dict[str, tf.Tensor]:
+        tokens = tf.cast(tf.sparse.to_dense(features["tokens"]), tf.int32)
+        outputs = network(_as_input(network, tokens), training=False)
         answers = {}
         for head in self.heads:
-            network, certainty = network_of(head), self.certainty.get(head.name, {})
             natural = head.natural(tf.cast(outputs[head.name], tf.float32), features)
-            answers[head.name] = network.calibrated(natural, certainty)
+            answers[head.name] = network_of(head).calibrated(natural, certainty.get(head.name, {}))
         return answers
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
@@ -87,6 +111,12 @@ class ServedModel(tf.Module):
     def serve_posts(self, posts: tf.Tensor) -> dict[str, tf.Tensor]:
         """`posts`."""
         return self.answer(self._transform_posts(posts))
+
+    @tf.function(input_signature=[_STRINGS], autograph=False)
+    def serve_baseline(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """`linear_baseline`."""
+        assert self.linear is not None
+        return self._natural(self.linear, self.linear_certainty, self._transform_examples(examples))
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -102,12 +132,6 @@ class ServedModel(tf.Module):
                 labels[head.slice_name] = tf.where(known > 0, slices, UNKNOWN)
         return labels
 
-    def label_facts(self) -> dict[str, float]:
-        """What the training split says of labels that outputs follow from: `age.deviation`."""
-        features = self.empty_features()
-        names = [head.internal(fact) for head in self.heads for fact in head.facts]
-        return {name: float(features[name].numpy()[0, 0]) for name in names}
-
     def empty_features(self) -> dict[str, tf.Tensor]:
         """The transformed features of an author who wrote nothing."""
         return self._transform_posts(tf.constant([""]))
@@ -116,35 +140,58 @@ class ServedModel(tf.Module):
         return dict(self.transform(tf.io.parse_example(examples, self.raw_spec)))
 
     def _transform_posts(self, posts: tf.Tensor) -> dict[str, Any]:
-        # Without label features the transform layer would leave out what it knows of the labels.
-        batch = tf.shape(posts, out_type=tf.int64)[0]
-        raw: dict[str, Any] = {
-            name: tf.SparseTensor(
-                tf.zeros([0, 2], tf.int64),
-                tf.zeros([0], spec.dtype),
-                tf.stack([batch, tf.constant(0, tf.int64)]),
-            )
-            for name, spec in self.raw_spec.items()
-        }
-        raw["posts"] = tf.strings.split(posts, SEPARATOR).to_sparse()
-        return dict(self.transform(raw))
+        return transform_posts(self.transform, self.raw_spec, posts)
+
+
+def transform_posts(layer: Any, raw_spec: Mapping[str, Any], posts: tf.Tensor) -> dict[str, Any]:
+    """Joined posts, strings `[batch]`, to transformed features without a known label.
+
+    Args:
+        layer: of `tft.TFTransformOutput.transform_features_layer`.
+        raw_spec: of the raw examples.
+        posts: each author's, joined by the separator.
+    """
+    # Without label features the transform layer would leave out what it knows of the labels.
+    batch = tf.shape(posts, out_type=tf.int64)[0]
+    raw: dict[str, Any] = {
+        name: tf.SparseTensor(
+            tf.zeros([0, 2], tf.int64),
+            tf.zeros([0], spec.dtype),
+            tf.stack([batch, tf.constant(0, tf.int64)]),
+        )
+        for name, spec in raw_spec.items()
+    }
+    raw["posts"] = tf.strings.split(posts, SEPARATOR).to_sparse()
+    return dict(layer(raw))
+
+
+def _as_input(network: keras.Model, tokens: tf.Tensor) -> Any:
+    """Tokens as the network takes them, alone or by name."""
+    return {"tokens": tokens} if isinstance(network.input, dict) else tokens
+
+
+def label_facts(transform: tft.TFTransformOutput, heads: Heads) -> dict[str, float]:
+    """What the training split says of labels that outputs follow from: `age.deviation`."""
+    layer, spec = transform.transform_features_layer(), transform.raw_feature_spec()
+    features = transform_posts(layer, spec, tf.constant([""]))
+    names = [head.internal(fact) for head in heads for fact in head.facts]
+    return {name: float(features[name].numpy()[0, 0]) for name in names}
 
 
 def export(served: ServedModel, folder: str) -> None:
-    """Writes the SavedModel with its three signatures and `assets/heads.json`."""
+    """Writes the SavedModel with its signatures and `assets/heads.json`."""
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / ASSET
         path.write_text(json.dumps(describe_heads(served)), encoding="utf-8")
         served.description = tf.saved_model.Asset(str(path))
-        tf.saved_model.save(
-            served,
-            folder,
-            signatures={
-                "serving_default": served.serve_examples,
-                "posts": served.serve_posts,
-                "transform_features": served.transform_features,
-            },
-        )
+        signatures = {
+            "serving_default": served.serve_examples,
+            "posts": served.serve_posts,
+            "transform_features": served.transform_features,
+        }
+        if served.linear is not None:
+            signatures[LINEAR_SIGNATURE] = served.serve_baseline
+        tf.saved_model.save(served, folder, signatures=signatures)
 
 
 def describe_heads(served: ServedModel) -> dict[str, Any]:

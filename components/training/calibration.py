@@ -1,8 +1,8 @@
-"""How sure the network may be: a temperature or an interval's half width, fitted on `eval`.
+"""How sure the network may be: a temperature or an interval's half width, on held-out authors.
 
-Enters: the trained network and the rows of `eval`. Leaves: per head a `Calibration`, which `export`
-bakes into the served answers and writes into `assets/heads.json`. Each head fits its own
-(`components.heads.calibration`). Called by the Trainer.
+Enters: what a training leaves. Leaves: per head a `Calibration`, which `export` bakes into the
+served answers and writes into `assets/heads.json`. Each head fits its own
+(`components.heads.calibration`).
 
 | kind | fitted | how |
 |---|---|---|
@@ -14,8 +14,7 @@ itself; the report judges it on `test`. Where fewer than `MINIMUM_LABELS` labels
 known ones cannot tell the temperature from 1, it stays 1: chance would move it, on a few hundred
 authors by a tenth, and answers about others would get worse as often as better. Nor is it below 1
 where the network that serves has learned from `eval` since, and is surer by that. Where too few
-residuals are known for the coverage asked for, there is no interval. Memory: `eval`'s answers, a
-few numbers an author.
+residuals are known for the coverage asked for, there is no interval.
 
 References: Guo et al., "On Calibration of Modern Neural Networks", 2017, section 4.2. Lei et al.,
 "Distribution-Free Predictive Inference for Regression", 2018, algorithm 2 (split conformal).
@@ -25,66 +24,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from components.heads.arrays import Array
 from components.heads.calibration import Calibration
-from components.training.dataset import make_batches
-from components.training.fitting import TrainingData
+from components.training.learning import Learned
 
 
 def calibrate(
-    model: keras.Model,
-    data: TrainingData,
+    learned: Learned,
     scales: Mapping[str, float],
     coverage: float,
     *,
-    refitted: bool = False,
+    of_baseline: bool = False,
 ) -> dict[str, Calibration]:
-    """Fits every head's calibration in one pass over `eval`.
+    """Fits every head's calibration on the authors that its shares were found on.
 
     Args:
-        model: trained; token ids -> {head: `[batch, width]`}, as its targets are.
-        data: of `load_data`.
+        learned: of `learning.learn`.
         scales: of each head, what 1 of an output is in the unit of its answer.
         coverage: share of authors that an interval is to hold.
-        refitted: whether a network that has learned from `eval` too will state what is fitted
-            here. It is surer by itself, so a temperature may not make it surer still.
+        of_baseline: of the linear baseline's answers in place of the network's.
     """
-    lowest = 1.0 if refitted else 0.0
-    labels, answers = answer_known(model, data)
-    return {
-        head.name: head.calibrate(
-            answers[head.name],
-            labels[head.name],
-            coverage=coverage,
-            lowest=lowest,
-            scale=scales[head.name],
+    # What has learned from `eval` too is surer by itself; a temperature may not make it surer.
+    lowest = 1.0 if learned.refitted else 0.0
+    fitted = {}
+    for head in learned.heads:
+        labels, answers = learned.held_out_answers(head.name, of_baseline=of_baseline)
+        fitted[head.name] = head.calibrate(
+            answers, labels, coverage=coverage, lowest=lowest, scale=scales[head.name]
         )
-        for head in data.heads
-    }
-
-
-def answer_known(
-    model: keras.Model, data: TrainingData
-) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Labels and the network's answers on `eval`, where known: {head: `[known, width]`} each."""
-    labels: dict[str, list[Array]] = {head.name: [] for head in data.heads}
-    answers: dict[str, list[Array]] = {head.name: [] for head in data.heads}
-    # One graph for batches of every length, which `predict` would build for each.
-    answer = tf.function(
-        lambda tokens: model(tokens, training=False),
-        input_signature=[tf.TensorSpec((None, None), tf.int32)],
-    )
-    for tokens, targets, weights in make_batches(data.eval_rows, data.batch_size, data.max_tokens):
-        outputs = answer(tokens)
-        for head in data.heads:
-            known = weights[head.name].numpy() > 0
-            labels[head.name].append(targets[head.name].numpy()[known].astype("float64"))
-            answers[head.name].append(np.asarray(outputs[head.name], "float64")[known])
-    return (
-        {name: np.concatenate(parts) for name, parts in labels.items()},
-        {name: np.concatenate(parts) for name, parts in answers.items()},
-    )
+    return fitted

@@ -13,32 +13,29 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from components.heads.declared import Heads
+from components.heads.links import Link
 from components.heads.names import KNOWN_LOSS
+from components.table.artifact import Table
 from components.training.dataset import (
-    NO_PAIRS,
+    TRAINING_TOKENS,
     SplitSummary,
     make_batches,
-    read_examples,
     summarise,
-    to_row,
     training_batches,
 )
 from components.training.distribution import fit_replicas, follow_chief, is_chief
-from components.training.model import for_outputs
+from components.training.model import for_model
 from components.training.skill import mean_skill, skill
-from components.training.windows import NO_SEPARATOR
-from components.training.words import WordFacts
 
 OBJECTIVE = "val_skill"
 FEWEST_AUTHORS = 2000
@@ -46,7 +43,22 @@ FEWEST_AUTHORS = 2000
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The two splits that training may see, with what a pass over them counted."""
+    """The two splits that training may see, with what a pass over them counted.
+
+    Attributes:
+        heads: what is predicted.
+        train_rows: with the offsets that no author's own label is in.
+        eval_rows: with the offsets of the linear model that was fitted on `train`.
+        train, eval: counts of both.
+        batch_size: authors a step.
+        vocabulary_size: token ids in all, padding and unknown among them.
+        links: of each head.
+        table: terms and where their rows start.
+        everyone: rows of `train` and of `eval`, with the offsets of the last fit, in which no
+            author's own label is either.
+        folds: where `eval` is small, for each part of all authors the rows to learn from and those
+            that are answered, of whom nothing has seen a label.
+    """
 
     heads: Heads
     train_rows: tf.data.Dataset
@@ -54,72 +66,33 @@ class TrainingData:
     train: SplitSummary
     eval: SplitSummary
     batch_size: int
-    max_tokens: int
-    separator_id: int = NO_SEPARATOR
-    pair_keys: np.ndarray = field(default_factory=lambda: NO_PAIRS)
-
-    @property
-    def words(self) -> WordFacts:
-        """What the training split says of words and their pairs."""
-        train = self.train
-        return WordFacts(
-            train.authors, train.document_frequencies, self.separator_id, self.pair_keys
-        )
-
-    @property
-    def vocabulary_size(self) -> int:
-        """Token ids that the training split has, padding and unknown among them."""
-        return len(self.train.document_frequencies) - len(self.pair_keys)
+    vocabulary_size: int
+    links: Mapping[str, Link] = field(default_factory=dict)
+    table: Table | None = None
+    everyone: tuple[tf.data.Dataset, tf.data.Dataset] | None = None
+    folds: tuple[tuple[tf.data.Dataset, tf.data.Dataset], ...] = ()
 
 
-def load_data(
-    train_patterns: list[str],
-    eval_patterns: list[str],
-    feature_spec: dict[str, Any],
+def make_data(
     heads: Heads,
-    vocabulary_size: int,
+    train_rows: tf.data.Dataset,
+    eval_rows: tf.data.Dataset,
     batch_size: int,
-    max_tokens: int,
-    separator_id: int = NO_SEPARATOR,
-    pair_keys: np.ndarray = NO_PAIRS,
+    vocabulary_size: int,
+    **further: Any,
 ) -> TrainingData:
-    """Opens both splits and counts them; the records stay on disk.
+    """Counts both splits; the records stay on disk.
 
-    Args:
-        train_patterns: files of the training split.
-        eval_patterns: files of the split that selects.
-        feature_spec: of the transformed examples.
-        heads: what is predicted.
-        vocabulary_size: token ids in all.
-        batch_size: authors a step.
-        max_tokens: longest author.
-        separator_id: id of the token between posts.
-        pair_keys: of `pairs.pair_keys`.
+    The arguments are those of `TrainingData`.
 
     Raises:
         ValueError: a head's labels do not differ in `eval`, so its skill is not defined there.
     """
-
-    def open_rows(patterns: list[str]) -> tf.data.Dataset:
-        examples = read_examples(patterns, feature_spec)
-        return examples.map(lambda example: to_row(example, heads))
-
-    train_rows, eval_rows = open_rows(train_patterns), open_rows(eval_patterns)
-    train, selecting = (
-        summarise(rows, heads, vocabulary_size, batch_size, max_tokens, pair_keys)
-        for rows in (train_rows, eval_rows)
-    )
+    train = summarise(train_rows, heads, batch_size, TRAINING_TOKENS)
+    selecting = summarise(eval_rows, heads, batch_size)
     mean_skill(dict.fromkeys(selecting.constant_losses, 0.0), selecting.constant_losses)
     return TrainingData(
-        heads,
-        train_rows,
-        eval_rows,
-        train,
-        selecting,
-        batch_size,
-        max_tokens,
-        separator_id,
-        pair_keys,
+        heads, train_rows, eval_rows, train, selecting, batch_size, vocabulary_size, **further
     )
 
 
@@ -131,30 +104,36 @@ def take_fraction(data: TrainingData, fraction: float) -> TrainingData:
     authors = max(round(data.train.authors * fraction), FEWEST_AUTHORS)
     if authors >= data.train.authors:
         return data
-    return _with_training_rows(data, data.train_rows.take(authors))
+    return with_rows(data, data.train_rows.take(authors))
 
 
 def join_splits(data: TrainingData) -> TrainingData:
     """The data with the authors of `eval` among the training authors, counted anew.
 
-    They are mixed in evenly, in an order that is always the same. The vocabulary stays.
+    They are mixed in evenly, in an order that is always the same, with offsets of their own
+    (`TrainingData.everyone`). The vocabulary stays.
     """
     shares = [float(data.train.authors), float(data.eval.authors)]
     rows = tf.data.Dataset.sample_from_datasets(
-        [data.train_rows, data.eval_rows],
+        list(data.everyone or (data.train_rows, data.eval_rows)),
         [share / sum(shares) for share in shares],
         seed=0,
         stop_on_empty_dataset=False,
         rerandomize_each_iteration=False,
     )
-    return _with_training_rows(data, rows)
+    return with_rows(data, rows)
 
 
-def _with_training_rows(data: TrainingData, rows: tf.data.Dataset) -> TrainingData:
-    train = summarise(
-        rows, data.heads, data.vocabulary_size, data.batch_size, data.max_tokens, data.pair_keys
-    )
-    return replace(data, train_rows=rows, train=train)
+def with_rows(
+    data: TrainingData, train_rows: tf.data.Dataset, eval_rows: tf.data.Dataset | None = None
+) -> TrainingData:
+    """The data with other rows, counted anew; `eval` stays where None is given."""
+    train = summarise(train_rows, data.heads, data.batch_size, TRAINING_TOKENS)
+    changed = replace(data, train_rows=train_rows, train=train)
+    if eval_rows is None:
+        return changed
+    selecting = summarise(eval_rows, data.heads, data.batch_size)
+    return replace(changed, eval_rows=eval_rows, eval=selecting)
 
 
 def head_skills(logs: dict[str, float], constant_losses: dict[str, float]) -> dict[str, float]:
@@ -394,12 +373,12 @@ def fit(
     if next_epoch > first_epoch:
         logger.info("resuming after epoch %d of %d", next_epoch, epochs)
     if next_epoch < epochs and not best.is_finished():
-        size = data.batch_size, data.max_tokens
-        training = training_batches(data.train_rows, *size, seed, next_epoch)
+        size = data.batch_size
+        training = training_batches(data.train_rows, size, data.train.longest, seed, next_epoch)
         counted = tf.data.experimental.assert_cardinality(data.eval.steps)
-        selecting = make_batches(data.eval_rows, *size).apply(counted)
+        selecting = make_batches(data.eval_rows, size, data.eval.longest).apply(counted)
         several = model.distribute_strategy.num_replicas_in_sync > 1
-        training, selecting = for_outputs(training, model), for_outputs(selecting, model)
+        training, selecting = for_model(training, model), for_model(selecting, model)
         if not several:
             # A step that has to make the optimizer's or the metrics' variables is traced twice.
             model._symbolic_build(data_batch=training.element_spec)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -23,10 +23,10 @@ from components.heads.binary import BinaryHead
 from components.heads.calibration import SMALLEST_PROBABILITY
 from components.heads.classes import ClassesHead
 from components.heads.kinds import Kinds
-from components.heads.names import KNOWN_LOSS
+from components.heads.links import Link, StepsLink
+from components.heads.names import ANSWER, KNOWN_LOSS
 from components.ingest.amounts import QUANTILE_ERROR
-
-SMALLEST_SHARE = 1e-4
+from components.training.steps import STEPS, MeanOfSteps, steps_name
 
 
 class HeadNetwork(ABC):
@@ -37,8 +37,6 @@ class HeadNetwork(ABC):
 
     activation: ClassVar[str] = "linear"
     """Of the last layer, as Keras names it."""
-    in_steps: ClassVar[bool] = False
-    """Whether a linear model may answer it by ordinal thresholds (`steps`)."""
     variance_share: ClassVar[float] = 1.0
     """What stands before exp(-s) loss where the loss's own variance exp(s) is learned."""
 
@@ -70,18 +68,23 @@ class HeadNetwork(ABC):
         """The mean loss over known labels, which skill is made of."""
         return keras.metrics.MeanMetricWrapper(self.loss().call, name=KNOWN_LOSS)
 
-    @abstractmethod
-    def start(self, constant: Sequence[float]) -> list[float]:
-        """The biases with which every author is answered the constant, `[width]`."""
+    def outputs(self, link: Link, logits: Any, part: str = ANSWER) -> dict[str, Any]:
+        """What leaves the network for the head, from logits `[batch, link.logits]`.
 
-    @abstractmethod
-    def penalty_scale(self, constant: Sequence[float] | None) -> float:
-        """What the penalty of its linear model is in proportion to, so that one `ridge` suits all.
-
-        It is the second derivative of the loss by the output under the activation, at an even
-        split of shares or else at the constant: a penalty in proportion to it weighs the same
-        against each kind of loss. The constant is None where no label is known.
+        Args:
+            link: of the head.
+            logits: symbolic.
+            part: of the last layer's name, for another answer of the same head.
         """
+        del link
+        layer = keras.layers.Activation(
+            self.activation, dtype="float32", name=self.head.internal(part)
+        )
+        return {self.head.name: layer(logits)}
+
+    def steps_loss(self, link: Link) -> float:
+        """Where it has thresholds, the loss of the best constant probabilities."""
+        raise NotImplementedError(f"{self.head.kind} is not answered by thresholds; got {link}")
 
     # In the served model
 
@@ -107,7 +110,6 @@ class HeadNetwork(ABC):
 class RegressionNetwork(HeadNetwork):
     """A standardised number under squared error."""
 
-    in_steps = True
     # Of the likelihood of a normal distribution.
     variance_share = 0.5
 
@@ -127,12 +129,25 @@ class RegressionNetwork(HeadNetwork):
         """A number has no smoothing."""
         return keras.losses.MeanSquaredError()
 
-    def start(self, constant: Sequence[float]) -> list[float]:
-        return list(constant)
+    def outputs(self, link: Link, logits: Any, part: str = ANSWER) -> dict[str, Any]:
+        """The probabilities of the thresholds, which are trained, and the number they make."""
+        assert isinstance(link, StepsLink)
+        of_steps = STEPS if part == ANSWER else f"{part}_{STEPS}"
+        above = keras.layers.Activation(
+            "sigmoid", dtype="float32", name=self.head.internal(of_steps)
+        )(logits)
+        mean = MeanOfSteps(
+            link.steps.thresholds,
+            link.steps.levels,
+            dtype="float32",
+            name=self.head.internal(part),
+        )
+        return {self.head.name: mean(above), steps_name(self.head.name): above}
 
-    def penalty_scale(self, constant: Sequence[float] | None) -> float:
-        """1 of `ridge` makes ridge regression of that strength."""
-        return 2.0
+    def steps_loss(self, link: Link) -> float:
+        assert isinstance(link, StepsLink)
+        shares = np.array(link.steps.shares)
+        return float(-(shares * np.log(shares) + (1 - shares) * np.log(1 - shares)).mean())
 
 
 class ProbabilityNetwork(HeadNetwork):
@@ -164,18 +179,6 @@ class ClassesNetwork(ProbabilityNetwork):
     def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
         return keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing)
 
-    def start(self, constant: Sequence[float]) -> list[float]:
-        return [float(np.log(max(share, SMALLEST_SHARE))) for share in constant]
-
-    def penalty_scale(self, constant: Sequence[float] | None) -> float:
-        """Of K groups K - 1 times the derivative, which is 1 / K.
-
-        Where words tell of one number that the groups are cut from, what they explain of its
-        variance is spread over the K - 1 dimensions of the groups' shares, and the best ridge is in
-        proportion to what is not explained over what is.
-        """
-        return (self.head.classes - 1) / self.head.classes
-
     def description(self, features: Mapping[str, tf.Tensor]) -> dict[str, Any]:
         """`boundaries`, where the groups were cut from an amount."""
         name = self.head.internal("boundaries")
@@ -197,13 +200,6 @@ class BinaryNetwork(ProbabilityNetwork):
     def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
         return keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing)
 
-    def start(self, constant: Sequence[float]) -> list[float]:
-        return [logit(share) for share in constant]
-
-    def penalty_scale(self, constant: Sequence[float] | None) -> float:
-        """An eighth of a number's makes the logistic regression that corresponds."""
-        return 0.25
-
     def slices(self, labels: tf.Tensor, bounds: list[float]) -> tf.Tensor:
         return tf.where(labels > 0, self.head.positive, self.head.negative)
 
@@ -220,12 +216,6 @@ NETWORKS: Kinds[HeadNetwork] = Kinds(
 def network_of(head: Head) -> HeadNetwork:
     """The TensorFlow part of a head."""
     return NETWORKS[head.kind](head)
-
-
-def logit(share: float) -> float:
-    """Of a probability that is kept away from 0 and 1."""
-    share = min(max(share, SMALLEST_SHARE), 1 - SMALLEST_SHARE)
-    return float(np.log(share / (1 - share)))
 
 
 def divide_logits(probabilities: tf.Tensor, temperature: float) -> tf.Tensor:

@@ -13,14 +13,22 @@ import tensorflow_transform as tft
 from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.features.settings import TextSettings
-from components.features.tokens import POST
-from components.features.transform import PAIRS, RESERVED_IDS, VOCABULARY
+from components.features.transform import RESERVED_IDS, VOCABULARY
 from components.heads.declared import Heads, heads_from_json, heads_to_json
 from components.judging.settings import JudgingSettings
-from components.training.fitting import TrainingData, load_data
-from components.training.pairs import pair_keys
-from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
-from components.training.windows import NO_SEPARATOR
+from components.linear.artifact import FINAL, SELECTION, LinearModel, read_models
+from components.training.fitting import TrainingData
+from components.training.loading import load_data
+from components.training.settings import (
+    NETWORK,
+    ConvSettings,
+    ReferenceSettings,
+    TrainingSettings,
+    TunerSettings,
+)
+
+TABLE, BASELINE = "table", "baseline"
+"""Names of the artifacts, as the components of training take them."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +37,27 @@ class HookSettings:
 
     Attributes:
         heads: what is predicted.
-        text: lengths and vocabulary size.
-        network: widths.
+        text: bytes that are read, vocabulary size.
+        network: kind and widths.
         training: one training.
         tuner: one search.
         judging: bounds of the bands that the exported model slices labels by.
         state: folder where work in progress outlives a kill; empty: the component's own.
+        table, baseline: folders of these components' artifacts; empty where nothing reads them.
         warm_start: model run of an earlier training, whose network this one starts from; or empty.
         by_hand: of `searched.set_by_hand`: what no search's choice takes the place of.
     """
 
     heads: Heads
     text: TextSettings
-    network: NetworkSettings
+    network: ConvSettings | ReferenceSettings
     training: TrainingSettings
     tuner: TunerSettings
     judging: JudgingSettings
     state: str = ""
     warm_start: str = ""
+    table: str = ""
+    baseline: str = ""
     by_hand: tuple[str, ...] = ()
 
     def to_custom_config(self) -> dict[str, str]:
@@ -60,6 +71,8 @@ class HookSettings:
             "judging": self.judging.model_dump_json(),
             "state": self.state,
             "warm_start": self.warm_start,
+            TABLE: self.table,
+            BASELINE: self.baseline,
             "by_hand": json.dumps(self.by_hand),
         }
 
@@ -69,37 +82,37 @@ class HookSettings:
         return cls(
             heads=heads_from_json(config["heads"]),
             text=TextSettings.model_validate_json(config["text"]),
-            network=NetworkSettings.model_validate_json(config["network"]),
+            network=NETWORK.validate_json(config["network"]),
             training=TrainingSettings.model_validate_json(config["training"]),
             tuner=TunerSettings.model_validate_json(config["tuner"]),
             judging=JudgingSettings.model_validate_json(config["judging"]),
             state=config["state"],
             warm_start=config["warm_start"],
+            table=config.get(TABLE, ""),
+            baseline=config.get(BASELINE, ""),
             by_hand=tuple(json.loads(config["by_hand"])),
         )
 
     def open_data(
         self, fn_args: FnArgs, transform: tft.TFTransformOutput, batch_size: int
     ) -> TrainingData:
-        """The splits of a hook's arguments, counted."""
-        tokens = read_tokens(transform)
-        ids = {token: place + RESERVED_IDS for place, token in enumerate(tokens)}
+        """The splits of a hook's arguments with their offsets, counted."""
         return load_data(
             fn_args.train_files,
             fn_args.eval_files,
             transform.transformed_feature_spec(),
             self.heads,
-            len(tokens) + RESERVED_IDS,
+            len(read_tokens(transform)) + RESERVED_IDS,
             batch_size,
-            self.text.max_tokens,
-            ids.get(POST, NO_SEPARATOR),
-            pair_keys(self._pairs(transform), ids),
+            self.table,
+            self.baseline,
         )
 
-    def _pairs(self, transform: tft.TFTransformOutput) -> list[str]:
-        if not self.text.pairs:
-            return []
-        return [pair.decode("utf-8") for pair in transform.vocabulary_by_name(PAIRS)]
+    def linear_models(self) -> dict[str, LinearModel | None]:
+        """The linear models `selection` and `final`; None of each where the network reads none."""
+        if self.network.kind == "reference":
+            return {SELECTION: None, FINAL: None}
+        return dict(read_models(self.baseline, self.heads))
 
     def state_folder(self, work: str, fn_args: Any, otherwise: str) -> Path:
         """Folder of this very work: the same inputs and settings find it again after a kill.

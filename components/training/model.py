@@ -1,15 +1,12 @@
-"""The multi-head Conv1D network and what each head is trained by.
+"""The multi-head Conv1D network of either kind, and what each head is trained by.
 
-Enters: heads, widths, dropout. Leaves: a Keras model, token ids -> one output a head.
+| kind | built by | reads |
+|---|---|---|
+| `conv` | `conv.build_conv` | tokens and each head's offset |
+| `reference` | `reference.build_reference` | tokens |
 
-| input | output |
-|---|---|
-| `tokens` int32 `[batch, tokens]`, 0 = padding | `<head>` float32 `[batch, head.width]` |
-
-Three kinds: `reference`, the trunk of five convolutions with 14,146,316 parameters at the default
-widths; `words`, a linear model of words and pairs of words; `wide`, both, their answers added.
-Beside a number that is answered in steps (`steps`) stand the probabilities it is trained by, as
-output `<head>.steps`. Called by the Tuner and the Trainer. Knows nothing of TFX.
+Both answer `<head>`, float32 `[batch, head.width]`. Beside a number that has thresholds stand the
+probabilities it is trained by, as output `<head>.steps`.
 """
 
 from __future__ import annotations
@@ -23,37 +20,27 @@ import tensorflow as tf
 
 from components.heads.base import Head
 from components.heads.declared import Heads
-from components.training.convolution import TrunkConv1D
-from components.training.first_convolution import DistinctConv1D, DistinctEmbedding
+from components.heads.links import Link
+from components.table.artifact import Table
+from components.training.conv import build_conv, table_of
 from components.training.heads import network_of
-from components.training.layers import OwnGlobalMaxPooling1D, PadTokens, TokenDropout
-from components.training.linear import ANSWER, LabelFacts, answer_by_words, head_of
 from components.training.optimizer import OnePassAdam
-from components.training.settings import MINIMUM_TOKENS, WINDOW_TOKENS, NetworkSettings
-from components.training.steps import MeanOfSteps, steps_name
-from components.training.windows import (
-    NO_SEPARATOR,
-    CutWindows,
-    FlattenWindows,
-    MeanOfWindows,
-)
-from components.training.words import WordFacts
+from components.training.reference import build_reference
+from components.training.settings import ConvSettings, ReferenceSettings
+from components.training.steps import MeanOfSteps, head_of, steps_name
 
 DECAYED = ("embeddings", "kernel")
-"""Names of the weights that decay, in the trunk and its heads; those of the linear model differ."""
+"""Names of the weights that decay; the table is drawn to its start instead."""
 
 
 def build_model(
     heads: Heads,
     vocabulary_size: int,
-    network: NetworkSettings,
+    network: ConvSettings | ReferenceSettings,
     *,
-    words: WordFacts | None = None,
-    labels: LabelFacts | None = None,
-    loss_weights: Mapping[str, float] | None = None,
+    links: Mapping[str, Link],
+    table: Table | None = None,
     dropout: float = 0.0,
-    token_dropout: float = 0.0,
-    spatial_dropout: float = 0.0,
     seed: int | None = None,
     precision: str = "float32",
 ) -> keras.Model:
@@ -62,141 +49,34 @@ def build_model(
     Args:
         heads: what is predicted, one output each.
         vocabulary_size: token ids in all, padding and unknown among them.
-        network: kind, widths, windows.
-        words: what the training split says of words; 'words' and 'wide' need it.
-        labels: what it says of labels; 'words' starts at their constants, and both kinds answer
-            those numbers in steps that it has steps of.
-        loss_weights: of the heads, 1 where not named; the penalty of the linear model follows
-            them, so that its optimum does not.
-        dropout: share of the features dropped before the last shared layer and the heads.
-        token_dropout: share of the trunk's tokens replaced by the unknown token in training.
-        spatial_dropout: share of the trunk's channels dropped whole from a window in training.
-        seed: of the initial weights, of windows and of dropout.
+        network: kind and widths.
+        links: of each head, for `conv`.
+        table: terms and where their rows start, for `conv`.
+        dropout: share of the features dropped before and after the layer under the heads.
+        seed: of the initial weights, of crops, windows and dropout.
         precision: 'float32' or 'bfloat16' (matrix work; weights and answers stay float32).
 
     Returns:
-        An uncompiled model, `tokens` int32 `[batch, tokens]` -> {head: float32 `[batch, width]`}.
+        An uncompiled model.
 
     Raises:
-        ValueError: a linear model without `words`, or with words of another vocabulary.
+        ValueError: `conv` without a table, or with a table of another vocabulary.
     """
     if seed is not None:
         keras.utils.set_random_seed(seed)
     policy = "mixed_bfloat16" if precision == "bfloat16" else "float32"
-    if network.kind != "reference":
-        words = _of_vocabulary(words, vocabulary_size)
-    tokens = keras.Input((None,), dtype="int32", name="tokens")
-    window_tokens = network.window_tokens or WINDOW_TOKENS
-    shortest = min(window_tokens, WINDOW_TOKENS)
-    padded = PadTokens(shortest, name="padded")(tokens)
-    features = None
-    if network.kind != "words":
-        features = _trunk(
-            padded,
-            vocabulary_size,
-            network,
-            window_tokens,
-            shortest,
-            words.separator_id if words else NO_SEPARATOR,
-            dropout=dropout,
-            token_dropout=token_dropout,
-            spatial_dropout=spatial_dropout,
-            seed=seed,
-            policy=policy,
+    if isinstance(network, ReferenceSettings):
+        return build_reference(
+            heads, vocabulary_size, network, dropout=dropout, seed=seed, policy=policy
         )
-    if network.kind == "reference":
-        outputs = {
-            head.name: keras.layers.Dense(
-                head.width, network_of(head).activation, dtype="float32", name=head.internal(ANSWER)
-            )(features)
-            for head in heads
-        }
-    else:
-        assert words is not None
-        outputs = answer_by_words(
-            heads, padded, features, network, words, labels or LabelFacts(), loss_weights or {}
-        )
-    return keras.Model(tokens, outputs, name="authorprofile")
-
-
-def _trunk(
-    padded: Any,
-    vocabulary_size: int,
-    network: NetworkSettings,
-    window_tokens: int,
-    shortest: int,
-    separator_id: int,
-    *,
-    dropout: float,
-    token_dropout: float,
-    spatial_dropout: float,
-    seed: int | None,
-    policy: str,
-) -> Any:
-    """Token ids int `[batch, tokens]` to the features under the heads `[batch, dense_width]`."""
-    windows = CutWindows(
-        window_tokens, network.windows, separator_id, seed=seed, shortest=shortest, name="windows"
-    )(padded)
-    ids = FlattenWindows(name="window_ids")(windows)
-    kept = TokenDropout(token_dropout, seed=seed, name="token_dropout")(ids)
-    x = _read_windows(kept, ids, vocabulary_size, network, policy, spatial_dropout, seed)
-    x = MeanOfWindows(dtype=policy, name="mean_of_windows")(x, windows)
-    x = keras.layers.Dropout(dropout, seed=seed, dtype=policy, name="pool_dropout")(x)
-    x = keras.layers.Dense(network.dense_width, "relu", dtype=policy, name="shared")(x)
-    return keras.layers.Dropout(dropout, seed=seed, dtype=policy, name="shared_dropout")(x)
-
-
-def _read_windows(
-    kept: Any,
-    ids: Any,
-    vocabulary_size: int,
-    network: NetworkSettings,
-    policy: str,
-    spatial_dropout: float,
-    seed: int | None,
-) -> Any:
-    """The trunk up to the global pool: int `[rows, tokens]` -> `[rows, filters]`.
-
-    `kept` are the ids after token dropout, which are read; `ids` those before it, which lengths are
-    counted by. Channels are dropped after the first pool (Tompson et al., "Efficient Object
-    Localization Using Convolutional Networks", 2015), where each window has values of its own: an
-    embedding's row belongs to all windows of the batch that hold the token.
-    """
-    rows, places = DistinctEmbedding(
-        vocabulary_size, network.embedding_width, dtype=policy, name="embedding"
-    )(kept)
-    x = DistinctConv1D(network.first_filters, 5, activation="relu", dtype=policy, name="conv_1")(
-        rows, places
-    )
-    x = keras.layers.MaxPooling1D(5, dtype=policy, name="pool_1")(x)
-    # Draws follow from a layer's place: one of rate 0 would change those of the layers after it.
-    if spatial_dropout:
-        drop = keras.layers.SpatialDropout1D(
-            spatial_dropout, seed=seed, dtype=policy, name="spatial_dropout"
-        )
-        x = drop(x)
-    x = _convolution(network.filters, 2, policy)(x)
-    x = _convolution(network.filters, 3, policy)(x)
-    x = keras.layers.MaxPooling1D(5, dtype=policy, name="pool_2")(x)
-    x = _convolution(network.filters, 4, policy)(x)
-    x = _convolution(network.filters, 5, policy)(x)
-    return OwnGlobalMaxPooling1D(MINIMUM_TOKENS, dtype=policy, name="global_pool")(x, ids)
-
-
-def _of_vocabulary(words: WordFacts | None, vocabulary_size: int) -> WordFacts:
-    """The words, if they are of this vocabulary."""
-    counted = len(words.document_frequencies) - len(words.pair_keys) if words else 0
-    if words is None or counted != vocabulary_size:
+    words = table.vocabulary_size if table else 0
+    if table is None or words != vocabulary_size:
         raise ValueError(
-            "A linear model of words needs the document frequency of each of its ids. Received: "
-            f"{counted or 'none'} for a vocabulary of {vocabulary_size}. Count them on the "
-            "training split, or set network.kind=reference."
+            "The network needs a table with a row for each id of its vocabulary. Received: "
+            f"{words or 'none'} for a vocabulary of {vocabulary_size}. Make the table of the same "
+            "transformed examples, or set network.kind=reference."
         )
-    return words
-
-
-def _convolution(filters: int, number: int, policy: str) -> keras.layers.Layer:
-    return TrunkConv1D(filters, 5, activation="relu", dtype=policy, name=f"conv_{number}")
+    return build_conv(heads, links, table, network, dropout=dropout, seed=seed, policy=policy)
 
 
 def compile_model(
@@ -207,12 +87,13 @@ def compile_model(
     steps: int | None = None,
     *,
     weight_decay: float = 0.0,
+    pull: float = 0.0,
     label_smoothing: float = 0.0,
 ) -> None:
-    """Compiles with a loss a head; `known.loss` of each is its mean over known labels alone.
+    """Compiles with a loss per head; `known.loss` of each is its mean over known labels alone.
 
     The step size rises in the first tenth of `steps` and then falls to 0 along a cosine; without
-    `steps` it stays. `weight_decay` and `label_smoothing` are those of `TrainingSettings`.
+    `steps` it stays. `pull` is that of `ConvSettings`, the others those of `TrainingSettings`.
 
     A label's sample weight of 0 leaves its head out of the gradient. The loss itself is averaged
     over the whole batch, which would understate it by the share of unknown labels; the metric
@@ -222,6 +103,8 @@ def compile_model(
     optimizer = OnePassAdam(step_sizes(learning_rate, steps), weight_decay=weight_decay or None)
     free = [weight for weight in model.trainable_variables if weight.name not in DECAYED]
     optimizer.exclude_from_weight_decay(var_list=free)
+    if (table := table_of(model)) is not None:
+        optimizer.pull_to_start(table, pull)
     model.compile(
         optimizer=optimizer,
         loss={trained[head.name]: make_loss(model, head, label_smoothing) for head in heads},
@@ -229,6 +112,7 @@ def compile_model(
             trained[head.name]: float(loss_weights.get(head.name, 1.0)) for head in heads
         },
         weighted_metrics={head.name: [network_of(head).known_loss()] for head in heads},
+        jit_compile=False,
     )
 
 
@@ -249,23 +133,25 @@ def make_loss(model: keras.Model, head: Head, label_smoothing: float = 0.0) -> k
     return network_of(head).loss(label_smoothing)
 
 
-def for_outputs(batches: tf.data.Dataset, model: keras.Model) -> tf.data.Dataset:
-    """Batches of `dataset` with a target and a weight for each output of steps as well."""
+def for_model(batches: tf.data.Dataset, model: keras.Model) -> tf.data.Dataset:
+    """Batches of `dataset` with the inputs that the model reads and a target for each output."""
+    wanted = list(model.input)
     thresholds = {
         head_of(layer.name): layer.thresholds
         for layer in model.layers
         if isinstance(layer, MeanOfSteps)
     }
 
-    def add_steps(tokens: Any, targets: Any, weights: Any) -> tuple[Any, Any, Any]:
+    def fit_model(inputs: Any, targets: Any, weights: Any) -> tuple[Any, Any, Any]:
         above = {
             steps_name(name): tf.cast(targets[name] > tf.constant([bounds], tf.float32), tf.float32)
             for name, bounds in thresholds.items()
         }
         its_weights = {steps_name(name): weights[name] for name in thresholds}
-        return tokens, {**targets, **above}, {**weights, **its_weights}
+        read = {name: inputs[name] for name in wanted}
+        return read, {**targets, **above}, {**weights, **its_weights}
 
-    return batches.map(add_steps, num_parallel_calls=tf.data.AUTOTUNE) if thresholds else batches
+    return batches.map(fit_model, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def step_sizes(peak: float, steps: int | None) -> Any:

@@ -28,10 +28,35 @@ class OnePassAdam(keras.optimizers.Adam):
     Decay Regularization", 2019).
     """
 
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._pulled: dict[str, tuple[Any, float]] = {}
+
+    def pull_to_start(self, variable: Any, strength: float) -> None:
+        """Draws a weight to the value that it has now: each step takes `learning rate * strength`
+        of what it has moved since, as weight decay does of the weight itself.
+
+        It is decoupled from the loss, so that no loss weight changes it. The start is no variable:
+        it is given anew, by the table, whenever a training is resumed.
+        """
+        self._pulled = {variable.path: (tf.constant(variable.numpy()), strength)}
+
+    def _draw(self, variable: Any, learning_rate: Any) -> None:
+        if variable.path not in self._pulled:
+            return
+        start, strength = self._pulled[variable.path]
+        share = tf.cast(learning_rate, variable.dtype) * strength
+        self.assign_sub(variable, (variable - start) * share)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         # The rows of an embedding's gradient are added up once, not in each place that reads them.
         dense = tf.convert_to_tensor(gradient)
-        step = super().update_step
+        adam_step = super().update_step
+
+        def step(gradient: Any, variable: Any, learning_rate: Any) -> None:
+            self._draw(variable, learning_rate)
+            adam_step(gradient, variable, learning_rate)
+
         if tf.distribute.has_strategy() or math.prod(variable.shape) < LARGE:
             step(dense, variable, learning_rate)
             return

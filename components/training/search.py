@@ -24,6 +24,7 @@ from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import io_utils, json_utils
 
 from components.retraining.plan import PLAN, given_plan
+from components.training.artifacts import READ_BESIDE, with_artifacts
 from components.training.settings import TunerSettings
 from components.wiring import Artifacts, WiredComponent
 
@@ -46,7 +47,7 @@ class SearchExecutor(stock_executor.Executor):
             return
         tuner = stock_executor.search(
             input_dict,
-            with_trials(exec_properties),
+            with_artifacts(input_dict, with_trials(exec_properties)),
             self._get_tmp_dir(),
             print_tuning_summary=False,
         )
@@ -87,6 +88,7 @@ class HeadTunerSpec(standard_component_specs.TunerSpec):
         "trials": ExecutionParameter(type=int, optional=True),
         PLAN: ExecutionParameter(type=str, optional=True),  # whether to search at all
     }
+    INPUTS = {**standard_component_specs.TunerSpec.INPUTS, **READ_BESIDE}
 
 
 class HeadTuner(WiredComponent, stock_component.Tuner):

@@ -1,12 +1,10 @@
 """Which settings a search chooses, and which it leaves: a value that is set is not searched.
 
-Enters: the sections `network`, `training` and `tuner.space`, which know what of them was set.
+Enters: the sections `training` and `tuner.space`, which know what of them was set.
 Leaves: the space without what is set, or a `ValueError` where it names other values for that.
 
 | in the search | set by | in `tuner.space` |
 |---|---|---|
-| `network` | `network.kind` | `network` |
-| `ridge/<head>` | `network.ridge` for all heads, `network.ridges` for those named | `ridge` |
 | `loss_weight/<head>` | `training.loss_weights`, for the heads named | `loss_weight` |
 | the others | the setting of that name in `training` | the same |
 """
@@ -18,101 +16,79 @@ from typing import Any
 
 from components.training.settings import (
     FloatRange,
-    NetworkSettings,
     SearchSpace,
     TrainingSettings,
 )
 
-RIDGE, LOSS_WEIGHT = "ridge", "loss_weight"
-WEIGHT_PREFIX, RIDGE_PREFIX = f"{LOSS_WEIGHT}/", f"{RIDGE}/"
-CHOICES = ("dropout", "spatial_dropout", "weight_decay", "label_smoothing")
+LOSS_WEIGHT = "loss_weight"
+WEIGHT_PREFIX = f"{LOSS_WEIGHT}/"
+CHOICES = ("dropout", "weight_decay", "label_smoothing")
 """Settings of a training of which a search tries listed values."""
-SETTINGS = {
-    "network": ("network", "kind"),
-    RIDGE: ("network", "ridge"),
-    **{name: ("training", name) for name in ("learning_rate", *CHOICES)},
-}
+SETTINGS = {name: ("training", name) for name in ("learning_rate", *CHOICES)}
 """By name in the search, the section and the field that set it for all heads."""
 
 
-def set_by_hand(network: NetworkSettings, training: TrainingSettings) -> tuple[str, ...]:
+def set_by_hand(training: TrainingSettings) -> tuple[str, ...]:
     """Names of the searched settings that were set, one for each head as the search has it."""
-    sections = {"network": network, "training": training}
-    names = [
-        name for name, (section, field) in SETTINGS.items() if field in _set(sections[section])
-    ]
-    names += [WEIGHT_PREFIX + head for head in training.loss_weights]
-    return tuple(sorted([*names, *(RIDGE_PREFIX + head for head in network.ridges)]))
+    names = [name for name, (_, field) in SETTINGS.items() if field in _set(training)]
+    return tuple(sorted([*names, *(WEIGHT_PREFIX + head for head in training.loss_weights)]))
 
 
 def is_set(name: str, by_hand: Collection[str]) -> bool:
     """Whether a setting of the search is among those of `set_by_hand`.
 
-    >>> is_set("ridge/age", ["ridge"]), is_set("dropout", ["ridge"])
+    >>> is_set("dropout", ["dropout"]), is_set("loss_weight/age", ["dropout"])
     (True, False)
     """
     return name in by_hand or name.partition("/")[0] in by_hand
 
 
 def without_set(
-    space: SearchSpace, network: NetworkSettings, training: TrainingSettings, heads: Sequence[str]
+    space: SearchSpace, training: TrainingSettings, heads: Sequence[str]
 ) -> SearchSpace:
     """The space without what is set; what it knows of as set in the space itself stays."""
-    by_hand = set_by_hand(network, training)
+    by_hand = set_by_hand(training)
     left: dict[str, Any] = {
         name: [] if isinstance(getattr(space, name), list) else None
         for name in SETTINGS
         if name in by_hand
     }
-    for name, searched in _by_head(heads).items():
-        if searched and all(is_set(f"{name}/{head}", by_hand) for head in searched):
-            left[name] = None
+    # The first head's weight is fixed: beside the learning rate only ratios matter.
+    if heads[1:] and all(is_set(WEIGHT_PREFIX + head, by_hand) for head in heads[1:]):
+        left[LOSS_WEIGHT] = None
     # A copy's update would count as set, and be written as such into the file that repeats a run.
     return SearchSpace.model_construct(space.model_fields_set, **{**dict(space), **left})
 
 
-def check_space(
-    space: SearchSpace, network: NetworkSettings, training: TrainingSettings, heads: Sequence[str]
-) -> None:
+def check_space(space: SearchSpace, training: TrainingSettings, heads: Sequence[str]) -> None:
     """Checks that nothing is both set and searched, and that something is left to search.
 
     Raises:
         ValueError: the space, as it was given, names other values for a setting that is set; or
             every setting has one value alone.
     """
-    left = without_set(space, network, training, heads)
-    sections = {"network": network, "training": training}
+    left = without_set(space, training, heads)
     for name in _set(space):
         given = getattr(space, name)
         if given == getattr(left, name):
             continue
         section, field = SETTINGS.get(name, ("training", "loss_weights"))
-        value = getattr(sections[section], field)
-        if field not in _set(sections[section]):
-            section, field, value = "network", "ridges", network.ridges
+        value = getattr(training, field)
         if not _is_only(value, given):
             raise ValueError(
                 f"{section}.{field} and tuner.space.{name} are both set, and what is set is not "
                 f"searched; got {value} and {_shown(given)}. Leave one of them out, as with "
                 f"tuner.space.{name}={'[]' if isinstance(given, list) else 'null'}"
             )
-    if not any(_tries_several(getattr(left, name)) for name in _tried(left, network, heads)):
+    if not any(_tries_several(getattr(left, name)) for name in _tried(heads)):
         raise ValueError(
             "tune is true, and nothing is left to search: each setting of tuner.space is set or "
             "has one value. Set tune: false, or leave a setting out"
         )
 
 
-def _by_head(heads: Sequence[str]) -> dict[str, Sequence[str]]:
-    # The first head's weight is fixed: beside the learning rate only ratios matter.
-    return {LOSS_WEIGHT: heads[1:], RIDGE: heads}
-
-
-def _tried(space: SearchSpace, network: NetworkSettings, heads: Sequence[str]) -> list[str]:
-    names = list(SETTINGS) + ([LOSS_WEIGHT] if len(heads) > 1 else [])
-    if set(space.network or [network.kind]) == {"reference"}:
-        names.remove(RIDGE)
-    return names
+def _tried(heads: Sequence[str]) -> list[str]:
+    return list(SETTINGS) + ([LOSS_WEIGHT] if len(heads) > 1 else [])
 
 
 def _tries_several(given: Any) -> bool:

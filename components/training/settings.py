@@ -5,67 +5,82 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, model_validator
 
 from components.strict import Strict
 
-MINIMUM_TOKENS, WINDOW_TOKENS = 269, 300
-"""The least that the trunk can read, and what it reads at once of longer authors."""
-NetworkKind = Literal["words", "wide", "reference"]
+MINIMUM_TOKENS = 269
+"""The least that the reference network can read; shorter authors are padded to it."""
 
 
-class NetworkSettings(Strict):
-    """The network; `kind: reference` at these widths has exactly 14,146,316 parameters."""
+class ConvSettings(Strict):
+    """The default network: a convolution and a pool over one table, a shared layer, offsets."""
 
-    kind: NetworkKind = Field(
-        "words",
-        description="'words': a linear model of the author's distinct words and pairs of words; "
-        "'reference': the convolutional trunk; 'wide': both, their answers added",
+    kind: Literal["conv"] = Field(
+        "conv",
+        description="'conv': one table, a pool of the whole author and a Conv1D over it, a layer "
+        "that all heads share, on top of the linear baseline; 'reference': the textbook network",
+    )
+    table_width: int = Field(
+        128, ge=1, description="numbers of a term in the table, fewer where authors are few"
+    )
+    pull: float = Field(
+        10.0,
+        ge=0,
+        description="how strongly the table is drawn to where it started: a step takes this times "
+        "the step size of what it has moved",
+    )
+    pool: bool = Field(True, description="whether the pool of the whole author is read")
+    filters: int = Field(128, ge=0, description="filters of the convolution; 0: none")
+    kernel_width: int = Field(3, ge=2, description="neighbouring tokens that a filter reads")
+    crop_tokens: int = Field(
+        300, ge=1, description="tokens that the convolution reads of an author in a training step"
+    )
+    term_dropout: float = Field(
+        0.4, ge=0, lt=1, description="share of an author's terms left out of the pool in training"
+    )
+    shared_width: int = Field(256, ge=1, description="width of the layer that all heads share")
+
+    @model_validator(mode="after")
+    def _reads_something(self) -> ConvSettings:
+        if not self.pool and not self.filters:
+            raise ValueError("a network must read something; pool is false and filters is 0")
+        return self
+
+
+class ReferenceSettings(Strict):
+    """The textbook network; at these widths it has exactly 14,146,316 parameters."""
+
+    kind: Literal["reference"] = Field("reference", description="the textbook network")
+    maximum_tokens: int = Field(
+        1500, ge=MINIMUM_TOKENS, description="tokens that are read of an author"
     )
     window_tokens: int | None = Field(
         None,
         ge=MINIMUM_TOKENS,
-        description="tokens the trunk reads at once; the answer for a longer author is made of "
-        "the mean over windows; null: 300, and of shorter authors no more than the longest has",
+        description="tokens read at once; the answer for a longer author is made of the mean over "
+        "windows; null: an author is read whole",
     )
     windows: int = Field(
         2, ge=1, description="windows cut anew from each longer author in an epoch of training"
     )
-    ridge: float = Field(
-        0.1, gt=0, description="strength of the penalty on the linear model's weights"
+    token_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of tokens replaced by the unknown token in training"
     )
-    ridges: dict[str, Annotated[float, Field(gt=0)]] = Field(
-        default_factory=dict, description="the same for a head that needs its own, by name"
+    spatial_dropout: float = Field(
+        0.0, ge=0, lt=1, description="share of channels dropped from a whole window in training"
     )
-    steps: int = Field(
-        6,
-        ge=0,
-        description="groups of like size that a number's labels are cut into, whose likelihoods "
-        "the linear model learns and the answer is the mean of; below 2: it learns the number",
-    )
-
     embedding_width: int = Field(256, ge=1, description="width of the embedding")
     first_filters: int = Field(128, ge=1, description="filters of the first convolution")
     filters: int = Field(256, ge=1, description="filters of the four other convolutions")
     dense_width: int = Field(128, ge=1, description="width of the layer under the heads")
 
-    def for_authors(self, longest: int) -> NetworkSettings:
-        """With `window_tokens` as it follows from the data, where it is not given.
 
-        Args:
-            longest: tokens of the longest author.
+NetworkSettings = Annotated[ConvSettings | ReferenceSettings, Field(discriminator="kind")]
+NETWORK: TypeAdapter[ConvSettings | ReferenceSettings] = TypeAdapter(NetworkSettings)
 
-        >>> NetworkSettings().for_authors(280).window_tokens
-        280
-        """
-        following = min(max(longest, MINIMUM_TOKENS), WINDOW_TOKENS)
-        return self.model_copy(update={"window_tokens": self.window_tokens or following})
-
-
-PASSES, PATIENCE = 10, 6
-FEWEST_STEPS = 400
-"""A step moves a word's weight by 0.1 at the most (`words.STEP_SCALE` times the learning rate), by
-half of that on average over a training; a penalty of 0.1 leaves weights of some 10."""
+PASSES = 7
+FEWEST_STEPS = 100
 
 
 class TrainingSettings(Strict):
@@ -74,45 +89,37 @@ class TrainingSettings(Strict):
     epochs: int | None = Field(
         None,
         ge=1,
-        description="passes over the training authors, at the most; null: 10, and of few authors "
-        "as many as 400 steps take",
+        description="passes over the training authors, at the most; null: 7, and of few authors "
+        "as many as 100 steps take",
     )
     patience: int | None = Field(
         None,
         ge=1,
         description="epochs without a better mean skill on `eval` before it stops; the step size "
-        "falls to 0 over `epochs`, and skill often gains most at the end; null: 6, and three "
-        "fifths of more than 10 epochs",
+        "falls to 0 over `epochs`, and skill often gains most at the end; null: never",
     )
     refit: bool = Field(
         True,
         description="when `eval` has chosen the epoch, train anew on the authors of `train` and "
         "`eval`; that network serves",
     )
-    batch_size: int = Field(32, ge=1, description="authors a step")
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's peak step size")
-    dropout: float = Field(0.3, ge=0, lt=1, description="share dropped before the heads")
-    token_dropout: float = Field(
-        0.1, ge=0, lt=1, description="share of tokens replaced by the unknown token in training"
-    )
-    spatial_dropout: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="share of the trunk's channels dropped from a whole window in training",
+    batch_size: int = Field(64, ge=1, description="authors a step")
+    learning_rate: float = Field(3e-3, gt=0, description="Adam's peak step size")
+    dropout: float = Field(
+        0.5, ge=0, lt=1, description="share dropped before and after the layer under the heads"
     )
     weight_decay: float = Field(
-        0.0,
+        0.05,
         ge=0,
-        description="what a step takes off each weight of the trunk's embedding and kernels: this "
-        "times the step size times the weight (AdamW); the linear model has `ridge`",
+        description="what a step takes off each weight of an embedding or a kernel: this times the "
+        "step size times the weight (AdamW); the table has `network.pull` in its place",
     )
     label_smoothing: float = Field(
         0.0,
         ge=0,
         lt=1,
         description="share of a class's or binary label spread over all its values in the loss of "
-        "training alone; numbers, in steps too, and what `eval` or judging measure have none",
+        "training alone; numbers and what `eval` or judging measure have none",
     )
     loss_weights: dict[str, float] = Field(
         default_factory=dict,
@@ -147,7 +154,7 @@ class TrainingSettings(Strict):
             steps: batches of an epoch.
         """
         epochs = self.epochs or passes_of(steps)
-        patience = self.patience or max(PATIENCE, round(PATIENCE / PASSES * epochs))
+        patience = self.patience or epochs
         return self.model_copy(update={"epochs": epochs, "patience": patience})
 
 
@@ -155,7 +162,7 @@ def passes_of(steps: int) -> int:
     """Epochs of a training whose epoch has so many steps, where none are configured.
 
     >>> passes_of(100), passes_of(12)
-    (10, 34)
+    (7, 9)
     """
     return max(PASSES, math.ceil(FEWEST_STEPS / steps))
 
@@ -182,26 +189,17 @@ class SearchSpace(Strict):
         "heads that training.loss_weights names; null: not searched",
     )
     learning_rate: FloatRange | None = Field(
-        FloatRange(minimum=3e-4, maximum=3e-3),
+        FloatRange(minimum=1e-3, maximum=6e-3),
         description="Adam's peak step size; null: not searched",
     )
     dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
-        [0.2, 0.3, 0.4],
-        description="values tried, where a network with a trunk is; empty: not searched",
-    )
-    spatial_dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
-        [], description="values tried; empty: not searched"
+        [0.4, 0.5, 0.6], description="values tried; empty: not searched"
     )
     weight_decay: list[Annotated[float, Field(ge=0)]] = Field(
         [], description="values tried; empty: not searched"
     )
     label_smoothing: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
         [], description="values tried; empty: not searched"
-    )
-    network: list[NetworkKind] = Field(["words"], description="kinds tried; empty: not searched")
-    ridge: FloatRange | None = Field(
-        FloatRange(minimum=0.01, maximum=3.0),
-        description="penalty of each head's linear model; null: not searched",
     )
 
 

@@ -1,20 +1,19 @@
-"""Answers drawn towards the constant as far as `eval` does not show that they are better.
+"""How much of each step is kept: constant <- linear baseline <- network, a share each.
 
-Enters: a trained network, the rows of `eval`. Leaves: the same network whose answers are
+    logits  = offset + share of the network * (corrected logits - offset)
+    answers = constant + share * (answers of those logits - constant)
 
-    constant + share * (answer - constant)
+Both shares of a head are between 0 and 1, found on authors that nothing has fitted, and fixed in
+the graph, so that what judges and what serves is the same. Trained on little, a network that is
+right on average may still lose to the linear baseline, and that to the constant; its share then is
+0.
 
-with a share a head between 0 and 1, fixed in the graph, so that what judges and what serves is the
-same. Trained on little, a network that is right on average may still lose to the constant; its
-share then is 0. Called by `learning`, before calibration.
+    share = best share * max(0, 1 - DOUBT / t^2)
 
-    share = best share on eval * max(0, 1 - DOUBT / t^2)
-
-The best share is where the head's loss on `eval` is least; t is the mean, in standard errors over
-authors, of what an author gains by the first step away from the constant. `DOUBT` is 2, what
-Akaike's criterion asks of a parameter: a head that is no surer than 1.4 standard errors answers the
-constant, and one of ten keeps 98 % of the best share. No parameter is added. Memory: `eval`'s
-answers, a few numbers an author.
+The best share is where the head's loss is least; t is the mean, in standard errors over authors, of
+what an author gains by the first step. `DOUBT` is 2, what Akaike's criterion asks of a parameter: a
+head that is no surer than 1.4 standard errors keeps what it starts from, and one of ten keeps 98 %
+of the best share. No parameter is added. Memory: the answers of those authors, a few numbers each.
 
 References: Breiman, "Better Subset Regression Using the Nonnegative Garrote", 1995. James and
 Stein, "Estimation with Quadratic Loss", 1961.
@@ -23,20 +22,21 @@ Stein, "Estimation with Quadratic Loss", 1961.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
-import numpy as np
+from scipy import optimize
 
 from components.heads.arrays import Array
 from components.heads.base import Head
+from components.heads.links import Link
 from components.heads.names import internal_name
-from components.training.calibration import answer_known
-from components.training.fitting import TrainingData
 
 DOUBT = 2.0
 SMALLEST_SHARE = 1e-6
+FIRST_STEP = 1e-3
+"""Of the way, by which the gain of a first step is told."""
 
 
 @keras.saving.register_keras_serializable("authorprofile")
@@ -66,25 +66,6 @@ class Shrink(keras.layers.Layer):
         return {**super().get_config(), "constant": self.constant, "share": self.share}
 
 
-def find_shares(model: keras.Model, data: TrainingData) -> dict[str, float]:
-    """The share of each head that `eval` supports.
-
-    Args:
-        model: trained without `eval`.
-        data: of `load_data`.
-    """
-    labels, answers = answer_known(model, data)
-    return {
-        head.name: fit_share(
-            head,
-            answers[head.name],
-            labels[head.name],
-            np.array(data.train.constants[head.name]),
-        )
-        for head in data.heads
-    }
-
-
 def shrink_answers(
     model: keras.Model, constants: Mapping[str, list[float]], shares: Mapping[str, float]
 ) -> keras.Model:
@@ -93,7 +74,7 @@ def shrink_answers(
     Args:
         model: trained; its weights are shared with what is returned.
         constants: of each head, `[width]`.
-        shares: of `find_shares`.
+        shares: of each head.
     """
     outputs = {
         name: Shrink(constants[name], share, dtype="float32", name=internal_name(name, "shrunk"))(
@@ -105,7 +86,7 @@ def shrink_answers(
 
 
 def fit_share(head: Head, answers: Array, labels: Array, constant: Array) -> float:
-    """The share of the module's formula; 0 for fewer than two labels.
+    """The share of an answer beside the constant; 0 for fewer than two labels.
 
     Args:
         head: whose loss is meant.
@@ -116,7 +97,36 @@ def fit_share(head: Head, answers: Array, labels: Array, constant: Array) -> flo
     if len(labels) < 2:
         return 0.0
     best = head.best_share(answers, labels, constant)
-    kept = min(max(best, 0.0), 1.0) * _trust(head.first_gains(answers, labels, constant))
+    return _kept(best, head.first_gains(answers, labels, constant))
+
+
+def fit_correction(head: Head, link: Link, offsets: Array, logits: Array, labels: Array) -> float:
+    """The share of the network's correction; 0 for fewer than two labels.
+
+    Args:
+        head: whose loss is meant.
+        link: from logits to answers.
+        offsets: of the linear baseline, `[authors, link.logits]`.
+        logits: of the network, the same shape.
+        labels: `[authors, width]`.
+    """
+    if len(labels) < 2:
+        return 0.0
+
+    def losses(share: float) -> Array:
+        return head.losses(link.answers(offsets + share * (logits - offsets)), labels)
+
+    gains = (losses(0.0) - losses(FIRST_STEP)) / FIRST_STEP
+    return _kept(_least(lambda share: float(losses(share).mean())), gains)
+
+
+def _least(loss: Callable[[float], float]) -> float:
+    found = optimize.minimize_scalar(loss, bounds=(0.0, 1.0), method="bounded")
+    return min((0.0, float(found.x), 1.0), key=loss)
+
+
+def _kept(best: float, gains: Array) -> float:
+    kept = min(max(best, 0.0), 1.0) * _trust(gains)
     return kept if kept > SMALLEST_SHARE else 0.0
 
 
@@ -125,8 +135,3 @@ def _trust(gains: Array) -> float:
     error = float(gains.std(ddof=1)) / math.sqrt(len(gains))
     mean = float(gains.mean())
     return max(1 - DOUBT * (error / mean) ** 2, 0.0) if mean > 0 else 0.0
-
-
-def describe_shares(shares: Mapping[str, float]) -> str:
-    """For a log line: `age 0.97, gender 0`."""
-    return ", ".join(f"{name} {share:.3g}" for name, share in shares.items())

@@ -13,8 +13,8 @@ import numpy as np
 
 from components.heads.arrays import Array
 from components.heads.base import Head
-from components.training.calibration import answer_known
 from components.training.fitting import TrainingData
+from components.training.held_out import answer_held_out
 
 SKILL_ERROR = "val_skill_error"
 
@@ -23,16 +23,16 @@ def skill_errors(model: keras.Model, data: TrainingData) -> dict[str, float]:
     """Standard errors of the skills on `eval`.
 
     Args:
-        model: token ids -> {head: float32 `[batch, width]`}.
+        model: trained without `eval`.
         data: of `load_data`.
 
     Returns:
         That of each head by `error_name`, and `SKILL_ERROR`: that of the mean over heads, which are
         taken as independent.
     """
-    labels, answers = answer_known(model, data)
+    found = answer_held_out(model, data.heads, data.eval_rows, data.eval, data.batch_size)
     errors = {
-        error_name(head.name): gain_error(head, answers[head.name], labels[head.name])
+        error_name(head.name): gain_error(head, found[head.name].answers, found[head.name].labels)
         / data.eval.constant_losses[head.name]
         for head in data.heads
     }

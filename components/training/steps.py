@@ -18,12 +18,19 @@ import keras
 import numpy as np
 from keras import ops
 
-from components.heads.names import internal_name
+from components.heads.names import ANSWER, internal_name
+
+STEPS = "steps"
+
+
+def head_of(layer_name: str) -> str:
+    """The head whose last layer has this name."""
+    return layer_name.removesuffix(internal_name("", ANSWER))
 
 
 def steps_name(head_name: str) -> str:
     """Name of the output that holds the probabilities."""
-    return internal_name(head_name, "steps")
+    return internal_name(head_name, STEPS)
 
 
 @keras.saving.register_keras_serializable("authorprofile")

@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -25,16 +26,16 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.utils import io_utils
 
 from components.heads.calibration import Calibration
-from components.serving.export import ServedModel, export
+from components.linear.artifact import FINAL, SELECTION
+from components.serving.export import Answering, ServedModel, export, label_facts
 from components.training.calibration import calibrate
 from components.training.dataset import read_examples
 from components.training.distribution import choose_strategy, is_chief, wait_for_all
 from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings, read_tokens
-from components.training.learning import Learned, learn
+from components.training.learning import Learned, describe_shares, learn
 from components.training.model import choose_precision
 from components.training.settings import TrainingSettings
-from components.training.shrinkage import describe_shares
 from components.training.tuner import apply_hyperparameters, build_candidate
 from components.training.warm_start import FOLDER, WarmStart, save_network, start_from
 
@@ -82,15 +83,15 @@ def run_fn(fn_args: FnArgs) -> None:
         # TFX looks for the exported model in every worker.
         wait_for_all(strategy)
         return
-    LOGGER.debug("share of the answers kept: %s", describe_shares(learned.shares))
-    served, calibrations = calibrated_model(learned, data, transform, settings)
+    LOGGER.debug("shares kept: %s", describe_shares(learned.shares))
+    served, calibrations = calibrated_model(learned, transform, settings)
     export(served, fn_args.serving_model_dir)
     answers = in_memory_answers(served, fn_args, transform, training)
     _write_json(os.path.join(fn_args.model_run_dir, "answers.json"), answers)
     save_network(
         learned.selected,
         read_tokens(transform),
-        served.label_facts(),
+        label_facts(transform, settings.heads),
         os.path.join(fn_args.model_run_dir, FOLDER),
     )
     seconds = time.monotonic() - started
@@ -118,40 +119,42 @@ def start_warm(
     """
     if not settings.warm_start:
         return None
-    served = ServedModel(model, transform, settings.heads, settings.judging.age_bands)
     return start_from(
         model,
         os.path.join(settings.warm_start, FOLDER),
         read_tokens(transform),
-        served.label_facts(),
+        label_facts(transform, settings.heads),
         settings.heads,
     )
 
 
 def calibrated_model(
-    learned: Learned,
-    data: TrainingData,
-    transform: tft.TFTransformOutput,
-    settings: HookSettings,
+    learned: Learned, transform: tft.TFTransformOutput, settings: HookSettings
 ) -> tuple[ServedModel, dict[str, Calibration]]:
-    """The model as it will be served, and what was fitted on `eval` for it, by head.
-
-    It is fitted on the answers of `learned.selected`, which `eval` has not taught.
-    """
-    heads, bands = settings.heads, settings.judging.age_bands
-    facts = ServedModel(learned.selected, transform, heads, bands).label_facts()
-    scales = {head.name: head.scale_and_offset(facts)[0] for head in heads}
-    fitted = calibrate(
-        learned.selected,
-        data,
-        scales,
-        settings.training.interval_coverage,
-        refitted=learned.refitted,
-    )
+    """The model as it will be served, and what was fitted for it on held-out authors, by head."""
+    linear = settings.linear_models()[FINAL if learned.refitted else SELECTION]
+    facts = label_facts(transform, settings.heads)
+    scales = {head.name: head.scale_and_offset(facts)[0] for head in settings.heads}
+    coverage = settings.training.interval_coverage
+    fitted = calibrate(learned, scales, coverage)
     for name, calibration in fitted.items():
-        LOGGER.debug("calibrated %s on %d labels of eval", name, calibration.labels)
-    certainty = {name: calibration.description() for name, calibration in fitted.items()}
-    return ServedModel(learned.final, transform, heads, bands, certainty), fitted
+        LOGGER.debug("calibrated %s on %d held-out labels", name, calibration.labels)
+    baseline = None
+    if linear:
+        of_baseline = calibrate(learned, scales, coverage, of_baseline=True)
+        baseline = Answering(learned.linear_answering(linear), _descriptions(of_baseline))
+    served = ServedModel(
+        Answering(learned.answering(linear), _descriptions(fitted)),
+        transform,
+        settings.heads,
+        settings.judging.age_bands,
+        baseline,
+    )
+    return served, fitted
+
+
+def _descriptions(fitted: Mapping[str, Calibration]) -> dict[str, dict[str, Any]]:
+    return {name: calibration.description() for name, calibration in fitted.items()}
 
 
 def in_memory_answers(
@@ -189,6 +192,7 @@ def training_record(
     return {
         "parameters": learned.final.count_params(),
         "network": settings.network.model_dump(),
+        "baseline_parameters": baseline_parameters(settings),
         "settings": settings.training.for_steps(data.train.steps).model_dump(),
         "precision": choose_precision(settings.training.precision),
         "authors": {"train": data.train.authors, "eval": data.eval.authors},
@@ -196,11 +200,17 @@ def training_record(
         "best_epoch": state.best_epoch + 1,
         "best_skill": state.best_skill,
         "epochs": state.history,
-        "shares": learned.shares,
+        "shares": {name: asdict(shares) for name, shares in learned.shares.items()},
         "learned_from": learned.authors,
         "calibration": {name: asdict(fitted) for name, fitted in calibrations.items()},
         "seconds": round(seconds, 1),
     }
+
+
+def baseline_parameters(settings: HookSettings) -> int:
+    """Numbers of the linear model inside the network; 0 where there is none."""
+    linear = settings.linear_models()[SELECTION] or {}
+    return sum(head.weights.size + head.mixing.size + head.bias.size for head in linear.values())
 
 
 def _write_json(path: str, content: dict[str, Any]) -> None:

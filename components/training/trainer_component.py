@@ -19,6 +19,7 @@ from tfx.types.component_spec import ExecutionParameter
 from tfx.utils import json_utils
 
 from components.retraining.plan import PLAN, given_plan
+from components.training.artifacts import READ_BESIDE, with_artifacts
 from components.wiring import Artifacts, WiredComponent
 
 
@@ -28,7 +29,7 @@ class FitExecutor(stock_executor.GenericExecutor):
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        super().Do(input_dict, output_dict, with_start(exec_properties))
+        super().Do(input_dict, output_dict, told(input_dict, exec_properties))
 
 
 class FitJobExecutor(job_executor.GenericExecutor):
@@ -37,7 +38,12 @@ class FitJobExecutor(job_executor.GenericExecutor):
     def Do(
         self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]
     ) -> None:
-        super().Do(input_dict, output_dict, with_start(exec_properties))
+        super().Do(input_dict, output_dict, told(input_dict, exec_properties))
+
+
+def told(input_dict: Artifacts, exec_properties: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties with what the hook reads beside the examples, and a plan's start."""
+    return with_start(with_artifacts(input_dict, exec_properties))
 
 
 def with_start(exec_properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,6 +63,7 @@ class HeadTrainerSpec(standard_component_specs.TrainerSpec):
         **standard_component_specs.TrainerSpec.PARAMETERS,
         PLAN: ExecutionParameter(type=str, optional=True),  # what is started from
     }
+    INPUTS = {**standard_component_specs.TrainerSpec.INPUTS, **READ_BESIDE}
 
 
 class HeadTrainer(WiredComponent, stock_component.Trainer):

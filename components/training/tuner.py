@@ -25,17 +25,15 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.tuner.component import TunerFnResult
 
 from components.heads.declared import Heads
-from components.heads.ordinal import find_steps
 from components.training.fitting import OBJECTIVE, TrainingData, fit, take_fraction
+from components.training.heads import network_of
 from components.training.hooks import HookSettings
-from components.training.linear import LabelFacts
-from components.training.model import build_model, choose_precision, compile_model
+from components.training.model import build_model, choose_precision, compile_model, trained_output
 from components.training.oracles import BayesianOracle, RandomOracle
 from components.training.pruning import MedianStopping
-from components.training.searched import CHOICES, RIDGE_PREFIX, WEIGHT_PREFIX, is_set
+from components.training.searched import CHOICES, WEIGHT_PREFIX, is_set
 from components.training.settings import (
     FloatRange,
-    NetworkSettings,
     SearchSpace,
     TrainingSettings,
     TunerSettings,
@@ -92,7 +90,6 @@ def declare_space(
     heads: Heads,
     space: SearchSpace,
     training: TrainingSettings,
-    network: NetworkSettings,
 ) -> None:
     """Declares what is searched; the defaults are the configured settings, where in range.
 
@@ -106,12 +103,6 @@ def declare_space(
     for name in CHOICES:
         if values := getattr(space, name):
             _declare_choice(hp, name, values, getattr(training, name))
-    if space.network:
-        _declare_choice(hp, "network", space.network, network.kind)
-    if space.ridge and set(space.network or [network.kind]) != {"reference"}:
-        for head in heads:
-            if head.name not in network.ridges:
-                _declare_log(hp, RIDGE_PREFIX + head.name, space.ridge, network.ridge)
 
 
 def _declare_choice(
@@ -133,28 +124,23 @@ def _declare_log(
 def apply_hyperparameters(settings: HookSettings, values: dict[str, Any]) -> HookSettings:
     """The settings with searched values in place of those that were not set.
 
-    The values may be of an earlier search, when something else was set.
+    The values may be of an earlier search, when something else was set, or of an earlier release
+    that also searched what is none of the network's any more: its kind, and each head's `ridge`.
     """
     heads = settings.heads
     values = {name: v for name, v in values.items() if not is_set(name, settings.by_hand)}
-    weights, ridges = (
-        {h.name: float(values[prefix + h.name]) for h in heads if prefix + h.name in values}
-        for prefix in (WEIGHT_PREFIX, RIDGE_PREFIX)
-    )
+    weights = {
+        head.name: float(values[WEIGHT_PREFIX + head.name])
+        for head in heads
+        if WEIGHT_PREFIX + head.name in values
+    }
     changes: dict[str, Any] = {
         name: float(values[name]) for name in ("learning_rate", *CHOICES) if name in values
     }
     if weights:
         set_weights = settings.training.loss_weights
         changes["loss_weights"] = {heads[0].name: 1.0, **set_weights, **weights}
-    of_network: dict[str, Any] = {"kind": values["network"]} if "network" in values else {}
-    if ridges:
-        of_network["ridges"] = {**settings.network.ridges, **ridges}
-    return replace(
-        settings,
-        training=settings.training.model_copy(update=changes),
-        network=settings.network.model_copy(update=of_network),
-    )
+    return replace(settings, training=settings.training.model_copy(update=changes))
 
 
 class ProfileHyperModel(keras_tuner.HyperModel):
@@ -180,7 +166,7 @@ class ProfileHyperModel(keras_tuner.HyperModel):
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         settings = self.settings
-        declare_space(hp, settings.heads, settings.tuner.space, settings.training, settings.network)
+        declare_space(hp, settings.heads, settings.tuner.space, settings.training)
         chosen = apply_hyperparameters(settings, hp.values)
         return build_candidate(chosen, self.data, self.epochs)
 
@@ -221,37 +207,48 @@ def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> 
     """The compiled network of these settings, for a training of so many epochs.
 
     The reference network has a row for each id of the configured vocabulary, used or not; the
-    others a row for each id that the training split uses.
+    default one a row for each id that the training split uses.
     """
-    training, network = settings.training, settings.network.for_authors(data.train.longest)
+    training, network = settings.training, settings.network
     of_reference = network.kind == "reference"
     model = build_model(
         settings.heads,
         settings.text.vocabulary_size if of_reference else data.vocabulary_size,
         network,
-        words=data.words,
-        labels=facts_of_labels(data, network.steps),
-        loss_weights=training.loss_weights,
+        links=data.links,
+        table=data.table,
         dropout=training.dropout,
-        token_dropout=training.token_dropout,
-        spatial_dropout=training.spatial_dropout,
         seed=training.seed,
         precision=choose_precision(training.precision),
     )
     compile_model(
         model,
         settings.heads,
-        training.loss_weights,
+        balanced_weights(settings, data, model),
         training.learning_rate,
         data.train.steps * epochs,
         weight_decay=training.weight_decay,
+        pull=0.0 if network.kind == "reference" else network.pull,
         label_smoothing=training.label_smoothing,
     )
     return model
 
 
-def facts_of_labels(data: TrainingData, groups: int) -> LabelFacts:
-    """Constants of all heads and the steps of each number, of the training split."""
-    found = {name: find_steps(labels, groups) for name, labels in data.train.numbers.items()}
-    steps = {name: facts for name, facts in found.items() if facts}
-    return LabelFacts(data.train.constants, steps)
+def balanced_weights(
+    settings: HookSettings, data: TrainingData, model: keras.Model
+) -> dict[str, float]:
+    """What each head's loss is multiplied by, from the configured loss weights.
+
+    A loss is first divided by that of the best constant, so that a weight means the same for each
+    kind of head; then the weights are scaled to a mean of one, so that neither the step size nor
+    the pull toward the table's start changes its meaning with them.
+    """
+    weights = {head.name: settings.training.loss_weights.get(head.name, 1.0) for head in data.heads}
+    mean = sum(weights.values()) / len(weights)
+    balanced = {}
+    for head in data.heads:
+        loss = data.train.constant_losses[head.name]
+        if trained_output(model, head.name) != head.name:
+            loss = network_of(head).steps_loss(data.links[head.name])
+        balanced[head.name] = weights[head.name] / mean / (loss if loss > 0 else 1.0)
+    return balanced

@@ -29,6 +29,7 @@ from tfx.extensions.google_cloud_ai_platform.trainer.executor import JOB_ID_KEY
 from tfx.extensions.google_cloud_ai_platform.tuner.executor import TUNING_ARGS_KEY
 from tfx.utils import json_utils, name_utils
 
+from components.training.artifacts import with_artifacts
 from components.training.search import HeadTuner, reuse_choice, with_trials, write_search
 from components.wiring import Artifacts
 
@@ -140,9 +141,8 @@ def read_machine(cluster_spec: str) -> Machine:
 
 def _search(input_dict: Artifacts, exec_properties: dict[str, Any]) -> Any:
     folder = tempfile.mkdtemp(prefix="search-")
-    return stock_executor.search(
-        input_dict, with_trials(exec_properties), folder, print_tuning_summary=False
-    )
+    told = with_artifacts(input_dict, with_trials(exec_properties))
+    return stock_executor.search(input_dict, told, folder, print_tuning_summary=False)
 
 
 def _start_oracle(machine: Machine) -> subprocess.Popen[bytes]:

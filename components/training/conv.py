@@ -1,0 +1,212 @@
+"""The default network: one table, a pool and a convolution over it, a shared layer under all heads.
+
+    tokens -+- words, pairs: rows of the table, TF-IDF-weighed sum -- LayerNorm -+
+            |                                                                    +- dropout
+            +- rows of a crop -- Conv1D, GELU -- mean of positions -- LayerNorm -+     |
+            |                                                        Dense, GELU, dropout
+            +- linear baseline: an offset per head ---------+                          |
+                                         logits = scale * offset + W * shared, W from 0
+
+| input | output |
+|---|---|
+| `tokens` int32 `[batch, tokens]`, 0 = padding | `<head>` float32 `[batch, head.width]` |
+| `<head>.offset` float32 `[batch, logits]` | `<head>.steps`, where a number has thresholds |
+
+The heads read the shared layer and their offset, and nothing else of the text. In training the
+offset is an input: of an author that the network learns from, the answer of a linear model that
+never saw that author. In service it is that of the linear model inside (`shrunk_model`). Both
+models are made of the same layers.
+
+References: Johnson and Zhang, "Effective Use of Word Order for Text Categorization with
+Convolutional Neural Networks", 2015. Cheng et al., "Wide & Deep Learning", 2016.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from components.heads.declared import Heads
+from components.heads.links import Link
+from components.linear.artifact import LinearModel
+from components.table.artifact import Table
+from components.training.first_convolution import DistinctConv1D
+from components.training.heads import network_of
+from components.training.linear import LinearTerms
+from components.training.offsets import CorrectOffset, KeepShare, offset_name
+from components.training.settings import ConvSettings
+from components.training.table import Crop, OwnMean, PadToKernel, TermTable, token_scale
+from components.training.terms import weigh_terms
+
+TABLE, SHARED, WEIGHTS = "table", "shared_dropout", "word_weights"
+CORRECTION, LOGITS, LINEAR = "correction", "logits", "linear"
+
+
+def build_conv(
+    heads: Heads,
+    links: Mapping[str, Link],
+    table: Table,
+    settings: ConvSettings,
+    *,
+    dropout: float,
+    seed: int | None,
+    policy: str,
+) -> keras.Model:
+    """The network of the module's table, uncompiled.
+
+    Args:
+        heads: what is predicted.
+        links: of each head, how its answer follows from logits.
+        table: terms, their rarities, and the rows to start from.
+        settings: widths.
+        dropout: share of the features dropped before and after the shared layer.
+        seed: of crops and dropout.
+        policy: Keras's name for the type of matrix work.
+    """
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    offsets = {
+        head.name: keras.Input((links[head.name].logits,), name=offset_name(head.name))
+        for head in heads
+    }
+    ids, weights = weigh_terms(tokens, table.idf, table.pair_keys)
+    features = shared_features(
+        tokens, ids, weights, table, settings, dropout=dropout, seed=seed, policy=policy
+    )
+    outputs: dict[str, Any] = {}
+    for head in heads:
+        link = links[head.name]
+        correction = keras.layers.Dense(
+            link.logits,
+            kernel_initializer="zeros",
+            dtype="float32",
+            name=head.internal(CORRECTION),
+        )(features)
+        corrected = CorrectOffset(name=head.internal(LOGITS), dtype="float32")
+        logits = corrected(offsets[head.name], correction)
+        outputs |= network_of(head).outputs(link, logits)
+    inputs = {"tokens": tokens, **{offset_name(name): i for name, i in offsets.items()}}
+    return keras.Model(inputs, outputs, name="authorprofile")
+
+
+def shared_features(
+    tokens: Any,
+    ids: Any,
+    weights: Any,
+    table: Table,
+    settings: ConvSettings,
+    *,
+    dropout: float,
+    seed: int | None,
+    policy: str,
+) -> Any:
+    """Of each author what all heads read, float `[batch, shared_width]`."""
+    size, width = table.table.shape
+    crop = Crop(settings.crop_tokens, seed=seed, name="crop")(tokens)
+    crop = PadToKernel(settings.kernel_width, name="crop_padded")(crop)
+    rows = TermTable(
+        size,
+        width,
+        row_scale=token_scale(table),
+        dropout=settings.term_dropout,
+        seed=seed,
+        dtype=policy,
+        name=TABLE,
+    )
+    pooled, of_crop, places = rows(ids, weights, crop)
+    rows.table.assign(table.table)
+    paths = []
+    if settings.pool:
+        paths.append(keras.layers.LayerNormalization(dtype="float32", name="pool_norm")(pooled))
+    if settings.filters:
+        convolution = DistinctConv1D(
+            settings.filters,
+            settings.kernel_width,
+            activation="gelu",
+            dtype=policy,
+            name="convolution",
+        )
+        x = OwnMean(settings.kernel_width, name="mean_of_positions", dtype="float32")(
+            convolution(of_crop, places), crop
+        )
+        paths.append(keras.layers.LayerNormalization(dtype="float32", name="mean_norm")(x))
+    x = keras.layers.Concatenate(name="paths")(paths) if len(paths) > 1 else paths[0]
+    x = keras.layers.Dropout(dropout, seed=seed, name="paths_dropout")(x)
+    x = keras.layers.Dense(settings.shared_width, "gelu", dtype=policy, name="shared")(x)
+    return keras.layers.Dropout(dropout, seed=seed, dtype="float32", name=SHARED)(x)
+
+
+def table_of(model: keras.Model) -> Any | None:
+    """The table's variable; None of a network that has none."""
+    found = [layer for layer in model.layers if isinstance(layer, TermTable)]
+    return found[0].table if found else None
+
+
+def logits_of(model: keras.Model, heads: Heads) -> dict[str, Any]:
+    """By head the network's logits, symbolic; empty of a network without offsets."""
+    names = {layer.name for layer in model.layers}
+    return {
+        head.name: model.get_layer(head.internal(LOGITS)).output
+        for head in heads
+        if head.internal(LOGITS) in names
+    }
+
+
+def shrunk_model(
+    model: keras.Model,
+    heads: Heads,
+    links: Mapping[str, Link],
+    shares: Mapping[str, float],
+    linear: LinearModel | None = None,
+) -> keras.Model:
+    """The network, of whose correction each head keeps a share; its layers are those of training.
+
+    Args:
+        model: of `build_conv`.
+        heads: what is predicted.
+        links: of each head.
+        shares: of each head, 0 to 1; 1 where not named.
+        linear: whose answers are the offsets; it joins the graph. None: the offsets are inputs.
+
+    Returns:
+        (tokens, offsets) -> answers, or tokens -> answers.
+    """
+    if linear:
+        inputs: Any = model.input["tokens"]
+        offsets = linear_offsets(model, heads, linear)
+    else:
+        inputs = model.input
+        offsets = {head.name: inputs[offset_name(head.name)] for head in heads}
+    outputs: dict[str, Any] = {}
+    for head in heads:
+        offset = offsets[head.name]
+        correction = model.get_layer(head.internal(CORRECTION)).output
+        logits = model.get_layer(head.internal(LOGITS))(offset, correction)
+        keep = KeepShare(shares.get(head.name, 1.0), dtype="float32", name=head.internal("kept"))
+        outputs |= network_of(head).outputs(links[head.name], keep(offset, logits))
+    return keras.Model(inputs, {head.name: outputs[head.name] for head in heads}, name=model.name)
+
+
+def linear_model(
+    model: keras.Model, heads: Heads, links: Mapping[str, Link], linear: LinearModel
+) -> keras.Model:
+    """The linear baseline inside a network: tokens -> {head: float32 `[batch, width]`}."""
+    offsets = linear_offsets(model, heads, linear)
+    outputs: dict[str, Any] = {}
+    for head in heads:
+        outputs |= network_of(head).outputs(links[head.name], offsets[head.name], LINEAR)
+    answers = {head.name: outputs[head.name] for head in heads}
+    return keras.Model(model.input["tokens"], answers, name="linear_baseline")
+
+
+def linear_offsets(model: keras.Model, heads: Heads, linear: LinearModel) -> dict[str, Any]:
+    """By head the linear baseline's logits, symbolic, float32 `[batch, logits]`."""
+    ids, weights = model.get_layer(WEIGHTS).output
+    offsets = {}
+    for head in heads:
+        fitted = linear[head.name]
+        layer = LinearTerms(*fitted.weights.shape, len(fitted.bias), name=head.internal("offset"))
+        offsets[head.name] = layer(ids, weights)
+        layer.set_weights([fitted.weights, fitted.mixing, fitted.bias])
+    return offsets
