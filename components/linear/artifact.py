@@ -34,6 +34,8 @@ SELECTION, FINAL = "selection", "final"
 FACTS_FILE = "baseline.json"
 PARTS = 5
 OFFSET = "offset"
+PART = "part"
+"""Name of the feature that says which part of the authors an author is in."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ def with_offsets(
     """
     spec = {name: tf.io.FixedLenFeature([count], tf.float32) for name, count in logits.items()}
     spec["author_id"] = tf.io.FixedLenFeature([1], tf.string)
+    spec[PART] = tf.io.FixedLenFeature([1], tf.int64)
     files = tf.data.Dataset.list_files(list(patterns), shuffle=False)
     offsets = tf.data.TFRecordDataset(files, compression_type="GZIP").map(
         lambda record: tf.io.parse_single_example(record, spec),
@@ -140,7 +143,7 @@ def with_offsets(
             same, ["offsets must be of the same authors as the examples, in their order"]
         )
         with tf.control_dependencies([checked]):
-            return {**example, **{name: tf.identity(offset[name]) for name in logits}}
+            return {**example, **{name: tf.identity(offset[name]) for name in (*logits, PART)}}
 
     return tf.data.Dataset.zip((examples, offsets)).map(join, num_parallel_calls=tf.data.AUTOTUNE)
 

@@ -37,7 +37,7 @@ from components.training.heads import network_of
 from components.training.linear import LinearTerms
 from components.training.offsets import CorrectOffset, KeepShare, offset_name
 from components.training.settings import ConvSettings
-from components.training.table import Crop, OwnMean, PadToKernel, TermTable, token_scale
+from components.training.table import Crop, OwnMean, PadToKernel, TermTable
 from components.training.terms import weigh_terms
 
 TABLE, SHARED, WEIGHTS = "table", "shared_dropout", "word_weights"
@@ -108,7 +108,6 @@ def shared_features(
     rows = TermTable(
         size,
         width,
-        row_scale=token_scale(table),
         dropout=settings.term_dropout,
         seed=seed,
         dtype=policy,

@@ -39,12 +39,14 @@ class OnePassAdam(keras.optimizers.Adam):
         It is decoupled from the loss, so that no loss weight changes it. The start is no variable:
         it is given anew, by the table, whenever a training is resumed.
         """
-        self._pulled = {variable.path: (tf.constant(variable.numpy()), strength)}
+        self._pulled = {variable.name: (tf.constant(variable.numpy()), strength)}
 
     def _draw(self, variable: Any, learning_rate: Any) -> None:
-        if variable.path not in self._pulled:
+        # TensorFlow's own variable comes here, and of replicas one each: `table/replica_1:0`.
+        name = variable.name.partition(":")[0].partition("/")[0]
+        if name not in self._pulled:
             return
-        start, strength = self._pulled[variable.path]
+        start, strength = self._pulled[name]
         share = tf.cast(learning_rate, variable.dtype) * strength
         self.assign_sub(variable, (variable - start) * share)
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from components.table.artifact import Table
 from components.training.layers import PADDING_ID
+
+
+SMALLEST_SQUARE = 1e-6
+"""Keeps the row of a token that nobody used, which is 0, at 0."""
 
 
 @keras.saving.register_keras_serializable("authorprofile")
@@ -25,14 +27,13 @@ class TermTable(keras.layers.Layer):
     Args:
         terms: rows.
         width: numbers of a row.
-        row_scale: what the rows of the crop are multiplied by, so that the convolution reads
-            numbers of unit size.
         dropout: share of an author's terms left out of the pool in training; the others count
             more, as in any dropout.
         seed: of the draws.
 
     Input shape: `ids` int and `weights` float `[batch, terms]`, `crop` int `[batch, tokens]`.
-    Output: `pooled` float32 `[batch, width]`; `rows` `[distinct, width]` in the compute type and
+    Output: `pooled` float32 `[batch, width]`; `rows` `[distinct, width]` in the compute type, each
+    with a mean square of 1, so that a convolution hears a common word no louder than another; and
     `places` int32 `[batch, tokens]`, the row of each token of the crop.
     """
 
@@ -40,7 +41,6 @@ class TermTable(keras.layers.Layer):
         self,
         terms: int,
         width: int,
-        row_scale: float = 1.0,
         dropout: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
@@ -48,7 +48,6 @@ class TermTable(keras.layers.Layer):
         super().__init__(**kwargs)
         self.terms = terms
         self.width = width
-        self.row_scale = row_scale
         self.dropout = dropout
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -76,7 +75,8 @@ class TermTable(keras.layers.Layer):
             [tf.shape(ids, out_type=tf.int64)[0], tf.size(distinct, out_type=tf.int64)],
         )
         pooled = tf.sparse.sparse_dense_matmul(sums, rows)
-        scaled = ops.cast(rows * self.row_scale, self.compute_dtype)
+        size = ops.rsqrt(ops.mean(ops.square(rows), axis=1, keepdims=True) + SMALLEST_SQUARE)
+        scaled = ops.cast(rows * size, self.compute_dtype)
         return pooled, scaled, tf.reshape(places[count:], tf.shape(crop))
 
     def compute_output_spec(
@@ -93,7 +93,6 @@ class TermTable(keras.layers.Layer):
             **super().get_config(),
             "terms": self.terms,
             "width": self.width,
-            "row_scale": self.row_scale,
             "dropout": self.dropout,
             "seed": self.seed,
         }
@@ -184,15 +183,3 @@ class PadToKernel(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kernel_width": self.kernel_width}
-
-
-def token_scale(table: Table) -> float:
-    """What makes the rows that the convolution reads 1 in their mean square.
-
-    Over words as often as authors of `train` use them, which their rarity tells.
-    """
-    rarities = table.idf[: table.vocabulary_size].astype("float64")
-    authors = np.where(rarities > 0, (1 + table.authors) / np.exp(rarities - 1) - 1, 0.0)
-    squares = np.square(table.table[: table.vocabulary_size]).mean(axis=1)
-    mean = float(np.average(squares, weights=authors)) if authors.any() else 0.0
-    return 1 / mean**0.5 if mean > 0 else 1.0
