@@ -162,7 +162,6 @@ def _run(
 ) -> dict[str, Terms]:
     terms: dict[str, Terms] = {}
     for group, learned in train_row(row, data, seed, folder):
-        names = tuple(head.name for head in group.heads)
         served, _ = calibrated_model(learned, transform, group)
         terms |= author_terms(served, test_pattern)
     return terms

@@ -106,6 +106,6 @@ def with_learned_weights(group: HookSettings, data: TrainingData, epochs: int) -
         training.learning_rate,
         steps,
         weight_decay=training.weight_decay,
-        pull=0.0 if group.network.kind == "reference" else group.network.pull,
+        pull=getattr(group.network, "pull", 0.0),
     )
     return weighted

@@ -1,4 +1,4 @@
-"""What Tuner, Trainer and comparison read beside the examples: the table and the linear baseline."""
+"""What training reads beside the examples: the table and the linear baseline."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from tfx.types import artifact_utils
 from tfx.types.component_spec import ChannelParameter
 from tfx.utils import json_utils
 
+from components.linear.component import LinearBaseline
+from components.table.component import TermsTable
 from components.training.hooks import BASELINE, TABLE
 from components.wiring import Artifacts
 
 READ_BESIDE = {
-    TABLE: ChannelParameter(type=TableArtifact),
-    BASELINE: ChannelParameter(type=BaselineArtifact),
+    TABLE: ChannelParameter(type=TermsTable),
+    BASELINE: ChannelParameter(type=LinearBaseline),
 }
 """By name in a component's inputs."""
 
@@ -25,7 +27,7 @@ def artifact_folders(input_dict: Artifacts) -> dict[str, str]:
 
 
 def with_artifacts(input_dict: Artifacts, exec_properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The properties with the artifacts' folders in the hook's settings, which a job is given too."""
+    """The properties with both folders in the hook's settings, which a job is given too."""
     custom = json_utils.loads(exec_properties["custom_config"])
     custom |= artifact_folders(input_dict)
     return {**exec_properties, "custom_config": json_utils.dumps(custom)}

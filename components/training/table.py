@@ -15,7 +15,6 @@ from keras import ops
 
 from components.training.layers import PADDING_ID
 
-
 SMALLEST_SQUARE = 1e-6
 """Keeps the row of a token that nobody used, which is 0, at 0."""
 

@@ -228,7 +228,7 @@ def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> 
         training.learning_rate,
         data.train.steps * epochs,
         weight_decay=training.weight_decay,
-        pull=0.0 if network.kind == "reference" else network.pull,
+        pull=getattr(network, "pull", 0.0),
         label_smoothing=training.label_smoothing,
     )
     return model

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -39,10 +37,3 @@ class CountNetwork(HeadNetwork):
     def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
         """A number has no smoothing."""
         return PoissonDeviance()
-
-    def start(self, constant: Sequence[float]) -> list[float]:
-        return [math.log(max(mean, SMALLEST)) for mean in constant]
-
-    def penalty_scale(self, constant: Sequence[float] | None) -> float:
-        """2 exp(output) is the second derivative of the loss."""
-        return 2.0 * (constant[0] if constant else 1.0)
