@@ -1,0 +1,97 @@
+"""A fold's training as the pipeline has it: examples in files, the table, the linear baseline.
+
+Enters: a fold's authors, ids and targets. Leaves: transformed examples of `train` and `eval`, what
+the components `Table` and `Baseline` make of them by their own code, and the data that Tuner and
+Trainer would open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from components.heads.declared import Heads
+from components.linear.component import fit_baseline
+from components.linear.settings import BaselineSettings
+from components.table.artifact import write_table
+from components.table.component import WIDTH, make_table
+from components.training.fitting import TrainingData
+from components.training.loading import load_data
+
+SEED = 1
+GZIP = tf.io.TFRecordOptions(compression_type="GZIP")
+
+Targets = tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
+"""Targets and masks by head, of `corpus.targets_of`."""
+
+
+def write_split(
+    folder: Path, authors: Sequence[str], ids: Sequence[np.ndarray], labels: Targets
+) -> None:
+    """Transformed examples of some authors, as the Transform writes them."""
+    folder.mkdir(parents=True)
+    targets, known = labels
+    with tf.io.TFRecordWriter(str(folder / "examples.gz"), GZIP) as writer:
+        for row, author in enumerate(authors):
+            features = {"author_id": _bytes(author.encode()), "tokens": _ints(ids[row])}
+            for name, values in targets.items():
+                features[name] = _floats(values[row])
+                features[f"{name}.known"] = _floats(known[name][row : row + 1])
+            content = tf.train.Example(features=tf.train.Features(feature=features))
+            writer.write(content.SerializeToString())
+
+
+def open_training(
+    folder: Path, heads: Heads, vocabulary_size: int, pair_keys: np.ndarray, batch_size: int
+) -> TrainingData:
+    """Makes the table and the baseline of the splits in a folder, and opens all.
+
+    Args:
+        folder: with `train` and `eval` of `write_split`; gets `table` and `baseline`.
+        heads: what is predicted.
+        vocabulary_size: token ids in all.
+        pair_keys: of `pairs.pair_keys`.
+        batch_size: authors a step.
+    """
+    splits = {name: str(folder / name) for name in ("train", "eval")}
+    table = make_table(splits["train"], vocabulary_size, pair_keys, WIDTH, SEED)
+    write_table(table, str(folder / "table"))
+    fit_baseline(splits, table, heads, BaselineSettings(), str(folder / "baseline"))
+    return load_data(
+        [f"{splits['train']}/*"],
+        [f"{splits['eval']}/*"],
+        feature_spec(heads),
+        heads,
+        vocabulary_size,
+        batch_size,
+        str(folder / "table"),
+        str(folder / "baseline"),
+    )
+
+
+def feature_spec(heads: Heads) -> dict[str, Any]:
+    """Of the examples of `write_split`."""
+    spec: dict[str, Any] = {
+        "author_id": tf.io.FixedLenFeature([1], tf.string),
+        "tokens": tf.io.VarLenFeature(tf.int64),
+    }
+    for head in heads:
+        spec[head.name] = tf.io.FixedLenFeature([head.width], tf.float32)
+        spec[head.known_name] = tf.io.FixedLenFeature([1], tf.float32)
+    return spec
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _ints(values: np.ndarray) -> tf.train.Feature:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def _floats(values: np.ndarray) -> tf.train.Feature:
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values))
