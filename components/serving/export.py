@@ -26,6 +26,7 @@ import tensorflow_transform as tft
 
 from components.features.tokens import SEPARATOR
 from components.heads.declared import Heads
+from components.serving.portions import answer_in_portions
 from components.training.heads import network_of
 
 ASSET = "heads.json"
@@ -68,13 +69,15 @@ class ServedModel(tf.Module):
 
     def answer(self, features: dict[str, Any]) -> dict[str, tf.Tensor]:
         """Transformed features to answers in natural units, {head: float32 `[batch, width]`}."""
-        outputs = self.network(
-            tf.cast(tf.sparse.to_dense(features["tokens"]), tf.int32), training=False
+        outputs = answer_in_portions(
+            lambda ids: self.network(ids, training=False),
+            tf.RaggedTensor.from_sparse(features["tokens"]),
+            {head.name: head.width for head in self.heads},
         )
         answers = {}
         for head in self.heads:
             network, certainty = network_of(head), self.certainty.get(head.name, {})
-            natural = head.natural(tf.cast(outputs[head.name], tf.float32), features)
+            natural = head.natural(outputs[head.name], features)
             answers[head.name] = network.calibrated(natural, certainty)
         return answers
 

@@ -78,7 +78,8 @@ def answer_known(
         lambda tokens: model(tokens, training=False),
         input_signature=[tf.TensorSpec((None, None), tf.int32)],
     )
-    for tokens, targets, weights in make_batches(data.eval_rows, data.batch_size, data.max_tokens):
+    batches = make_batches(data.eval_rows, data.batch_size, data.eval.longest)
+    for tokens, targets, weights in batches:
         outputs = answer(tokens)
         for head in data.heads:
             known = weights[head.name].numpy() > 0

@@ -3,14 +3,16 @@
 Enters: TFRecord files of transformed examples. Leaves: `(tokens, targets, weights)` batches:
 int32 `[batch, tokens]`, {head: float32 `[batch, width]`}, {head: float32 `[batch]`, 1 where the
 label is known, else 0}. Authors of like length share a batch, padded to their bucket's bound, so
-that little of the work is padding and few shapes are compiled. Memory: the shuffle buffer and a
-few batches; the corpus stays on disk. Called by the Tuner and the Trainer.
+that little of the work is padding and few shapes are compiled; of long authors fewer share one.
+Memory: the shuffle buffer and a few batches; the corpus stays on disk. Called by the Tuner and the
+Trainer.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,13 +23,17 @@ from components.heads.arrays import Array
 from components.heads.base import Head
 from components.heads.declared import Heads
 from components.training.heads import network_of
-from components.training.layers import PADDING_ID
 from components.training.pairs import used_pairs
 from components.training.settings import MINIMUM_TOKENS
 
 NO_PAIRS = np.zeros(0, dtype="int64")
 NUMBERS = 65_536
-SHUFFLE_AUTHORS = 4096
+SHUFFLE_AUTHORS, FEWEST_SHUFFLED, SHUFFLE_TOKENS = 4096, 1024, 2**27
+"""Authors that are mixed at a time, at the most and at the least, and the tokens of them that are
+aimed at: 512 MiB."""
+BATCH_TOKENS = 32 * 4096
+"""Of a batch, padding counted, unless one author alone has more."""
+COUNTED_AUTHORS = 256
 BUCKET_GROWTH = 1.35
 
 
@@ -57,16 +63,46 @@ class SplitSummary:
     longest: int
 
 
-def bucket_bounds(max_tokens: int) -> list[int]:
-    """Lengths that batches are padded to: 269, then steps of 1.35, the last at `max_tokens`.
+def bucket_bounds(longest: int) -> list[int]:
+    """Lengths that batches are padded to: 269, then steps of 1.35, the last at `longest`.
 
     >>> bucket_bounds(600)
     [269, 363, 490, 600]
     """
-    bounds = [min(MINIMUM_TOKENS, max_tokens)]
-    while bounds[-1] < max_tokens:
-        bounds.append(min(int(bounds[-1] * BUCKET_GROWTH), max_tokens))
+    longest = max(longest, 1)
+    bounds = [min(MINIMUM_TOKENS, longest)]
+    while bounds[-1] < longest:
+        bounds.append(min(int(bounds[-1] * BUCKET_GROWTH), longest))
     return bounds
+
+
+def authors_of(bound: int, batch_size: int) -> int:
+    """Authors that share a batch which is padded to so many tokens.
+
+    >>> authors_of(4096, 32), authors_of(8192, 32), authors_of(10**6, 32)
+    (32, 16, 1)
+    """
+    return max(min(batch_size, BATCH_TOKENS // bound), 1)
+
+
+def count_batches(lengths: Mapping[int, int], batch_size: int) -> int:
+    """Batches that `make_batches` cuts authors into.
+
+    Args:
+        lengths: authors by their number of tokens.
+        batch_size: authors a batch, at the most.
+
+    >>> count_batches({10: 33, 300: 1}, 32)
+    3
+    """
+    bounds = bucket_bounds(max(lengths, default=0))
+    authors = [0] * len(bounds)
+    for length, count in lengths.items():
+        authors[int(np.searchsorted(bounds, length))] += count
+    return sum(
+        math.ceil(count / authors_of(bound, batch_size))
+        for bound, count in zip(bounds, authors, strict=True)
+    )
 
 
 def read_examples(patterns: Sequence[str], feature_spec: dict[str, Any]) -> tf.data.Dataset:
@@ -88,40 +124,54 @@ def to_row(example: dict[str, Any], heads: Heads) -> tuple[Any, Any, Any]:
 
 
 def make_batches(
-    rows: tf.data.Dataset, batch_size: int, max_tokens: int, shuffle_seed: Any = None
+    rows: tf.data.Dataset, batch_size: int, longest: int, shuffle_seed: Any = None
 ) -> tf.data.Dataset:
     """Batches rows by length class.
 
     Args:
         rows: of `to_row`.
-        batch_size: authors a batch; the last of each bucket may be smaller.
-        max_tokens: longest row.
+        batch_size: authors a batch, at the most, see `authors_of`; the last of each bucket may be
+            smaller.
+        longest: tokens of the longest row.
         shuffle_seed: int or scalar int64 tensor; None keeps the order.
 
     Returns:
         `(tokens, targets, weights)` with tokens padded by 0 to the bucket's bound.
     """
     if shuffle_seed is not None:
-        rows = rows.shuffle(SHUFFLE_AUTHORS, seed=shuffle_seed, reshuffle_each_iteration=False)
-    bounds = bucket_bounds(max_tokens)
+        rows = rows.shuffle(
+            shuffled_authors(longest), seed=shuffle_seed, reshuffle_each_iteration=False
+        )
+    bounds = bucket_bounds(longest)
 
     def pad_to_bound(tokens: Any, targets: Any, weights: Any) -> tuple[Any, Any, Any]:
-        longest = tf.shape(tokens)[1]
-        bound = tf.reduce_min(tf.boolean_mask(bounds, tf.constant(bounds) >= longest))
-        return tf.pad(tokens, [[0, 0], [0, bound - longest]]), targets, weights
+        width = tf.shape(tokens)[1]
+        bound = tf.reduce_min(tf.boolean_mask(bounds, tf.constant(bounds) >= width))
+        return tf.pad(tokens, [[0, 0], [0, bound - width]]), targets, weights
 
     batches = rows.bucket_by_sequence_length(
         lambda tokens, targets, weights: tf.size(tokens),
         bucket_boundaries=[bound + 1 for bound in bounds],
-        bucket_batch_sizes=[batch_size] * (len(bounds) + 1),
+        # The last is of rows beyond all bounds, of which there is none.
+        bucket_batch_sizes=[*(authors_of(bound, batch_size) for bound in bounds), 1],
     )
     return batches.map(pad_to_bound, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def shuffled_authors(longest: int) -> int:
+    """Authors that the shuffle buffer holds.
+
+    >>> shuffled_authors(1500), shuffled_authors(65536), shuffled_authors(10**6)
+    (4096, 2048, 1024)
+    """
+    fitting = SHUFFLE_TOKENS // max(longest, 1)
+    return min(max(fitting, FEWEST_SHUFFLED), SHUFFLE_AUTHORS)
 
 
 def training_batches(
     rows: tf.data.Dataset,
     batch_size: int,
-    max_tokens: int,
+    longest: int,
     seed: int,
     first_epoch: int,
 ) -> tf.data.Dataset:
@@ -130,9 +180,7 @@ def training_batches(
     So a training that is resumed at epoch k sees what an uninterrupted one would have seen.
     """
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
-    batches = epochs.flat_map(
-        lambda epoch: make_batches(rows, batch_size, max_tokens, seed + epoch)
-    )
+    batches = epochs.flat_map(lambda epoch: make_batches(rows, batch_size, longest, seed + epoch))
     endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
     return batches.apply(endless).prefetch(tf.data.AUTOTUNE)
 
@@ -142,22 +190,20 @@ def summarise(
     heads: Heads,
     vocabulary_size: int,
     batch_size: int,
-    max_tokens: int,
     pair_keys: np.ndarray = NO_PAIRS,
 ) -> SplitSummary:
     """Counts a split in one pass: authors, steps, labels, constants, words and pairs."""
-    steps = authors = longest = 0
+    lengths: Counter[int] = Counter()
     users = np.zeros(vocabulary_size + len(pair_keys), dtype="int64")
     samples = {head.name: NumberSample() for head in heads if network_of(head).in_steps}
     known = {head.name: 0.0 for head in heads}
     sums: dict[str, Any] = {head.name: 0.0 for head in heads}
-    for tokens, targets, weights in make_batches(rows, batch_size, max_tokens).as_numpy_iterator():
-        steps += 1
-        longest = max(longest, int((tokens != PADDING_ID).sum(axis=1).max()))
-        for author in tokens:
+    for tokens, targets, weights in rows.ragged_batch(COUNTED_AUTHORS):
+        targets, weights = tf.nest.map_structure(lambda values: values.numpy(), (targets, weights))
+        for author in split_rows(tokens):
+            lengths[len(author)] += 1
             users[np.unique(author)] += 1
             users[vocabulary_size + used_pairs(author, pair_keys)] += 1
-        authors += len(next(iter(weights.values())))
         for head in heads:
             weight = weights[head.name].astype("float64")[:, None]
             target = targets[head.name].astype("float64")
@@ -169,15 +215,22 @@ def summarise(
         head.name: _best_constant(head, known[head.name], sums[head.name]) for head in heads
     }
     return SplitSummary(
-        authors=authors,
-        steps=steps,
+        authors=lengths.total(),
+        steps=count_batches(lengths, batch_size),
         known={name: int(count) for name, count in known.items()},
         constant_losses={name: loss for name, (_, loss) in constants.items()},
         constants={name: mean for name, (mean, _) in constants.items()},
         numbers={name: sample.values() for name, sample in samples.items()},
         document_frequencies=users,
-        longest=longest,
+        longest=max(lengths, default=0),
     )
+
+
+def split_rows(tokens: tf.RaggedTensor | tf.Tensor) -> list[np.ndarray]:
+    """The rows of a `ragged_batch`, which is dense where all rows are known to be as long."""
+    if isinstance(tokens, tf.RaggedTensor):
+        return np.split(tokens.values.numpy(), tokens.row_splits.numpy()[1:-1])
+    return list(tokens.numpy())
 
 
 class NumberSample:

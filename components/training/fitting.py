@@ -54,7 +54,6 @@ class TrainingData:
     train: SplitSummary
     eval: SplitSummary
     batch_size: int
-    max_tokens: int
     separator_id: int = NO_SEPARATOR
     pair_keys: np.ndarray = field(default_factory=lambda: NO_PAIRS)
 
@@ -79,7 +78,6 @@ def load_data(
     heads: Heads,
     vocabulary_size: int,
     batch_size: int,
-    max_tokens: int,
     separator_id: int = NO_SEPARATOR,
     pair_keys: np.ndarray = NO_PAIRS,
 ) -> TrainingData:
@@ -91,8 +89,7 @@ def load_data(
         feature_spec: of the transformed examples.
         heads: what is predicted.
         vocabulary_size: token ids in all.
-        batch_size: authors a step.
-        max_tokens: longest author.
+        batch_size: authors a step, of long ones fewer.
         separator_id: id of the token between posts.
         pair_keys: of `pairs.pair_keys`.
 
@@ -106,7 +103,7 @@ def load_data(
 
     train_rows, eval_rows = open_rows(train_patterns), open_rows(eval_patterns)
     train, selecting = (
-        summarise(rows, heads, vocabulary_size, batch_size, max_tokens, pair_keys)
+        summarise(rows, heads, vocabulary_size, batch_size, pair_keys)
         for rows in (train_rows, eval_rows)
     )
     mean_skill(dict.fromkeys(selecting.constant_losses, 0.0), selecting.constant_losses)
@@ -117,7 +114,6 @@ def load_data(
         train,
         selecting,
         batch_size,
-        max_tokens,
         separator_id,
         pair_keys,
     )
@@ -151,9 +147,7 @@ def join_splits(data: TrainingData) -> TrainingData:
 
 
 def _with_training_rows(data: TrainingData, rows: tf.data.Dataset) -> TrainingData:
-    train = summarise(
-        rows, data.heads, data.vocabulary_size, data.batch_size, data.max_tokens, data.pair_keys
-    )
+    train = summarise(rows, data.heads, data.vocabulary_size, data.batch_size, data.pair_keys)
     return replace(data, train_rows=rows, train=train)
 
 
@@ -394,10 +388,10 @@ def fit(
     if next_epoch > first_epoch:
         logger.info("resuming after epoch %d of %d", next_epoch, epochs)
     if next_epoch < epochs and not best.is_finished():
-        size = data.batch_size, data.max_tokens
-        training = training_batches(data.train_rows, *size, seed, next_epoch)
+        size = data.batch_size
+        training = training_batches(data.train_rows, size, data.train.longest, seed, next_epoch)
         counted = tf.data.experimental.assert_cardinality(data.eval.steps)
-        selecting = make_batches(data.eval_rows, *size).apply(counted)
+        selecting = make_batches(data.eval_rows, size, data.eval.longest).apply(counted)
         several = model.distribute_strategy.num_replicas_in_sync > 1
         training, selecting = for_outputs(training, model), for_outputs(selecting, model)
         if not several:

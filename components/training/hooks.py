@@ -29,7 +29,7 @@ class HookSettings:
 
     Attributes:
         heads: what is predicted.
-        text: lengths and vocabulary size.
+        text: bytes that are read, vocabulary size.
         network: widths.
         training: one training.
         tuner: one search.
@@ -91,7 +91,6 @@ class HookSettings:
             self.heads,
             len(tokens) + RESERVED_IDS,
             batch_size,
-            self.text.max_tokens,
             ids.get(POST, NO_SEPARATOR),
             pair_keys(self._pairs(transform), ids),
         )

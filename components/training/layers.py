@@ -1,4 +1,4 @@
-"""The three layers that Keras does not have: padding, token dropout and a masked global pool.
+"""The layers that Keras does not have: padding, a bound, token dropout, a masked global pool.
 
 Together they let an author's answer depend on that author alone: ids are padded to the shortest
 sequence the network can take, and what a batch adds beyond an author's own length is masked.
@@ -45,6 +45,34 @@ class PadTokens(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "minimum": self.minimum}
+
+
+@keras.saving.register_keras_serializable("authorprofile")
+class FirstTokens(keras.layers.Layer):
+    """An author's first tokens.
+
+    Args:
+        most: tokens that leave.
+
+    Input shape: int `[batch, tokens]`. Output shape: int `[batch, min(tokens, most)]`.
+    """
+
+    def __init__(self, most: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.most = most
+
+    def call(self, ids: Any) -> Any:
+        return ids[:, : self.most]
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        tokens = input_shape[1]
+        return (input_shape[0], None if tokens is None else min(tokens, self.most))
+
+    def compute_output_spec(self, ids: Any) -> keras.KerasTensor:
+        return keras.KerasTensor(self.compute_output_shape(ids.shape), dtype=ids.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "most": self.most}
 
 
 @keras.saving.register_keras_serializable("authorprofile")

@@ -7,7 +7,8 @@ Enters: heads, widths, dropout. Leaves: a Keras model, token ids -> one output a
 | `tokens` int32 `[batch, tokens]`, 0 = padding | `<head>` float32 `[batch, head.width]` |
 
 Three kinds: `reference`, the trunk of five convolutions with 14,146,316 parameters at the default
-widths; `words`, a linear model of words and pairs of words; `wide`, both, their answers added.
+widths, which reads the first 1,500 tokens; `words`, a linear model of words and pairs of words, of
+the whole author; `wide`, both, their answers added.
 Beside a number that is answered in steps (`steps`) stand the probabilities it is trained by, as
 output `<head>.steps`. Called by the Tuner and the Trainer. Knows nothing of TFX.
 """
@@ -26,10 +27,20 @@ from components.heads.declared import Heads
 from components.training.convolution import TrunkConv1D
 from components.training.first_convolution import DistinctConv1D, DistinctEmbedding
 from components.training.heads import network_of
-from components.training.layers import OwnGlobalMaxPooling1D, PadTokens, TokenDropout
+from components.training.layers import (
+    FirstTokens,
+    OwnGlobalMaxPooling1D,
+    PadTokens,
+    TokenDropout,
+)
 from components.training.linear import ANSWER, LabelFacts, answer_by_words, head_of
 from components.training.optimizer import OnePassAdam
-from components.training.settings import MINIMUM_TOKENS, WINDOW_TOKENS, NetworkSettings
+from components.training.settings import (
+    MINIMUM_TOKENS,
+    TRUNK_TOKENS,
+    WINDOW_TOKENS,
+    NetworkSettings,
+)
 from components.training.steps import MeanOfSteps, steps_name
 from components.training.windows import (
     NO_SEPARATOR,
@@ -134,9 +145,10 @@ def _trunk(
     policy: str,
 ) -> Any:
     """Token ids int `[batch, tokens]` to the features under the heads `[batch, dense_width]`."""
+    first = FirstTokens(TRUNK_TOKENS, name="first_tokens")(padded)
     windows = CutWindows(
         window_tokens, network.windows, separator_id, seed=seed, shortest=shortest, name="windows"
-    )(padded)
+    )(first)
     ids = FlattenWindows(name="window_ids")(windows)
     kept = TokenDropout(token_dropout, seed=seed, name="token_dropout")(ids)
     x = _read_windows(kept, ids, vocabulary_size, network, policy, spatial_dropout, seed)

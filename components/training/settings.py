@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from components.strict import Strict
 
-MINIMUM_TOKENS, WINDOW_TOKENS = 269, 300
-"""The least that the trunk can read, and what it reads at once of longer authors."""
+MINIMUM_TOKENS, WINDOW_TOKENS, TRUNK_TOKENS = 269, 300, 1500
+"""The least that the trunk can read, what it reads at once of longer authors, and the most."""
 NetworkKind = Literal["words", "wide", "reference"]
 
 
@@ -20,7 +20,8 @@ class NetworkSettings(Strict):
     kind: NetworkKind = Field(
         "words",
         description="'words': a linear model of the author's distinct words and pairs of words; "
-        "'reference': the convolutional trunk; 'wide': both, their answers added",
+        "'reference': the convolutional trunk, which reads an author's first 1,500 tokens; 'wide': "
+        "both, their answers added",
     )
     window_tokens: int | None = Field(
         None,
@@ -89,7 +90,9 @@ class TrainingSettings(Strict):
         description="when `eval` has chosen the epoch, train anew on the authors of `train` and "
         "`eval`; that network serves",
     )
-    batch_size: int = Field(32, ge=1, description="authors a step")
+    batch_size: int = Field(
+        32, ge=1, description="authors a step; of authors of more than 4,096 tokens fewer"
+    )
     learning_rate: float = Field(1e-3, gt=0, description="Adam's peak step size")
     dropout: float = Field(0.3, ge=0, lt=1, description="share dropped before the heads")
     token_dropout: float = Field(
