@@ -30,7 +30,7 @@ from pipeline.local import ObservedDagRunner
 
 AUTHORS, POSTS = 1000, 5
 AUTHOR_WORDS = 1000
-"""Fewer than `text.max_tokens`, so that every one is counted."""
+"""Fewer than `text.maximum_bytes` hold, so that every one is counted."""
 SENTENCE = "we had such a fine day by the sea and the night was warm too"
 
 

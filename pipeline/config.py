@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -34,6 +34,7 @@ from components.training.settings import (
 )
 from pipeline.beam import BeamSettings
 from pipeline.deploy.settings import DeploySettings
+from pipeline.old_settings import without_removed
 
 PATH_KEYS = (
     "posts",
@@ -207,11 +208,6 @@ class Config(Strict):
             unknown = [name for name in names if name not in self.heads]
             if unknown:
                 raise ValueError(f"{key} names {unknown}; the heads are {list(self.heads)}")
-        if self.ingest.maximum_posts <= self.text.max_tokens:
-            raise ValueError(
-                f"ingest.maximum_posts must exceed text.max_tokens, {self.text.max_tokens}, or "
-                f"posts that the network reads would be left out; it is {self.ingest.maximum_posts}"
-            )
         last, wanted = self.ingest.window.last, self.retraining.minimum_new_spans
         if wanted > (last or 1) and not (last is None and self.ingest.window.since is not None):
             raise ValueError(
@@ -260,6 +256,7 @@ def load_config(
     path: Path | None = None,
     assignments: Iterable[str] = (),
     heads: Iterable[str] | None = None,
+    tell: Callable[[str], object] = lambda line: None,
     **overrides: Any,
 ) -> Config:
     """Reads the configuration; later sources win: defaults, file, `overrides`, `assignments`.
@@ -268,6 +265,7 @@ def load_config(
         path: YAML file; its relative paths start at its own folder.
         assignments: `key=value` with dotted keys, values as YAML.
         heads: names of the heads to keep; None keeps all that are declared.
+        tell: is told, a line each, what is given and ignored.
         overrides: top-level settings; None means not given.
 
     Raises:
@@ -281,6 +279,12 @@ def load_config(
     for assignment in assignments:
         assigned = _merge(assigned, _parse_assignment(assignment))
     values = _merge(values, assigned)
+    try:
+        values, notices = without_removed(values)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    for notice in notices:
+        tell(notice)
     if heads is not None:
         values["heads"] = _select_heads(values["heads"], list(heads))
     try:

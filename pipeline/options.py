@@ -119,6 +119,7 @@ def read_config(
             config,
             (*assignments, *runner_assignment(beam_runner)),
             [name.strip() for name in heads.split(",")] if heads is not None else None,
+            lambda notice: click.echo(f"Notice: {notice}.", err=True),
             posts=list(posts) or None,
             labels=list(labels) or None,
             out=out,

@@ -203,7 +203,7 @@ def create_pipeline(
         transformed_examples=transform.outputs["transformed_examples"],
         statistics=statistics.outputs["statistics"],
         heads=heads,
-        max_tokens=config.text.max_tokens,
+        maximum_bytes=config.text.maximum_bytes,
     )
     answers = AnswersProfile(
         examples=ingest.outputs["examples"],

@@ -12,15 +12,16 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-MAX_TOKENS = 1_500
+MAXIMUM_BYTES = 256 * 1024
 
 
 def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
     """Tokens of lower-case words and marks, their ids, standardised or bucketed labels."""
     posts = tf.RaggedTensor.from_sparse(inputs["posts"])
-    text = tf.strings.lower(tf.strings.reduce_join(posts, axis=1, separator=" "))
+    joined = tf.strings.reduce_join(posts, axis=1, separator=" ")
+    text = tf.strings.lower(tf.strings.substr(joined, 0, MAXIMUM_BYTES))
     spaced = tf.strings.regex_replace(text, r"([^\p{L}\p{N}\s])", r" \1 ")
-    tokens = tf.strings.split(spaced)[:, :MAX_TOKENS].to_sparse()
+    tokens = tf.strings.split(spaced).to_sparse()
     return {
         "author_id": inputs["author_id"],
         "tokens": tft.compute_and_apply_vocabulary(tokens),

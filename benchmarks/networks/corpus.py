@@ -38,6 +38,8 @@ LANGUAGE_WORDS = 50_000
 ZIPF_OFFSET = 2.7
 SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]
 MAX_TOKENS = 1_500
+MAXIMUM_BYTES = 6 * MAX_TOKENS
+"""Read of an author: somewhat more than hold so many tokens."""
 SEED = 7
 HEADS: dict[str, dict[str, Any]] = {
     "age": {"kind": "regression"},
@@ -190,7 +192,7 @@ def _transform(folder: Path, stored: Path) -> None:
 
     heads = parse_heads(HEADS)
     metadata = dataset_metadata.DatasetMetadata(build_schema(heads, ValidationSettings()))
-    text = TextSettings(max_tokens=MAX_TOKENS, vocabulary_size=VOCABULARY, pairs=0)
+    text = TextSettings(maximum_bytes=MAXIMUM_BYTES, vocabulary_size=VOCABULARY, pairs=0)
     config = {"heads": heads_to_json(heads), "text": text.model_dump_json()}
     with (
         tft_beam.Context(temp_dir=str(folder / "temporary")),
@@ -228,7 +230,7 @@ def _gather_rows(folder: Path) -> dict[str, Any]:
     found = {}
     for record in tf.data.TFRecordDataset(tf.io.gfile.glob(str(folder / "rows*"))):
         row = tf.io.parse_single_example(record, spec)
-        tokens = row["tokens"].values.numpy().astype("int32")
+        tokens = row["tokens"].values.numpy()[:MAX_TOKENS].astype("int32")
         found[row["author_id"].numpy()[0]] = tokens, {head: row[head].numpy() for head in HEADS}
     rows = [found[author] for author in sorted(found)]
     return {

@@ -63,7 +63,7 @@ class Own:
         whole = {"window_tokens": MAX_TOKENS} if reading == "whole" else {}
         words = None
         if kind == "words":
-            counted = summarise(rows, self.heads, VOCABULARY, BATCH, MAX_TOKENS)
+            counted = summarise(rows, self.heads, VOCABULARY, BATCH)
             words = WordFacts(counted.authors, counted.document_frequencies)
         network = NetworkSettings(kind=kind, **whole)
         self.model = build_model(

@@ -25,7 +25,7 @@ import tensorflow as tf
 
 from components.disk_shuffle import disk_for
 from components.features.settings import TextSettings
-from components.features.tokens import POST, join_posts, tokenize
+from components.features.tokens import POST, tokenize_posts
 from components.features.transform import FEWEST_USES, RESERVED_IDS
 from components.heads.base import Head
 from components.heads.declared import Heads
@@ -54,7 +54,7 @@ class Corpus:
 
     Attributes:
         authors: ids, in the order of their bytes.
-        tokens: words of each, at most `max_tokens`.
+        tokens: words of each, of what is read.
         labels: of each head by name, `[authors]`, None where unknown.
     """
 
@@ -82,7 +82,7 @@ class Fold:
 
 
 def read_corpus(
-    posts: Sequence[str], labels: Sequence[str], heads: Heads, max_tokens: int, work: Path
+    posts: Sequence[str], labels: Sequence[str], heads: Heads, maximum_bytes: int, work: Path
 ) -> Corpus:
     """Reads, joins and tokenises; `work` gets the examples and the audit of the join."""
     sources = find_sources(posts, labels)
@@ -101,9 +101,14 @@ def read_corpus(
     files = sorted(str(path) for path in (work / "examples").glob("*/data_tfrecord-*"))
     records = tf.data.TFRecordDataset(files, compression_type="GZIP").batch(AUTHORS_A_BATCH)
     rows: list[tuple[str, list[bytes], list[Any]]] = []
+    # Authors share their words: each is held once.
+    words: dict[bytes, bytes] = {}
     for batch in records:
         parsed = tf.io.parse_example(batch, spec)
-        found = tokenize(join_posts(parsed["posts"]), max_tokens).to_list()
+        found = [
+            [words.setdefault(word, word) for word in author]
+            for author in tokenize_posts(parsed["posts"], maximum_bytes).to_list()
+        ]
         values = [parsed[head.name].to_list() for head in heads]
         for number, author in enumerate(parsed["author_id"].numpy()):
             known = [_label(column[number]) for column in values]
@@ -194,8 +199,7 @@ def make_fold(
 
     rows = open_rows(train), open_rows(evaluate)
     summaries = [
-        summarise(split, heads, len(ids) + RESERVED_IDS, batch_size, text.max_tokens, keys)
-        for split in rows
+        summarise(split, heads, len(ids) + RESERVED_IDS, batch_size, keys) for split in rows
     ]
     separator = ids.get(POST.encode(), NO_SEPARATOR)
     data = TrainingData(
@@ -205,7 +209,6 @@ def make_fold(
         summaries[0],
         summaries[1],
         batch_size,
-        text.max_tokens,
         separator,
         keys,
     )

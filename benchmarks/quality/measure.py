@@ -101,7 +101,7 @@ def measure(
             measurement.posts,
             measurement.labels,
             measurement.settings.heads,
-            measurement.settings.text.max_tokens,
+            measurement.settings.text.maximum_bytes,
             Path(work),
         )
     for place, seed in enumerate(seeds):

@@ -23,7 +23,7 @@ from components.comparison.networks import with_learned_weights
 from components.heads.calibration import Calibration
 from components.heads.declared import Heads
 from components.training.calibration import calibrate
-from components.training.dataset import bucket_bounds
+from components.training.dataset import authors_of, bucket_bounds
 from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings
 from components.training.learning import learn
@@ -102,8 +102,7 @@ def _learn(
     )
     spent = now().since(started)
     final, selected = (
-        answer(model, settings.heads, fold.test_ids, fold.data.max_tokens)
-        for model in (learned.final, learned.selected)
+        answer(model, settings.heads, fold.test_ids) for model in (learned.final, learned.selected)
     )
     scales = {head.name: head.scale_and_offset(fold.facts)[0] for head in settings.heads}
     coverage = settings.training.interval_coverage
@@ -115,14 +114,20 @@ def _learn(
     return Outcome(final, spent, {}, skills, parameters, learned.shares, calibrations, selected)
 
 
-def answer(model: keras.Model, heads: Heads, ids: list[np.ndarray], max_tokens: int) -> Answers:
-    """Answers of authors in their order, in batches of like length."""
+def answer(model: keras.Model, heads: Heads, ids: list[np.ndarray]) -> Answers:
+    """Answers of authors in their order, in batches of like length, as large as a training's."""
     answers = {head.name: np.zeros((len(ids), head.width)) for head in heads}
-    order = np.argsort([len(author) for author in ids], kind="stable")
-    bounds = np.array(bucket_bounds(max_tokens))
-    for start in range(0, len(ids), ANSWERED_AUTHORS):
-        part = order[start : start + ANSWERED_AUTHORS]
-        width = bounds[bounds >= len(ids[part[-1]])][0]
+    lengths = np.array([len(author) for author in ids])
+    bounds = bucket_bounds(int(lengths.max(initial=0)))
+    buckets = np.searchsorted(bounds, lengths)
+    parts = [
+        (width, numbers[start : start + size])
+        for bucket, width in enumerate(bounds)
+        for numbers in [np.flatnonzero(buckets == bucket)]
+        for size in [authors_of(width, ANSWERED_AUTHORS)]
+        for start in range(0, len(numbers), size)
+    ]
+    for width, part in parts:
         batch = np.zeros((len(part), width), "int32")
         for row, number in enumerate(part):
             batch[row, : len(ids[number])] = ids[number]

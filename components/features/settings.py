@@ -10,8 +10,12 @@ from components.strict import Strict
 class TextSettings(Strict):
     """How text becomes token ids."""
 
-    max_tokens: int = Field(
-        1500, ge=1, description="longest token sequence of an author; the rest is cut off"
+    maximum_bytes: int = Field(
+        256 * 1024,
+        ge=1,
+        description="bytes of an author's posts that are read, joined, as UTF-8, from the first "
+        "post on; a guard of memory: 262,144 are some 50,000 tokens of English, 200 kB as ids, and "
+        "in a batch of a training 131,072 tokens, padding counted, or one author",
     )
     vocabulary_size: int = Field(
         50_000,

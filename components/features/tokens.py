@@ -35,8 +35,6 @@ _TOKENS = rf"{_TOKEN}(?:\s+{_TOKEN})*"
 _SPACE = r"[\t-\r ]"
 _INVISIBLE = r"(?:[^\P{Cc}\t-\r]|\p{Cf}|[^\P{Z} ])"
 _ASCII, _UTF8, _NO_HANDLE = r"[\x00-\x7f]*", r"[\x00-\x{D7FF}\x{E000}-\x{10FFFF}]*", "[^@]*"
-# English has 4 to 6, its spaces included.
-_BYTES_A_TOKEN = 8
 
 
 def join_posts(posts: tf.RaggedTensor) -> tf.Tensor:
@@ -52,47 +50,62 @@ def join_posts(posts: tf.RaggedTensor) -> tf.Tensor:
     return tf.strings.reduce_join(clean, axis=1, separator=SEPARATOR)
 
 
-def tokenize_posts(posts: tf.RaggedTensor, max_tokens: int) -> tf.RaggedTensor:
-    """The first tokens of each author, the same as `tokenize(join_posts(posts), max_tokens)`.
-
-    Of an author with more posts than `max_tokens` can come from, only the first posts are read:
-    none of the passes of `tokenize` looks across a separator. Where those had fewer tokens than
-    expected, the author is read again, whole.
+def tokenize_posts(posts: tf.RaggedTensor, maximum_bytes: int) -> tf.RaggedTensor:
+    """Tokens of each author's posts, read up to so many bytes.
 
     Args:
         posts: ragged strings `[batch, (posts)]`.
-        max_tokens: tokens kept of each author.
+        maximum_bytes: of the joined posts that are read.
 
     Returns:
         Ragged strings `[batch, (tokens)]`.
     """
-    first, is_cut = _first_posts(posts, max_tokens * _BYTES_A_TOKEN)
-    tokens = tokenize(first, max_tokens)
-    is_short = is_cut & (tokens.row_lengths() < max_tokens)
-    whole = tokenize(join_posts(tf.ragged.boolean_mask(posts, is_short)), max_tokens)
-    rows = tf.range(posts.nrows())
-    behind = posts.nrows() - 1 + tf.cumsum(tf.cast(is_short, tf.int64))
-    return tf.gather(tf.concat([tokens, whole], axis=0), tf.where(is_short, behind, rows))
+    return tokenize(join_first_posts(posts, maximum_bytes))
 
 
-def _first_posts(posts: tf.RaggedTensor, most_bytes: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The joined posts that begin within the first bytes, and whether others follow, `[batch]`."""
-    ends = tf.cumsum(tf.cast(tf.strings.length(posts.flat_values), tf.int64))
-    before_post = tf.concat([[0], ends], axis=0)
+def join_first_posts(posts: tf.RaggedTensor, maximum_bytes: int) -> tf.Tensor:
+    r"""The first bytes of `join_posts`, cut between posts or between characters.
+
+    Posts that begin later are not joined at all, so what is held does not grow with them.
+
+        ["aé", "b"] -> at most 2 bytes: "a"; 3: "aé"; 4: "aé"; 5: "aé\x1eb"
+
+    Args:
+        posts: ragged strings `[batch, (posts)]`.
+        maximum_bytes: of what leaves.
+
+    Returns:
+        Strings `[batch]`.
+    """
+    # A separator follows each post.
+    sizes = tf.cast(tf.strings.length(posts.flat_values), tf.int64) + 1
+    before_post = tf.concat([[0], tf.cumsum(sizes)], axis=0)
     before_author = tf.gather(before_post, posts.row_starts())
     starts = before_post[:-1] - tf.gather(before_author, posts.value_rowids())
-    kept = tf.ragged.boolean_mask(posts, posts.with_flat_values(starts < most_bytes))
-    is_cut = kept.row_lengths() < posts.row_lengths()
-    # What stands before a separator must see it, as it does in the whole text.
-    return join_posts(kept) + tf.where(is_cut, SEPARATOR, ""), is_cut
+    begun = tf.ragged.boolean_mask(posts, posts.with_flat_values(starts < maximum_bytes))
+    return _cut(join_posts(begun), maximum_bytes)
 
 
-def tokenize(texts: tf.Tensor, max_tokens: int) -> tf.RaggedTensor:
-    """Tokens of each text, at most `max_tokens` of them.
+def _cut(texts: tf.Tensor, maximum_bytes: int) -> tf.Tensor:
+    """At most so many bytes of each text; no character of UTF-8 is cut in two."""
+    # Of the first byte that is left out, and the two before it.
+    places = tf.constant([[max(maximum_bytes - back, 0) for back in range(3)]])
+    lengths = tf.strings.length(texts)[:, tf.newaxis]
+    places = tf.minimum(places, lengths)
+    found = tf.strings.substr(texts[:, tf.newaxis], places, tf.ones_like(places))
+    of_byte = tf.reshape(tf.io.decode_raw(found, tf.uint8, fixed_length=1), [-1, 3])
+    # All bytes of a character but its first are 10xxxxxx.
+    goes_on = tf.cast(tf.equal(tf.bitwise.bitwise_and(of_byte, 0xC0), 0x80), tf.int32)
+    cut_off = tf.reduce_sum(tf.math.cumprod(goes_on, axis=1), axis=1)
+    kept = tf.maximum(maximum_bytes - cut_off, 0)
+    return tf.strings.substr(texts, tf.zeros_like(kept), kept)
+
+
+def tokenize(texts: tf.Tensor) -> tf.RaggedTensor:
+    """Tokens of each text.
 
     Args:
         texts: strings `[batch]`; bytes that are not UTF-8 become U+FFFD, one each.
-        max_tokens: tokens kept of each text, from its start.
 
     Returns:
         Ragged strings `[batch, (tokens)]`, lower case.
@@ -115,7 +128,7 @@ def tokenize(texts: tf.Tensor, max_tokens: int) -> tf.RaggedTensor:
     texts = tf.strings.regex_replace(texts, _TOKENS, r" \0 ")
     apart = rf"{_INVISIBLE}+{_SPACE}+{_INVISIBLE}*|{_SPACE}{_INVISIBLE}+"
     texts = tf.strings.regex_replace(texts, apart, " ")
-    return tf.strings.split(texts)[:, :max_tokens]
+    return tf.strings.split(texts)
 
 
 def _unless(pattern: str, texts: tf.Tensor, change: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:

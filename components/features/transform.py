@@ -67,12 +67,12 @@ def token_ids(posts: tf.SparseTensor, text: TextSettings) -> tf.SparseTensor:
 
     Args:
         posts: sparse strings `[batch, (posts)]`.
-        text: lengths and vocabulary size.
+        text: bytes that are read, vocabulary size.
 
     Returns:
         Sparse int64 `[batch, (tokens)]`.
     """
-    tokens = _tokenize_posts(tf.RaggedTensor.from_sparse(posts), text.max_tokens)
+    tokens = _tokenize_posts(tf.RaggedTensor.from_sparse(posts), text.maximum_bytes)
     vocabulary = make_vocabulary(
         _count_tokens(tokens), VOCABULARY, text.vocabulary_size - RESERVED_IDS
     )

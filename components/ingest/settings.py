@@ -69,10 +69,10 @@ class IngestSettings(Strict):
         description="longest readable record in bytes; a longer one is set aside",
     )
     maximum_posts: int = Field(
-        10_000,
+        50_000,
         ge=1,
-        description="posts of an author that are used, the first in order; more than "
-        "text.max_tokens, and the network could not have read the others",
+        description="posts of an author that are used, the first in order; a guard of memory for "
+        "accounts that never end: the join holds an author's posts at once",
     )
     encoding: str = Field(
         "UTF-8",

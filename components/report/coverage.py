@@ -23,23 +23,29 @@ MOST_COMBINED_HEADS = 10
 UNKNOWN_TOKEN = 1
 
 
-def count_author(example: Any, heads: Heads, scales: Mapping[str, Scale]) -> Sums:
+def count_author(
+    example: Any, heads: Heads, scales: Mapping[str, Scale], maximum_bytes: int
+) -> Sums:
     """One raw example's counts.
 
     Args:
         example: a `tf.train.Example` as ingest writes it.
         heads: the declared heads.
         scales: of the heads whose labels are numbers.
+        maximum_bytes: of the joined posts that are read.
 
     Returns:
-        `authors` `[1]`; `posts`, `characters` `[bins]`; `pairs` `[heads, heads]`; `together`
-        `[2 ** heads]`, bit k set where head k is known (up to ten heads); `<head>/values`.
+        `authors`, `cut` (whether some of the posts is not read) `[1]`; `posts`, `characters`
+        `[bins]`; `pairs` `[heads, heads]`; `together` `[2 ** heads]`, bit k set where head k is
+        known (up to ten heads); `<head>/values`.
     """
     feature = example.features.feature
     posts = feature["posts"].bytes_list.value
     known = np.array([_label(feature, head) is not None for head in heads], dtype=float)
     sums: Sums = {
         "authors": np.ones(1),
+        # A separator stands between posts.
+        "cut": np.array([float(sum(map(len, posts)) + len(posts) - 1 > maximum_bytes)]),
         "posts": _place(len(posts)),
         "characters": _place(sum(len(post.decode("utf-8", "replace")) for post in posts)),
         "pairs": np.outer(known, known),
@@ -54,20 +60,17 @@ def count_author(example: Any, heads: Heads, scales: Mapping[str, Scale]) -> Sum
     return sums
 
 
-def count_tokens(example: Any, max_tokens: int) -> Sums:
-    """One transformed example's: `tokens` `[bins]` and `totals` = authors, tokens, unknown, cut.
-
-    Cut off are authors whose sequence is as long as `max_tokens` allows.
-    """
+def count_tokens(example: Any) -> Sums:
+    """One transformed example's: `tokens` `[bins]` and `totals` = authors, tokens, unknown ones."""
     tokens = np.asarray(example.features.feature["tokens"].int64_list.value)
-    totals = [1.0, len(tokens), (tokens == UNKNOWN_TOKEN).sum(), len(tokens) >= max_tokens]
+    totals = [1.0, len(tokens), (tokens == UNKNOWN_TOKEN).sum()]
     return {"tokens": _place(len(tokens)), "totals": np.array(totals, dtype=float)}
 
 
 def describe_data(
     heads: Heads,
     scales: Mapping[str, Scale],
-    max_tokens: int,
+    maximum_bytes: int,
     counted: Mapping[tuple[str, str], Sums],
 ) -> dict[str, Any]:
     """The content of `data.json`; counted are `authors` and `tokens`, each by split."""
@@ -83,7 +86,7 @@ def describe_data(
         "heads": [head.name for head in heads],
         "length_edges": list(LENGTH_EDGES),
         "scales": {name: scale.to_json() for name, scale in scales.items()},
-        "max_tokens": max_tokens,
+        "maximum_bytes": maximum_bytes,
         "splits": by_split("authors"),
         "tokens": by_split("tokens"),
     }

@@ -49,7 +49,7 @@ class DataProfileSpec(ComponentSpec):
 
     PARAMETERS = {
         "heads": ExecutionParameter(type=str),  # JSON of `heads_to_json`
-        "max_tokens": ExecutionParameter(type=int),  # longest token sequence of an author
+        "maximum_bytes": ExecutionParameter(type=int),  # of an author's posts that are read
     }
     INPUTS = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),  # raw
@@ -68,18 +68,16 @@ class DataProfileExecutor(base_beam_executor.BaseBeamExecutor):
         """Writes `data.json`."""
         self._log_startup(input_dict, output_dict, exec_properties)
         heads = heads_from_json(exec_properties["heads"])
-        max_tokens = exec_properties["max_tokens"]
+        maximum_bytes = exec_properties["maximum_bytes"]
         scales = read_scales(artifact_utils.get_single_instance(input_dict["statistics"]), heads)
-        count = functools.partial(count_author, heads=heads, scales=scales)
+        count = functools.partial(
+            count_author, heads=heads, scales=scales, maximum_bytes=maximum_bytes
+        )
         passes = (
             ("authors", input_dict["examples"], count),
-            (
-                "tokens",
-                input_dict["transformed_examples"],
-                functools.partial(count_tokens, max_tokens=max_tokens),
-            ),
+            ("tokens", input_dict["transformed_examples"], count_tokens),
         )
-        describe = functools.partial(describe_data, heads, scales, max_tokens)
+        describe = functools.partial(describe_data, heads, scales, maximum_bytes)
         uri = artifact_utils.get_single_uri(output_dict["profile"])
         with self._make_beam_pipeline() as pipeline:
             counted = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from components.report.figures_data import (
     lengths_figure,
@@ -187,7 +189,7 @@ def _lengths(record: RunRecord) -> Html:
                     edges,
                     "tokens an author, as trained on",
                 ),
-                f"Authors by tokens, cut off at {found['max_tokens']:,}.",
+                f"Authors by tokens, cut off at {_bound(found)}.",
             )
         )
     rows = [
@@ -196,7 +198,7 @@ def _lengths(record: RunRecord) -> Html:
             f"{int(totals[0]):,}",
             f"{totals[1] / max(totals[0], 1):,.0f}",
             f"{totals[2] / max(totals[1], 1):.1%}",
-            f"{totals[3] / max(totals[0], 1):.1%}",
+            f"{_cut(found, split) / max(totals[0], 1):.1%}",
         ]
         for split, totals in ((split, counts["totals"]) for split, counts in tokens.items())
     ]
@@ -214,6 +216,20 @@ def _lengths(record: RunRecord) -> Html:
         if record.vocabulary
         else None,
     )
+
+
+def _bound(data: Mapping[str, Any]) -> str:
+    """Where authors were cut off; records of before counted tokens."""
+    if "maximum_bytes" in data:
+        return f"{data['maximum_bytes']:,} bytes"
+    return f"{data['max_tokens']:,}"
+
+
+def _cut(data: Mapping[str, Any], split: str) -> float:
+    """Authors of a split that were cut off."""
+    if "maximum_bytes" in data:
+        return float(data["splits"][split]["cut"][0])
+    return float(data["tokens"][split]["totals"][3])
 
 
 def _drift(record: RunRecord) -> Html:

@@ -28,6 +28,7 @@ import tensorflow_transform as tft
 
 from components.features.tokens import SEPARATOR
 from components.heads.declared import Heads
+from components.serving.portions import answer_in_portions
 from components.training.heads import network_of
 
 ASSET = "heads.json"
@@ -94,11 +95,14 @@ class ServedModel(tf.Module):
         certainty: Mapping[str, Mapping[str, Any]],
         features: dict[str, Any],
     ) -> dict[str, tf.Tensor]:
-        tokens = tf.cast(tf.sparse.to_dense(features["tokens"]), tf.int32)
-        outputs = network(_as_input(network, tokens), training=False)
+        outputs = answer_in_portions(
+            lambda ids: network(_as_input(network, ids), training=False),
+            tf.RaggedTensor.from_sparse(features["tokens"]),
+            {head.name: head.width for head in self.heads},
+        )
         answers = {}
         for head in self.heads:
-            natural = head.natural(tf.cast(outputs[head.name], tf.float32), features)
+            natural = head.natural(outputs[head.name], features)
             answers[head.name] = network_of(head).calibrated(natural, certainty.get(head.name, {}))
         return answers
 

@@ -14,7 +14,7 @@ from pathlib import Path
 COMMAND = str(Path(sys.executable).parent / "authorprofile")
 DEADLINE_SECONDS = 600
 TINY = [
-    "text={max_tokens: 300, vocabulary_size: 500}",
+    "text={maximum_bytes: 2000, vocabulary_size: 500}",
     "network={kind: wide, embedding_width: 8, first_filters: 8, filters: 8, dense_width: 8}",
     "training={epochs: 3, learning_rate: 0.003}",
     "tuner={trials: 2, epochs: 1, space: {network: [wide]}}",

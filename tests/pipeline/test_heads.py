@@ -35,7 +35,7 @@ from pipeline.predict import predict_posts
 from pipeline.terminal import Terminal
 from tests.serving.server_process import ServerProcess
 
-SETTINGS = ["text={max_tokens: 300, vocabulary_size: 500}", "tune=false", "training.epochs=3"]
+SETTINGS = ["text={maximum_bytes: 2000, vocabulary_size: 500}", "tune=false", "training.epochs=3"]
 FOUR = [
     "heads={income: {kind: classes, classes: 4}, gender: null,"
     " laughs: {kind: count, field: gelächter, unit: laughs a day, maximum: 50},"

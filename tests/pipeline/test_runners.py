@@ -72,7 +72,7 @@ def run_data_path(sample, folder, runner, *assignments):
     ingest = PostsExampleGen(config.posts, config.labels, heads, config.ingest.model_dump_json())
     examples = ingest.outputs["examples"]
     schema = HeadsSchema(heads=heads, validation=config.validation.model_dump_json())
-    text = TextSettings(max_tokens=200, vocabulary_size=400, pairs=200)
+    text = TextSettings(maximum_bytes=1000, vocabulary_size=400, pairs=200)
     transform = TextTransform(
         examples=examples,
         schema=schema.outputs["schema"],

@@ -34,9 +34,9 @@ def test_many_words_come_once_each_and_no_author_has_more_than_are_read(tmp_path
     assert sum(word.startswith("word") and count == 1 for word, count in words.items()) == 10_000
     of_authors = Counter()
     for post in posts:
-        of_authors[post["author_id"]] += len(post["text"].split()) + 1
+        of_authors[post["author_id"]] += len(post["text"].encode()) + 1
     assert len(of_authors) == 10
-    assert max(of_authors.values()) < TextSettings().max_tokens
+    assert max(of_authors.values()) < TextSettings().maximum_bytes
 
 
 def test_one_file_is_as_large_as_it_says_and_each_of_its_posts_is_used(tmp_path):

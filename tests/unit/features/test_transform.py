@@ -14,7 +14,13 @@ from tensorflow_transform.tf_metadata import dataset_metadata
 
 from components.features.schema import build_schema
 from components.features.settings import TextSettings, ValidationSettings
-from components.features.tokens import SEPARATOR, join_posts, tokenize, tokenize_posts
+from components.features.tokens import (
+    SEPARATOR,
+    join_first_posts,
+    join_posts,
+    tokenize,
+    tokenize_posts,
+)
 from components.features.transform import preprocessing_fn, token_ids
 from components.heads.declared import DEFAULT_HEADS, heads_to_json, parse_heads
 
@@ -39,7 +45,7 @@ def transformed(tmp_path_factory):
     metadata = dataset_metadata.DatasetMetadata(build_schema(HEADS, ValidationSettings()))
     config = {
         "heads": heads_to_json(HEADS),
-        "text": TextSettings(max_tokens=30, vocabulary_size=12).model_dump_json(),
+        "text": TextSettings(vocabulary_size=12).model_dump_json(),
     }
     rows = []
     # Batches of two: many hold no known label of some head at all.
@@ -72,8 +78,8 @@ def dense(value):
     return (tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value).numpy()
 
 
-def tokens_of(text, limit=50):
-    return [token.decode() for token in tokenize(tf.constant([text]), limit).to_list()[0]]
+def tokens_of(text):
+    return [token.decode() for token in tokenize(tf.constant([text])).to_list()[0]]
 
 
 @pytest.mark.parametrize(
@@ -94,10 +100,6 @@ def tokens_of(text, limit=50):
 )
 def test_a_text_has_these_tokens(text, tokens):
     assert tokens_of(text) == tokens
-
-
-def test_a_long_text_is_cut_at_max_tokens():
-    assert tokens_of("a b c d e", limit=3) == ["a", "b", "c"]
 
 
 def test_a_separator_inside_a_post_does_not_make_two_posts():
@@ -128,20 +130,40 @@ PIECES = [
 
 @given(
     st.lists(st.lists(st.lists(st.sampled_from(PIECES), max_size=9), max_size=9), max_size=4),
-    st.integers(1, 5),
+    st.integers(1, 40),
 )
-def test_reading_the_first_posts_alone_gives_the_tokens_of_them_all(authors, max_tokens):
+def test_the_first_bytes_of_posts_are_read_up_to_a_whole_character(authors, most):
     rows = [[b"".join(map(tf.compat.as_bytes, post)) for post in posts] for posts in authors]
     posts = tf.ragged.constant(rows, dtype=tf.string, ragged_rank=1)
-    whole = tokenize(join_posts(posts), max_tokens)
-    assert tokenize_posts(posts, max_tokens).to_list() == whole.to_list()
+    found = join_first_posts(posts, most).numpy().tolist()
+    for whole, part in zip(join_posts(posts).numpy().tolist(), found, strict=True):
+        assert whole.startswith(part) and len(part) <= most
+        assert len(part) >= min(len(whole), most) - 3
+        if is_utf8(whole):
+            assert is_utf8(part)
 
 
-def test_an_author_whose_first_posts_hold_few_tokens_is_read_whole():
-    posts = tf.ragged.constant([["a" * 30, "b", "c", "d"], ["e f", "g"]])
-    # Three tokens are expected within 24 bytes; the first post fills them with one.
-    expected = [[b"a" * 30, b"<post>", b"b"], [b"e", b"f", b"<post>"]]
-    assert tokenize_posts(posts, 3).to_list() == expected
+def is_utf8(text):
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("most", "text"),
+    [(1, "a"), (2, "a"), (3, "aé"), (4, "aé"), (5, "aé\x1eb"), (8, "aé\x1eb"), (9, "aé\x1eb👍")],
+)
+def test_posts_are_cut_between_posts_or_characters(most, text):
+    posts = tf.ragged.constant([["aé", "b👍"], []], dtype=tf.string)
+    assert join_first_posts(posts, most).numpy().tolist() == [text.encode(), b""]
+
+
+def test_a_post_beyond_the_bound_is_not_read():
+    posts = tf.ragged.constant([["one two", "three"], ["four"]])
+    assert tokenize_posts(posts, 6).to_list() == [[b"one", b"tw"], [b"four"]]
+    assert tokenize_posts(posts, 12).to_list() == [[b"one", b"two", b"<post>", b"thre"], [b"four"]]
 
 
 def test_ids_follow_frequency_after_padding_and_unknown(transformed):

@@ -115,7 +115,7 @@ def transformed(tmp_path_factory):
     metadata = dataset_metadata.DatasetMetadata(build_schema(HEADS, ValidationSettings()))
     config = {
         "heads": heads_to_json(HEADS),
-        "text": TextSettings(max_tokens=5, pairs=0).model_dump_json(),
+        "text": TextSettings(pairs=0).model_dump_json(),
     }
     with (
         tft_beam.Context(temp_dir=f"{folder}/temporary"),
@@ -165,7 +165,6 @@ def test_the_audit_refuses_exactly_the_heads_whose_skill_the_training_cannot_mea
             HEADS,
             vocabulary_size=10,
             batch_size=32,
-            max_tokens=5,
         )
     (refused,) = re.findall(r"Received none for (.*?)\.", str(raised.value))
     told = [head.name for head in HEADS if learning_problem(audited, head)]

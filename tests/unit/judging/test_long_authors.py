@@ -56,7 +56,7 @@ def analyze(folder: Path, authors: list[Author]) -> Any:
     from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
 
     metadata = dataset_metadata.DatasetMetadata(build_schema(HEADS, ValidationSettings()))
-    text = TextSettings(max_tokens=1000, vocabulary_size=30)
+    text = TextSettings(vocabulary_size=30)
     config = {"heads": heads_to_json(HEADS), "text": text.model_dump_json()}
     with (
         tft_beam.Context(temp_dir=str(folder / "temporary")),

@@ -123,10 +123,11 @@ def _data() -> dict[str, Any]:
         "heads": ["height", "party", "smoker"],
         "length_edges": list(LENGTH_EDGES),
         "scales": {"height": SCALE.to_json()},
-        "max_tokens": 300,
+        "maximum_bytes": 3000,
         "splits": {
             "train": {
                 "authors": [400.0],
+                "cut": [20.0],
                 "posts": lengths,
                 "characters": lengths,
                 "pairs": [[300.0, 220.0, 210.0], [220.0, 300.0, 200.0], [210.0, 200.0, 280.0]],
@@ -134,7 +135,7 @@ def _data() -> dict[str, Any]:
                 "height/values": [10.0] * (len(SCALE.edges) - 1),
             }
         },
-        "tokens": {"train": {"tokens": lengths, "totals": [400.0, 80_000.0, 1_600.0, 20.0]}},
+        "tokens": {"train": {"tokens": lengths, "totals": [400.0, 80_000.0, 1_600.0]}},
     }
 
 

@@ -27,7 +27,7 @@ def example() -> Any:
 
 
 def test_an_author_is_counted_by_what_is_known_and_by_lengths(example: Any) -> None:
-    sums = count_author(example, HEADS, SCALES)
+    sums = count_author(example, HEADS, SCALES, 1000)
     assert sums["authors"].tolist() == [1.0]
     assert sums["together"].tolist() == [0.0, 1.0, 0.0, 0.0]
     assert sums["pairs"].tolist() == [[1.0, 0.0], [0.0, 0.0]]
@@ -43,21 +43,26 @@ def test_a_label_of_no_value_is_unknown(example: Any) -> None:
     author = tf.train.Example()
     author.features.feature["posts"].bytes_list.value.append(b"x")
     author.features.feature["height"].float_list.SetInParent()
-    sums = count_author(author, HEADS, SCALES)
+    sums = count_author(author, HEADS, SCALES, 1000)
     assert sums["together"].tolist() == [1.0, 0.0, 0.0, 0.0]
 
 
-def test_tokens_are_counted_with_those_unknown_and_those_cut_off() -> None:
+def test_an_author_is_cut_off_whose_joined_posts_have_more_bytes(example: Any) -> None:
+    # Of the two posts four and six, and one of the separator.
+    assert count_author(example, HEADS, SCALES, 11)["cut"].tolist() == [0.0]
+    assert count_author(example, HEADS, SCALES, 10)["cut"].tolist() == [1.0]
+
+
+def test_tokens_are_counted_with_those_unknown() -> None:
     import tensorflow as tf
 
     author = tf.train.Example()
     author.features.feature["tokens"].int64_list.value.extend([1, 5, 1, 7])
-    assert count_tokens(author, max_tokens=4)["totals"].tolist() == [1.0, 4.0, 2.0, 1.0]
-    assert count_tokens(author, max_tokens=5)["totals"].tolist() == [1.0, 4.0, 2.0, 0.0]
+    assert count_tokens(author)["totals"].tolist() == [1.0, 4.0, 2.0]
 
 
 def test_splits_are_described_in_their_order(example: Any) -> None:
-    sums = count_author(example, HEADS, SCALES)
+    sums = count_author(example, HEADS, SCALES, 1000)
     counted = {("authors", "test"): sums, ("authors", "train"): sums, ("authors", "eval"): {}}
     data = describe_data(HEADS, SCALES, 300, counted)
     assert list(data["splits"]) == ["train", "eval", "test"]

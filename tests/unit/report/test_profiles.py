@@ -141,7 +141,7 @@ def profiles(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
             "statistics": statistics,
         },
         {"profile": artifact(Profile, root / "data")},
-        {"heads": heads_to_json(HEADS), "max_tokens": 5},
+        {"heads": heads_to_json(HEADS), "maximum_bytes": 2},
     )
     return (
         json.loads((root / "answers/answers.json").read_text()),
@@ -193,5 +193,7 @@ def test_every_split_of_the_data_is_counted(
         "test": [150.0],
     }
     assert data["splits"]["train"]["together"] == [0.0, 2.0, 0, 0, 0, 0, 0, 0]
-    assert data["tokens"]["train"]["totals"] == [2.0, 8.0, 0.0, 1.0]
+    assert data["tokens"]["train"]["totals"] == [2.0, 8.0, 0.0]
+    # Posts of three digits.
+    assert data["splits"]["test"]["cut"] == [50.0]
     assert list(data["scales"]) == ["height"]

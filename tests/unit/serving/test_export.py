@@ -84,7 +84,7 @@ def transformed(tmp_path_factory):
     metadata = dataset_metadata.DatasetMetadata(build_schema(HEADS, ValidationSettings()))
     config = {
         "heads": heads_to_json(HEADS),
-        "text": TextSettings(max_tokens=350, vocabulary_size=30).model_dump_json(),
+        "text": TextSettings(maximum_bytes=1750, vocabulary_size=30).model_dump_json(),
     }
     with (
         tft_beam.Context(temp_dir=f"{folder}/temporary"),

@@ -34,7 +34,7 @@ from components.training.settings import NetworkSettings, TrainingSettings, Tune
 from components.training.trainer import calibrated_model, in_memory_answers
 
 HEADS = parse_heads(DEFAULT_HEADS | {"income": {"kind": "classes", "classes": 3}})
-TEXT = TextSettings(max_tokens=300, vocabulary_size=30)
+TEXT = TextSettings(vocabulary_size=30)
 NETWORK = NetworkSettings(
     kind="reference", embedding_width=16, first_filters=16, filters=16, dense_width=16
 )
@@ -157,7 +157,7 @@ def trained(tmp_path_factory):
     transform = tft.TFTransformOutput(f"{folder}/graph")
     files = {split: [f"{folder}/{split}*.gz"] for split in ("train", "eval")}
     spec = transform.transformed_feature_spec()
-    data = load_data(files["train"], files["eval"], spec, HEADS, 30, 16, 300)
+    data = load_data(files["train"], files["eval"], spec, HEADS, 30, 16)
     settings = HookSettings(
         heads=HEADS,
         text=TEXT,

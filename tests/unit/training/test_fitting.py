@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.training.dataset import (
+    BATCH_TOKENS,
     bucket_bounds,
     make_batches,
     read_examples,
@@ -61,7 +62,7 @@ def data(tmp_path_factory) -> TrainingData:
             for number in range(authors):
                 out.write(example(random, age_known=number % 4 != 0))
     patterns = [[str(folder / f"{split}.gz")] for split in ("train", "eval")]
-    return load_data(*patterns, SPEC, HEADS, 50, 8, 500)
+    return load_data(*patterns, SPEC, HEADS, 50, 8)
 
 
 def new_model(data, weights=None):
@@ -109,16 +110,36 @@ def read_rows(data):
 
 def test_batches_hold_every_author_once_padded_to_a_bound(data):
     seen = 0
-    for tokens, targets, weights in make_batches(data.train_rows, 8, 500, 7):
-        assert tokens.shape[1] in bucket_bounds(500)
+    for tokens, targets, weights in make_batches(data.train_rows, 8, data.train.longest, 7):
+        assert tokens.shape[1] in bucket_bounds(data.train.longest)
         assert len(tokens) == len(targets["age"]) == len(weights["age"]) <= 8
         seen += len(tokens)
     assert seen == 40
 
 
+def test_a_batch_of_long_authors_is_bounded_by_its_tokens(data):
+    lengths = [30_000, 20, 5_000, 70_000, 4_000, 300_000] * 9
+    rows = tf.data.Dataset.from_generator(
+        lambda: ((np.ones(n, "int32"), {"age": [0.0]}, {"age": 1.0}) for n in lengths),
+        output_signature=(
+            tf.TensorSpec([None], tf.int32),
+            {"age": tf.TensorSpec([1], tf.float32)},
+            {"age": tf.TensorSpec([], tf.float32)},
+        ),
+    )
+    shapes = [tokens.shape for tokens, _, _ in make_batches(rows, 32, max(lengths))]
+    assert sum(authors for authors, _ in shapes) == len(lengths)
+    assert max(authors for authors, _ in shapes) == 18
+    assert all(authors * width <= BATCH_TOKENS or authors == 1 for authors, width in shapes)
+    heads = parse_heads({"age": DEFAULT_HEADS["age"]})
+    counted = summarise(rows, heads, 2, 32)
+    assert (counted.authors, counted.longest, counted.steps) == (54, 300_000, len(shapes))
+    assert counted.document_frequencies.tolist() == [0, 54]
+
+
 def test_epochs_differ_in_order_and_repeat_with_the_seed(data):
     def first_tokens(seed, epoch):
-        batches = training_batches(data.train_rows, 8, 500, seed, epoch)
+        batches = training_batches(data.train_rows, 8, data.train.longest, seed, epoch)
         return np.concatenate([b[0].numpy()[:, 0] for b in batches.take(data.train.steps)])
 
     np.testing.assert_array_equal(first_tokens(1, 0), first_tokens(1, 0))
@@ -154,7 +175,8 @@ def test_the_objective_does_not_move_with_the_loss_weights(data):
     skills, losses = [], []
     for scale in (1.0, 100.0):
         model = new_model(data, {"age": scale, "income": 2 * scale, "gender": scale})
-        logs = model.evaluate(make_batches(data.eval_rows, 8, 500), verbose=0, return_dict=True)
+        batches = make_batches(data.eval_rows, 8, data.eval.longest)
+        logs = model.evaluate(batches, verbose=0, return_dict=True)
         logs = {f"val_{name}": value for name, value in logs.items()}
         MeanSkill(data.eval.constant_losses).on_epoch_end(0, logs)
         skills.append(logs["val_skill"])
@@ -170,8 +192,8 @@ def test_one_head_alone_can_be_fitted(data, tmp_path):
         r.map(lambda t, y, w: (t, {"gender": y["gender"]}, {"gender": w["gender"]}))
         for r in examples
     ]
-    summaries = [summarise(r, heads, 50, 8, 500) for r in rows]
-    alone = TrainingData(heads, rows[0], rows[1], summaries[0], summaries[1], 8, 500)
+    summaries = [summarise(r, heads, 50, 8) for r in rows]
+    alone = TrainingData(heads, rows[0], rows[1], summaries[0], summaries[1], 8)
     model = build_model(heads, 50, SMALL, words=alone.words, seed=3)
     compile_model(model, heads, {}, 1e-2)
     state = run_fit(model, alone, tmp_path, 1)

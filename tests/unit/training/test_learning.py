@@ -35,8 +35,8 @@ def rows_of(words, genders, first):
 
 def data_of(genders_of_eval):
     rows = rows_of(WORDS, WORDS, 4), rows_of(WORDS[:16], genders_of_eval, 8)
-    summaries = [summarise(split, HEADS, VOCABULARY, 8, 300) for split in rows]
-    return TrainingData(HEADS, *rows, *summaries, 8, 300)
+    summaries = [summarise(split, HEADS, VOCABULARY, 8) for split in rows]
+    return TrainingData(HEADS, *rows, *summaries, 8)
 
 
 # In `train`, the first word tells the gender; in `eval` too, or the opposite.

@@ -84,7 +84,9 @@ def test_the_network_that_leaves_answers_shrunk_and_has_no_further_weights():
         )
     )
     train = SimpleNamespace(constants={"age": [1.0], "gender": [0.5]})
-    data = SimpleNamespace(heads=heads, train=train, eval_rows=rows, batch_size=50, max_tokens=269)
+    data = SimpleNamespace(
+        heads=heads, train=train, eval=SimpleNamespace(longest=2), eval_rows=rows, batch_size=50
+    )
     shares = find_shares(model, data)
     shrunk = shrink_answers(model, train.constants, shares)
     assert 0.2 < shares["age"] < 0.8 and shares["gender"] < 0.5

@@ -33,7 +33,7 @@ from components.training.settings import NetworkSettings
 
 KINDS = ("words", "reference")
 WIDTHS = {"embedding_width": 6, "first_filters": 5, "filters": 7, "dense_width": 4}
-VOCABULARY, BATCH_SIZE, MAX_TOKENS, EPOCHS = 50, 8, 500, 4
+VOCABULARY, BATCH_SIZE, WINDOW_TOKENS, EPOCHS = 50, 8, 500, 4
 
 
 def write_splits(folder: Path) -> None:
@@ -49,13 +49,13 @@ def write_splits(folder: Path) -> None:
 def open_data(folder: Path) -> TrainingData:
     """The splits in `folder`."""
     patterns = [[str(folder / f"{split}.gz")] for split in ("train", "eval")]
-    return load_data(*patterns, SPEC, HEADS, VOCABULARY, BATCH_SIZE, MAX_TOKENS)
+    return load_data(*patterns, SPEC, HEADS, VOCABULARY, BATCH_SIZE)
 
 
 def train(data, kind, folder, strategy, callbacks=()):
     """The network of that kind, fitted under the strategy, and the state it ended in."""
     # A window holds the longest author, so that nothing but dropout is random.
-    network = NetworkSettings(kind=kind, window_tokens=MAX_TOKENS, **WIDTHS)
+    network = NetworkSettings(kind=kind, window_tokens=WINDOW_TOKENS, **WIDTHS)
     steps = {name: find_steps(labels, 3) for name, labels in data.train.numbers.items()}
     with strategy.scope():
         model = build_model(

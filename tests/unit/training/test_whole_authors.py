@@ -1,0 +1,80 @@
+"""What stands far behind in an author's posts is read and learned."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.features.settings import TextSettings
+from components.features.tokens import tokenize_posts
+from components.heads.declared import DEFAULT_HEADS, parse_heads
+from components.training.dataset import summarise
+from components.training.fitting import TrainingData, fit
+from components.training.linear import LabelFacts
+from components.training.model import build_model, compile_model
+from components.training.settings import NetworkSettings
+
+HEADS = parse_heads({"gender": DEFAULT_HEADS["gender"]})
+NOISE, VOCABULARY = 1600, 31
+IDS = {"<post>": 2, "she": 3, "he": 4, **{f"w{chr(97 + n)}": n + 5 for n in range(26)}}
+RANDOM = np.random.default_rng(4)
+
+
+def rows_of(genders):
+    """Authors whose first posts have 1,600 words of noise; their last one tells the gender."""
+    authors = []
+    for gender in genders:
+        words = [f"w{chr(97 + number)}" for number in RANDOM.integers(0, 26, NOISE)]
+        posts = [" ".join(words[start : start + 100]) for start in range(0, NOISE, 100)]
+        authors.append([*posts, ("she", "he")[gender]])
+    tokens = tokenize_posts(tf.ragged.constant(authors), TextSettings().maximum_bytes)
+    ids = tf.ragged.constant(
+        [[IDS[word.decode()] for word in author] for author in tokens.to_list()], dtype=tf.int32
+    )
+    labels = genders.astype("float32")
+    rows = (ids, {"gender": labels[:, None]}, {"gender": np.ones_like(labels)})
+    return tf.data.Dataset.from_tensor_slices(rows).map(
+        lambda ids, *rest: (tf.identity(ids), *rest)
+    )
+
+
+@pytest.fixture(scope="module")
+def data():
+    rows = rows_of(np.arange(64) % 2), rows_of(np.arange(32) % 2)
+    summaries = [summarise(split, HEADS, VOCABULARY, 8) for split in rows]
+    return TrainingData(HEADS, *rows, *summaries, 8)
+
+
+def test_the_default_network_learns_what_stands_behind_token_1500(data, tmp_path):
+    assert data.train.longest == NOISE + 16 + 1
+    model = build_model(
+        HEADS,
+        VOCABULARY,
+        NetworkSettings(),
+        words=data.words,
+        labels=LabelFacts(data.train.constants),
+        seed=1,
+    )
+    compile_model(model, HEADS, {}, 3e-3, data.train.steps * 15)
+    state = fit(
+        model,
+        data,
+        epochs=15,
+        patience=15,
+        seed=1,
+        folder=tmp_path,
+        logger=logging.getLogger("authorprofile.test"),
+    )
+    assert state.best_skill > 0.3
+
+
+def test_the_textbook_network_reads_the_first_1500_tokens_alone():
+    widths = {"embedding_width": 4, "first_filters": 4, "filters": 4, "dense_width": 4}
+    model = build_model(HEADS, 50, NetworkSettings(kind="reference", **widths), seed=1)
+    ids = RANDOM.integers(2, 50, (1, 1700)).astype("int32")
+    first = np.array(model(ids[:, :1500])["gender"])
+    np.testing.assert_allclose(model(ids)["gender"], first, rtol=1e-6)
+    assert not np.allclose(model(ids[:, :1400])["gender"], first, rtol=1e-4)
