@@ -17,6 +17,10 @@ class Spent(NamedTuple):
         """What was spent between two moments."""
         return Spent(*(now - then for now, then in zip(self, started, strict=True)))
 
+    def plus(self, other: Spent) -> Spent:
+        """Both together."""
+        return Spent(*(one + more for one, more in zip(self, other, strict=True)))
+
 
 def now() -> Spent:
     """A moment, to be told from another."""

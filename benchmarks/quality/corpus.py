@@ -1,4 +1,4 @@
-"""Posts and labels to tokens and labels of each author, then to the training data of one fold.
+"""Posts and labels to tokens and labels of each author, then to the ids of one fold.
 
 Enters: patterns of posts and labels. Leaves: `Corpus`, read and joined by the pipeline's own
 ExampleGen code and tokenised by its own graph; of it, `Fold`s: the authors of one fold as `test`,
@@ -25,7 +25,7 @@ import tensorflow as tf
 
 from components.disk_shuffle import disk_for
 from components.features.settings import TextSettings
-from components.features.tokens import POST, tokenize_posts
+from components.features.tokens import tokenize_posts
 from components.features.transform import FEWEST_USES, RESERVED_IDS
 from components.heads.base import Head
 from components.heads.declared import Heads
@@ -35,10 +35,7 @@ from components.ingest.records import SPLITS
 from components.ingest.settings import IngestSettings
 from components.ingest.sources import find_sources, plain_bytes
 from components.local_runner import LocalRunner
-from components.training.dataset import summarise
-from components.training.fitting import TrainingData
 from components.training.pairs import pair_keys
-from components.training.windows import NO_SEPARATOR
 
 EVAL_SHARE = 8
 AUTHORS_A_BATCH = 256
@@ -68,15 +65,20 @@ class Fold:
     """One division of a corpus.
 
     Attributes:
-        data: `train` and `eval`, as Tuner and Trainer see them.
-        train, test: author numbers of the corpus.
-        test_ids: token ids of the `test` authors.
+        vocabulary_size: token ids in all.
+        pair_keys: of `pairs.pair_keys`.
+        train, eval, test: author numbers of the corpus.
+        train_ids, eval_ids, test_ids: their token ids.
         facts: what `train` says of labels, as `Head.targets` takes it.
     """
 
-    data: TrainingData
+    vocabulary_size: int
+    pair_keys: np.ndarray
     train: np.ndarray
+    eval: np.ndarray
     test: np.ndarray
+    train_ids: list[np.ndarray]
+    eval_ids: list[np.ndarray]
     test_ids: list[np.ndarray]
     facts: Facts
 
@@ -162,7 +164,6 @@ def make_fold(
     corpus: Corpus,
     heads: Heads,
     text: TextSettings,
-    batch_size: int,
     fold: int,
     folds: int,
 ) -> Fold:
@@ -187,32 +188,10 @@ def make_fold(
     def encode(numbers: np.ndarray) -> list[np.ndarray]:
         return [np.array([ids.get(w, 1) for w in corpus.tokens[i]], "int32") for i in numbers]
 
-    def open_rows(numbers: np.ndarray) -> tf.data.Dataset:
-        targets, known = targets_of(corpus, heads, numbers, facts)
-        encoded = encode(numbers)
-        tokens = tf.RaggedTensor.from_row_lengths(
-            np.concatenate(encoded), [len(author) for author in encoded]
-        )
-        rows = tf.data.Dataset.from_tensor_slices((tokens, targets, known))
-        # A row of a ragged tensor keeps its ragged type, which padding refuses.
-        return rows.map(lambda ids, target, mask: (tf.identity(ids), target, mask))
-
-    rows = open_rows(train), open_rows(evaluate)
-    summaries = [
-        summarise(split, heads, len(ids) + RESERVED_IDS, batch_size, keys) for split in rows
-    ]
-    separator = ids.get(POST.encode(), NO_SEPARATOR)
-    data = TrainingData(
-        heads,
-        rows[0],
-        rows[1],
-        summaries[0],
-        summaries[1],
-        batch_size,
-        separator,
-        keys,
+    size = len(ids) + RESERVED_IDS
+    return Fold(
+        size, keys, train, evaluate, test, encode(train), encode(evaluate), encode(test), facts
     )
-    return Fold(data, train, test, encode(test), facts)
 
 
 def count_pairs(authors: Iterable[list[bytes]], most: int) -> list[bytes]:

@@ -35,15 +35,19 @@ from benchmarks.quality.corpus import (
 from benchmarks.quality.judge import Terms, author_terms, constant_answers
 from benchmarks.quality.networks import (
     Outcome,
+    by_baseline,
     by_fit,
     by_search,
     by_uncertainty,
 )
-from benchmarks.quality.rows import KINDS, Row, read_row
+from benchmarks.quality.rows import Row, read_row
 from benchmarks.quality.shallow import shallow_answers
+from benchmarks.quality.training_files import open_training
 from components.comparison.networks import HAND_SET
 from components.training.hooks import HookSettings
+from components.training.settings import ConvSettings, ReferenceSettings
 
+LEARNERS = {"tuner": by_search, "uncertainty": by_uncertainty, "baseline": by_baseline}
 LOGGER = logging.getLogger("authorprofile.quality")
 
 
@@ -160,10 +164,8 @@ def measure_row(
 def _networks(
     corpus: Corpus, fold: Fold, settings: HookSettings, row: Row, number: int, folds: int
 ) -> Any:
-    learn = {"tuner": by_search, "uncertainty": by_uncertainty}.get(row.learner, by_fit)
-    if row.learner in KINDS:
-        network = settings.network.model_copy(update={"kind": row.learner})
-        settings = replace(settings, network=network)
+    learn = LEARNERS.get(row.learner, by_fit)
+    settings = replace(settings, network=_network(settings.network, row.learner))
     if row.learner == "hand":
         weights = {head.name: HAND_SET.get(head.name, 1.0) for head in settings.heads}
         training = settings.training.model_copy(update={"loss_weights": weights})
@@ -174,12 +176,24 @@ def _networks(
         its_fold = _fold(corpus, its_settings, number, folds) if row.learner == "single" else fold
         keras.backend.clear_session()
         with tempfile.TemporaryDirectory() as work:
-            yield heads, its_fold, learn(its_fold, its_settings, Path(work))
+            started = now()
+            data, its_settings = open_training(Path(work), corpus, its_fold, its_settings)
+            opened = now().since(started)
+            outcome = learn(its_fold, data, its_settings, Path(work))
+            yield heads, its_fold, replace(outcome, spent=outcome.spent.plus(opened))
+
+
+def _network(
+    network: ConvSettings | ReferenceSettings, learner: str
+) -> ConvSettings | ReferenceSettings:
+    changes = {"no-convolution": {"filters": 0}, "no-pool": {"pool": False}}
+    if learner == "reference":
+        return ReferenceSettings()
+    return network.model_copy(update=changes.get(learner, {}))
 
 
 def _fold(corpus: Corpus, settings: HookSettings, number: int, folds: int) -> Fold:
-    batch_size = settings.training.batch_size
-    return make_fold(corpus, settings.heads, settings.text, batch_size, number, folds)
+    return make_fold(corpus, settings.heads, settings.text, number, folds)
 
 
 def _change(corpus: Corpus, row: Row, number: int, folds: int, seed: int) -> Corpus:

@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from benchmarks.quality.clock import Spent, now
 from benchmarks.quality.corpus import Fold
 from components.comparison.networks import with_learned_weights
 from components.heads.calibration import Calibration
 from components.heads.declared import Heads
+from components.linear.artifact import FINAL, SELECTION
+from components.serving.portions import answer_in_portions
 from components.training.calibration import calibrate
-from components.training.dataset import authors_of, bucket_bounds
-from components.training.fitting import TrainingData
+from components.training.fitting import FitState, TrainingData, join_splits, with_rows
+from components.training.held_out import pool_heads
 from components.training.hooks import HookSettings
-from components.training.learning import learn
+from components.training.learning import Learned, find_shares, held_out_of, learn
+from components.training.trainer import baseline_parameters
 from components.training.tuner import (
     ProfileHyperModel,
     apply_hyperparameters,
@@ -35,7 +39,6 @@ from components.training.tuner import (
 )
 
 LOGGER = logging.getLogger("authorprofile.quality")
-ANSWERED_AUTHORS = 64
 
 Answers = dict[str, np.ndarray]
 
@@ -50,7 +53,7 @@ class Outcome:
         chosen: settings that were searched.
         skills: mean skill on `eval`, an epoch each.
         parameters: of the network.
-        shares: of each head's answer, that `eval` lets stand.
+        shares: of each head, what is kept of the network's correction and of the answer.
         calibrations: of each head, fitted on `eval` by the network that `eval` selected.
         selected: that network's answers; `answers` itself where nothing was fitted after it.
     """
@@ -60,34 +63,63 @@ class Outcome:
     chosen: dict[str, Any]
     skills: list[float]
     parameters: int
-    shares: dict[str, float] = field(default_factory=dict)
+    shares: dict[str, dict[str, float]] = field(default_factory=dict)
     calibrations: dict[str, Calibration] = field(default_factory=dict)
     selected: Answers = field(default_factory=dict)
 
 
-def by_search(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
+Learner = Callable[[Fold, TrainingData, HookSettings, Path], Outcome]
+
+
+def by_search(fold: Fold, data: TrainingData, settings: HookSettings, work: Path) -> Outcome:
     """The pipeline's Tuner, then its fit with what was chosen."""
     started = now()
-    hypermodel = ProfileHyperModel(settings, fold.data, work / "fits")
+    hypermodel = ProfileHyperModel(settings, data, work / "fits")
     tuner = make_tuner(hypermodel, settings.tuner, settings.training.seed, work / "search")
     tuner.search(verbose=0)
     chosen = tuner.get_best_hyperparameters(1)[0].values
-    outcome = by_fit(fold, apply_hyperparameters(settings, chosen), work)
+    outcome = by_fit(fold, data, apply_hyperparameters(settings, chosen), work)
     return replace(outcome, spent=now().since(started), chosen=chosen)
 
 
-def by_fit(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
+def by_fit(fold: Fold, data: TrainingData, settings: HookSettings, work: Path) -> Outcome:
     """The pipeline's fit with the given settings."""
-    return _learn(fold, settings, work, build_candidate)
+    return _learn(fold, data, settings, work, build_candidate)
 
 
-def by_uncertainty(fold: Fold, settings: HookSettings, work: Path) -> Outcome:
+def by_uncertainty(fold: Fold, data: TrainingData, settings: HookSettings, work: Path) -> Outcome:
     """The fit with loss weights that are learned beside the network (Kendall 2018)."""
-    return _learn(fold, settings, work, with_learned_weights)
+    return _learn(fold, data, settings, work, with_learned_weights)
+
+
+def by_baseline(fold: Fold, data: TrainingData, settings: HookSettings, work: Path) -> Outcome:
+    """The linear baseline alone: that of a network which was not trained."""
+    del work
+    started = now()
+    model = build_candidate(settings, data, 1)
+    parts = [with_rows(data, *rows) for rows in data.folds] or [data]
+    held_out = pool_heads([held_out_of(model, part) for part in parts])
+    constants = data.train.constants, join_splits(data).train.constants
+    learned = Learned(
+        data.heads,
+        data.links,
+        model,
+        model,
+        FitState(),
+        find_shares(data, held_out),
+        held_out,
+        constants,
+        data.train.authors + data.eval.authors,
+    )
+    linear = settings.linear_models()[FINAL]
+    assert linear
+    answers = answer(learned.linear_answering(linear), settings.heads, fold.test_ids)
+    return Outcome(answers, now().since(started), {}, [], baseline_parameters(settings))
 
 
 def _learn(
     fold: Fold,
+    data: TrainingData,
     settings: HookSettings,
     work: Path,
     build: Callable[[HookSettings, TrainingData, int], keras.Model],
@@ -95,42 +127,35 @@ def _learn(
     started = now()
     learned = learn(
         partial(build, settings),
-        fold.data,
+        data,
         settings.training,
         work / "fit",
         logger=LOGGER,
     )
     spent = now().since(started)
+    linear = settings.linear_models()
+    of_final = linear[FINAL if learned.refitted else SELECTION]
     final, selected = (
-        answer(model, settings.heads, fold.test_ids) for model in (learned.final, learned.selected)
+        answer(model, settings.heads, fold.test_ids)
+        for model in (learned.answering(of_final), learned.answering_selected(linear[SELECTION]))
     )
     scales = {head.name: head.scale_and_offset(fold.facts)[0] for head in settings.heads}
-    coverage = settings.training.interval_coverage
-    calibrations = calibrate(
-        learned.selected, fold.data, scales, coverage, refitted=learned.refitted
-    )
+    calibrations = calibrate(learned, scales, settings.training.interval_coverage)
     skills = [epoch["val_skill"] for epoch in learned.state.history]
+    shares = {name: asdict(found) for name, found in learned.shares.items()}
     parameters = learned.final.count_params()
-    return Outcome(final, spent, {}, skills, parameters, learned.shares, calibrations, selected)
+    return Outcome(final, spent, {}, skills, parameters, shares, calibrations, selected)
 
 
 def answer(model: keras.Model, heads: Heads, ids: list[np.ndarray]) -> Answers:
-    """Answers of authors in their order, in batches of like length, as large as a training's."""
-    answers = {head.name: np.zeros((len(ids), head.width)) for head in heads}
-    lengths = np.array([len(author) for author in ids])
-    bounds = bucket_bounds(int(lengths.max(initial=0)))
-    buckets = np.searchsorted(bounds, lengths)
-    parts = [
-        (width, numbers[start : start + size])
-        for bucket, width in enumerate(bounds)
-        for numbers in [np.flatnonzero(buckets == bucket)]
-        for size in [authors_of(width, ANSWERED_AUTHORS)]
-        for start in range(0, len(numbers), size)
-    ]
-    for width, part in parts:
-        batch = np.zeros((len(part), width), "int32")
-        for row, number in enumerate(part):
-            batch[row, : len(ids[number])] = ids[number]
-        for name, values in model.predict_on_batch(batch).items():
-            answers[name][part] = values
-    return answers
+    """Answers of authors in their order, as the served model makes them."""
+    ask = tf.function(
+        lambda tokens: answer_in_portions(
+            lambda batch: model({"tokens": batch} if isinstance(model.input, dict) else batch),
+            tokens,
+            {head.name: head.width for head in heads},
+        ),
+        input_signature=[tf.RaggedTensorSpec([None, None], tf.int32)],
+    )
+    found = ask(tf.RaggedTensor.from_row_lengths(np.concatenate(ids), [len(one) for one in ids]))
+    return {name: values.numpy().astype("float64") for name, values in found.items()}

@@ -9,7 +9,9 @@
 | `hand` | the fit alone, weights age 0.25, income 1, gender 10 |
 | `uncertainty` | weights learned beside the network (Kendall 2018) |
 | `single` | a network a head |
-| `reference`, `wide`, `words` | `equal` with that kind of network |
+| `baseline` | the linear baseline inside the network |
+| `no-convolution`, `no-pool` | `equal` without that path |
+| `reference` | `equal` with the textbook network |
 | `sklearn:<name>` | another model without a network, of those that `shallow` lists |
 | `hidden:<head>` | `equal`, half of the head's labels hidden in `train` and `eval` |
 | `absent:<head>` | `equal`, the authors whose labels `hidden` hides left out altogether |
@@ -27,9 +29,9 @@ from dataclasses import dataclass
 from benchmarks.quality.shallow import SHALLOW
 from components.heads.declared import Heads
 
-KINDS = ("reference", "wide", "words")
 ROWS = ("constant", "linear", "tuner", "equal", "hand", "uncertainty", "single")
-LEARNERS = (*ROWS, *KINDS, *(f"sklearn:{name}" for name in SHALLOW))
+PARTS = ("baseline", "no-convolution", "no-pool", "reference")
+LEARNERS = (*ROWS, *PARTS, *(f"sklearn:{name}" for name in SHALLOW))
 CHANGES = ("hidden", "absent", "fewer")
 
 

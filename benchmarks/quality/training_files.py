@@ -8,18 +8,21 @@ Trainer would open.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-
-from components.heads.declared import Heads
 from components.linear.component import fit_baseline
 from components.linear.settings import BaselineSettings
-from components.table.artifact import write_table
 from components.table.component import WIDTH, make_table
+
+from benchmarks.quality.corpus import Corpus, Fold, targets_of
+from components.heads.declared import Heads
+from components.table.artifact import write_table
 from components.training.fitting import TrainingData
+from components.training.hooks import HookSettings
 from components.training.loading import load_data
 
 SEED = 1
@@ -46,31 +49,43 @@ def write_split(
 
 
 def open_training(
-    folder: Path, heads: Heads, vocabulary_size: int, pair_keys: np.ndarray, batch_size: int
-) -> TrainingData:
-    """Makes the table and the baseline of the splits in a folder, and opens all.
+    folder: Path, corpus: Corpus, fold: Fold, settings: HookSettings
+) -> tuple[TrainingData, HookSettings]:
+    """Writes a fold's splits, makes their table and baseline, and opens all.
 
     Args:
-        folder: with `train` and `eval` of `write_split`; gets `table` and `baseline`.
-        heads: what is predicted.
-        vocabulary_size: token ids in all.
-        pair_keys: of `pairs.pair_keys`.
-        batch_size: authors a step.
+        folder: empty or new; gets the splits, `table` and `baseline`.
+        corpus: of the fold.
+        fold: whose authors are learned from.
+        settings: of the training.
+
+    Returns:
+        The data, and the settings that name both artifacts.
     """
+    heads = settings.heads
+    for name, numbers, ids in (
+        ("train", fold.train, fold.train_ids),
+        ("eval", fold.eval, fold.eval_ids),
+    ):
+        labels = targets_of(corpus, heads, numbers, fold.facts)
+        write_split(folder / name, [corpus.authors[i] for i in numbers], ids, labels)
     splits = {name: str(folder / name) for name in ("train", "eval")}
-    table = make_table(splits["train"], vocabulary_size, pair_keys, WIDTH, SEED)
+    width = getattr(settings.network, "table_width", WIDTH)
+    table = make_table(splits["train"], fold.vocabulary_size, fold.pair_keys, width, SEED)
     write_table(table, str(folder / "table"))
     fit_baseline(splits, table, heads, BaselineSettings(), str(folder / "baseline"))
-    return load_data(
+    settings = replace(settings, table=str(folder / "table"), baseline=str(folder / "baseline"))
+    data = load_data(
         [f"{splits['train']}/*"],
         [f"{splits['eval']}/*"],
         feature_spec(heads),
         heads,
-        vocabulary_size,
-        batch_size,
-        str(folder / "table"),
-        str(folder / "baseline"),
+        fold.vocabulary_size,
+        settings.training.batch_size,
+        settings.table,
+        settings.baseline,
     )
+    return data, settings
 
 
 def feature_spec(heads: Heads) -> dict[str, Any]:

@@ -205,7 +205,9 @@ def linear_offsets(model: keras.Model, heads: Heads, linear: LinearModel) -> dic
     offsets = {}
     for head in heads:
         fitted = linear[head.name]
-        layer = LinearTerms(*fitted.weights.shape, len(fitted.bias), name=head.internal("offset"))
+        layer = LinearTerms(
+            *map(len, (fitted.weights, fitted.mixing, fitted.bias)), name=head.internal("offset")
+        )
         offsets[head.name] = layer(ids, weights)
         layer.set_weights([fitted.weights, fitted.mixing, fitted.bias])
     return offsets

@@ -169,10 +169,10 @@ def learn(
             part = with_rows(data, *rows)
             place = folder / f"fold-{number}"
             model, _ = _fit_anew(build, part, epochs, strategy, folder=place, **last)
-            parts.append(_held_out(model, part))
+            parts.append(held_out_of(model, part))
         held_out = pool_heads(parts)
     else:
-        held_out = _held_out(selected, data)
+        held_out = held_out_of(selected, data)
     shares = find_shares(data, held_out)
     final, everyone = selected, data
     if training.refit:
@@ -225,7 +225,8 @@ def _answers(found: HeldOut, link: Link | None, network_share: float) -> Array:
     return found.kept(link, network_share)
 
 
-def _held_out(model: keras.Model, data: TrainingData) -> dict[str, HeldOut]:
+def held_out_of(model: keras.Model, data: TrainingData) -> dict[str, HeldOut]:
+    """What a network says of the rows of `eval`, which it was not trained on."""
     return answer_held_out(model, data.heads, data.eval_rows, data.eval, data.batch_size)
 
 
