@@ -189,9 +189,8 @@ def make_fold(
         return [np.array([ids.get(w, 1) for w in corpus.tokens[i]], "int32") for i in numbers]
 
     size = len(ids) + RESERVED_IDS
-    return Fold(
-        size, keys, train, evaluate, test, encode(train), encode(evaluate), encode(test), facts
-    )
+    numbers = train, evaluate, test
+    return Fold(size, keys, *numbers, *(encode(some) for some in numbers), facts)
 
 
 def count_pairs(authors: Iterable[list[bytes]], most: int) -> list[bytes]:

@@ -186,7 +186,10 @@ def _networks(
 def _network(
     network: ConvSettings | ReferenceSettings, learner: str
 ) -> ConvSettings | ReferenceSettings:
-    changes = {"no-convolution": {"filters": 0}, "no-pool": {"pool": False}}
+    changes: dict[str, dict[str, Any]] = {
+        "no-convolution": {"filters": 0},
+        "no-pool": {"pool": False},
+    }
     if learner == "reference":
         return ReferenceSettings()
     return network.model_copy(update=changes.get(learner, {}))
