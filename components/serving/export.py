@@ -77,7 +77,7 @@ class ServedModel(tf.Module):
         answers = {}
         for head in self.heads:
             network, certainty = network_of(head), self.certainty.get(head.name, {})
-            natural = head.natural(outputs[head.name], features)
+            natural = network.natural(outputs[head.name], features)
             answers[head.name] = network.calibrated(natural, certainty)
         return answers
 
@@ -98,18 +98,24 @@ class ServedModel(tf.Module):
         labels: dict[str, tf.Tensor] = {}
         for head in self.heads:
             network, known = network_of(head), features[head.known_name]
-            natural = head.natural(features[head.name], features)
+            natural = network.natural(features[head.name], features)
             labels |= {head.known_name: known, head.name: natural}
             if head.sliced:
                 slices = network.slices(natural, self.band_bounds)
                 labels[head.slice_name] = tf.where(known > 0, slices, UNKNOWN)
         return labels
 
-    def label_facts(self) -> dict[str, float]:
-        """What the training split says of labels that outputs follow from: `age.deviation`."""
+    def label_facts(self) -> dict[str, Any]:
+        """What the training split says of labels that outputs follow from: `age.deviation`.
+
+        A number each; a list of them where there are several.
+        """
         features = self.empty_features()
-        names = [head.internal(fact) for head in self.heads for fact in head.facts]
-        return {name: float(features[name].numpy()[0, 0]) for name in names}
+        names = {name for head in self.heads for name in network_of(head).fact_names}
+        found = {
+            name: features[name].numpy()[0].tolist() for name in sorted(names) if name in features
+        }
+        return {name: fact if len(fact) > 1 else fact[0] for name, fact in found.items()}
 
     def empty_features(self) -> dict[str, tf.Tensor]:
         """The transformed features of an author who wrote nothing."""

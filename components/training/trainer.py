@@ -25,7 +25,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.utils import io_utils
 
 from components.heads.calibration import Calibration
-from components.serving.export import ServedModel, export
+from components.serving.export import ServedModel, describe_heads, export
 from components.training.calibration import calibrate
 from components.training.dataset import read_examples
 from components.training.distribution import choose_strategy, is_chief, wait_for_all
@@ -85,6 +85,9 @@ def run_fn(fn_args: FnArgs) -> None:
     LOGGER.debug("share of the answers kept: %s", describe_shares(learned.shares))
     served, calibrations = calibrated_model(learned, data, transform, settings)
     export(served, fn_args.serving_model_dir)
+    for head, entry in zip(settings.heads, describe_heads(served)["heads"], strict=True):
+        if note := head.scale_note(entry):
+            LOGGER.info(note)
     answers = in_memory_answers(served, fn_args, transform, training)
     _write_json(os.path.join(fn_args.model_run_dir, "answers.json"), answers)
     save_network(
