@@ -45,8 +45,7 @@ def certainty_counts(
             reliability = REPORTS[head.kind](head).sums(label, stated)["reliability"]
             counts[head.name] = {"stated": fitted.temperature, "rows": reliability.tolist()}
         elif fitted.half_width is not None:
-            served, true = (head.natural(v, fold.facts) for v in (answer, label))
-            errors = np.abs(served - true)[:, 0]
+            errors = np.abs(answer - label)[:, 0] * head.scale_and_offset(fold.facts)[0]
             inside = int((errors <= fitted.half_width).sum())
             row = [len(errors), inside, len(errors) * fitted.half_width]
             counts[head.name] = {"stated": fitted.coverage, "rows": [row]}

@@ -208,7 +208,7 @@ def facts_of(head: Head, labels: Sequence[Any]) -> dict[str, np.ndarray]:
     if head.stored_as == "text":
         return {}
     known = np.array([label for label in labels if label is not None])
-    facts = {"mean": known.mean(), "deviation": np.maximum(known.std(), 1e-6)}
+    facts = head.facts_of(known)
     if groups := head.cut_into:
         shares = np.arange(1, groups) / groups
         facts["boundaries"] = np.quantile(known, shares, method="inverted_cdf")

@@ -33,8 +33,9 @@ def author_terms(
             head.natural(np.asarray(values[head.name], float), fold.facts)
             for values in (targets, answers)
         )
+        judged = head.judged_by(head.found(fold.facts))
         terms[head.name] = {
-            corpus.authors[number]: [float(f"{v:.6g}") for v in head.terms(y, p)]
+            corpus.authors[number]: [float(f"{v:.6g}") for v in judged.terms(y, p)]
             for number, y, p, mask in zip(fold.test, label, given, known[head.name], strict=True)
             if mask
         }

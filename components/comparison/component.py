@@ -40,7 +40,7 @@ from components.comparison import COMPARISON_FILE
 from components.comparison.judging import Terms, score_over_runs
 from components.comparison.networks import Row, comparison_rows, train_row
 from components.heads.metrics import SKILL
-from components.serving.export import ServedModel
+from components.serving.export import ServedModel, describe_heads
 from components.training.artifacts import READ_BESIDE, artifact_folders
 from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings
@@ -170,10 +170,12 @@ def _run(
 def author_terms(served: ServedModel, pattern: str) -> dict[str, Terms]:
     """By head, the terms of each author of raw examples whose label is known."""
     terms: dict[str, dict[str, Sequence[float]]] = {head.name: {} for head in served.heads}
+    entries = {entry["name"]: entry for entry in describe_heads(served)["heads"]}
+    judged = [head.judged_by(entries[head.name]) for head in served.heads]
     for batch in _batches(pattern):
         answers, labels = served.serve_examples(batch), served.transform_features(batch)
         ids = tf.io.parse_example(batch, {"author_id": tf.io.FixedLenFeature([], tf.string)})
-        for head in served.heads:
+        for head in judged:
             for author, label, answer, known in zip(
                 ids["author_id"].numpy(),
                 labels[head.name].numpy().astype(np.float64),

@@ -16,7 +16,7 @@ from __future__ import annotations
 import ctypes
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -78,6 +78,9 @@ class Head(BaseModel, ABC):
     """How a linear model's scores become its logits and answers."""
     facts: ClassVar[tuple[str, ...]] = ()
     """What `scale_and_offset` needs of the labels of `train`, one number each."""
+    scale_facts: ClassVar[tuple[str, ...]] = ()
+    """What `natural` needs beside them, where the head is learned on another scale; an earlier
+    release left none."""
 
     name: str = Field("", description="name of the head: the output's name in the served model")
     field: str = Field("", description="field of the label record; by default the head's name")
@@ -233,10 +236,42 @@ class Head(BaseModel, ABC):
             facts: what the training split says of the labels, such as `age.mean`.
         """
 
+    def facts_of(self, labels: Array) -> dict[str, Array]:
+        """`facts` and `scale_facts` of known labels, numbers `[labels]`, as the graph learns them.
+
+        By their names within the head.
+        """
+        del labels
+        return {}
+
+    def found(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """What of the facts `assets/heads.json` says beside the declaration; JSON."""
+        del facts
+        return {}
+
+    def judged_by(self, entry: Mapping[str, Any]) -> Self:
+        """The head as it is judged: on the scale that a model's entry in `heads.json` names."""
+        del entry
+        return self
+
+    def scale_note(self, entry: Mapping[str, Any]) -> str:
+        """On which scale it is learned and judged and why, for people; empty: on its own."""
+        del entry
+        return ""
+
+    def moved_scale(self, older: Mapping[str, Any], newer: Mapping[str, Any]) -> str:
+        """Why outputs under older facts are no outputs under newer ones; empty where they are.
+
+        But for `scale_and_offset`, that is.
+        """
+        del older, newer
+        return ""
+
     def scale_and_offset(self, facts: Mapping[str, Any]) -> tuple[Any, Any]:
         """(scale, offset) of targets and outputs: scale * output + offset is the answer.
 
-        A warm start moves the last layer by them, so a kind that has `facts` answers linearly.
+        A warm start moves the last layer by them, so a kind that has `facts` answers linearly, or
+        linearly on the scale of its `scale_facts`.
         """
         del facts
         return 1.0, 0.0
@@ -295,7 +330,7 @@ class Head(BaseModel, ABC):
             targets: the same shape.
             coverage: share of the labels that an interval is to hold.
             lowest: temperature that may not be gone below.
-            scale: what 1 of an output is in the unit of the answer.
+            scale: what 1 of an output is in the unit of the answer, or on the head's scale.
         """
         del outputs, coverage, lowest, scale
         return Calibration(labels=len(targets))
@@ -352,8 +387,12 @@ class Head(BaseModel, ABC):
             whole: the terms summed over all authors.
         """
 
+    def author_counts(self, histogram: Array) -> Array:
+        """The rows of the histogram that count authors, which `ranked_scores` takes."""
+        return histogram
+
     def ranked_scores(self, histogram: Array) -> dict[str, Array]:
-        """Scores that need an order of the authors; the last two axes are the histogram's."""
+        """Scores that need an order of the authors; the last two axes are those of their counts."""
         del histogram
         return {}
 

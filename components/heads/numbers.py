@@ -17,6 +17,8 @@ from components.label_values import NOTHING, Compared, fold_text, is_blank, is_u
 
 NUMBER_UNIT = "unit of the number, for people to read"
 LARGEST = "largest sound label; a larger one is an anomaly"
+SMALLEST_ERROR = 1e-12
+"""Absolute errors that are a smaller part of the range count as none."""
 _WITH_COMMA = re.compile(r"[+-]?[0-9][0-9. ]*,[0-9., ]*")
 
 
@@ -91,9 +93,39 @@ def deviation_from_median(histogram: Array) -> float:
     count = counts.sum()
     if not count:
         return math.nan
-    place = int(np.searchsorted(np.cumsum(counts), count / 2))
-    median = totals[place] / counts[place]
+    median = _median_of(counts, totals)
     return float(np.abs(totals - counts * median).sum() / count)
+
+
+def median_deviation(histogram: Array) -> float:
+    """Median absolute error of the median; exact where a bin holds one value."""
+    counts, totals = histogram[:, histogram[0] > 0]
+    if not counts.size:
+        return math.nan
+    deviations = np.abs(totals / counts - _median_of(counts, totals))
+    order = np.argsort(deviations, kind="stable")
+    return float(_median_of(counts[order], (counts * deviations)[order]))
+
+
+def _median_of(counts: Array, totals: Array) -> Any:
+    """Mean of the bin that the author in the middle is in; bins rise."""
+    place = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
+    return totals[place] / counts[place]
+
+
+def error_place(error: float, widest: float) -> int:
+    """The bin of an absolute error: they grow by 0.7 % each up to the width of the range."""
+    share = 1 + math.log(max(error / widest, SMALLEST_ERROR)) / -math.log(SMALLEST_ERROR)
+    return min(int(share * BINS), BINS - 1)
+
+
+def median_error(counts: Array, widest: float) -> Array:
+    """Median of absolute errors by the counts of their bins, `[..., BINS]`; NaN where none is."""
+    known = counts.sum(axis=-1)
+    middle = (np.cumsum(counts, axis=-1) >= known[..., None] / 2).argmax(axis=-1)
+    # 0 or so small that the range cannot tell.
+    exponent = np.where(middle, (middle + 0.5) / BINS - 1, -np.inf)
+    return np.where(known > 0, widest * np.exp(-math.log(SMALLEST_ERROR) * exponent), np.nan)
 
 
 def read_number(value: Any, name: str, unknown: frozenset[Compared]) -> float | None:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from components.heads.arrays import Array
+from components.heads.scale import NumberScale
 
 Text = Annotated[str, Field(min_length=1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -32,7 +33,10 @@ ROUNDING = 1e-3
 
 
 class Interval(BaseModel):
-    """Of a number: the answer ± `half_width` holds the label of a share `coverage` of authors."""
+    """Of a number: the answer ± `half_width` holds the label of a share `coverage` of authors.
+
+    On the scale that it was learned on, so that in its unit the upper part may be the longer one.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -138,6 +142,16 @@ class ServedNumber(ServedHead):
     minimum: float = -math.inf
     maximum: float = math.inf
     interval: Interval | None = None
+    learned_on: NumberScale | None = None
+    """The scale, where it is not the linear one."""
+
+    def ends(self, answers: Any) -> tuple[Any, Any]:
+        """Lower and upper end of the interval about answers, numbers or arrays."""
+        half = self.interval.half_width if self.interval else 0.0
+        if not self.learned_on:
+            return answers - half, answers + half
+        placed = self.learned_on.onto(answers)
+        return self.learned_on.back(placed - half), self.learned_on.back(placed + half)
 
     @property
     def is_calibrated(self) -> bool:
@@ -151,8 +165,8 @@ class ServedNumber(ServedHead):
             answer["unit"] = self.unit
         if self.interval:
             # No label lies outside the head's range: cutting the interval there costs no coverage.
-            lower = max(value - self.interval.half_width, self.minimum)
-            upper = min(value + self.interval.half_width, self.maximum)
+            lower, upper = self.ends(value)
+            lower, upper = max(lower, self.minimum), min(upper, self.maximum)
             answer["interval"] = {
                 "coverage": self.interval.coverage,
                 "lower": round(float(lower), 6),

@@ -42,6 +42,7 @@ def make_eval_config(
     heads: Heads,
     settings: JudgingSettings,
     baseline_masks: Mapping[str, str] = MappingProxyType({}),
+    entries: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> config_pb2.EvalConfig:
     """What TFMA computes.
 
@@ -50,6 +51,7 @@ def make_eval_config(
         settings: the level of the intervals is read.
         baseline_masks: of the heads that the model in service answers too, what that model calls
             the mask of the labels; empty where there is no such model.
+        entries: of the candidate's `assets/heads.json` by head; both models are judged by them.
     """
     models = [_model_spec(CANDIDATE, {head.name: head.known_name for head in heads})]
     if baseline_masks:
@@ -58,7 +60,12 @@ def make_eval_config(
         model_specs=models,
         metrics_specs=[
             config_pb2.MetricsSpec(metrics=[config_pb2.MetricConfig(class_name="ExampleCount")]),
-            *(_metrics_spec(head, settings, head.name in baseline_masks) for head in heads),
+            *(
+                _metrics_spec(
+                    head, entries.get(head.name, {}), settings, head.name in baseline_masks
+                )
+                for head in heads
+            ),
         ],
         slicing_specs=[
             config_pb2.SlicingSpec(),
@@ -84,8 +91,14 @@ def _model_spec(name: str, masks: Mapping[str, str]) -> config_pb2.ModelSpec:
     )
 
 
-def _metrics_spec(head: Head, settings: JudgingSettings, compared: bool) -> config_pb2.MetricsSpec:
-    config = {"head": heads_to_json((head,)), "confidence": settings.confidence}
+def _metrics_spec(
+    head: Head, entry: Mapping[str, Any], settings: JudgingSettings, compared: bool
+) -> config_pb2.MetricsSpec:
+    config = {
+        "head": heads_to_json((head,)),
+        "entry": json.dumps(entry),
+        "confidence": settings.confidence,
+    }
     return config_pb2.MetricsSpec(
         metrics=[
             config_pb2.MetricConfig(

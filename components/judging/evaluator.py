@@ -31,7 +31,7 @@ from components.judging.evaluation import BASELINE, CANDIDATE, evaluate, make_ev
 from components.judging.in_service import is_empty
 from components.judging.results import Evaluation, read_evaluation
 from components.judging.settings import JudgingSettings
-from components.judging.signatures import UnfitModelError, unanswered_heads
+from components.judging.signatures import UnfitModelError, declared_heads, unanswered_heads
 from components.wiring import Artifacts, WiredComponent, serving_path
 
 LOGGER = logging.getLogger("authorprofile.judging")
@@ -96,7 +96,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         model_paths = {CANDIDATE: job.path}
         if in_service:
             model_paths[BASELINE] = in_service.path
-        config = make_eval_config(job.heads, job.settings, compared)
+        config = make_eval_config(job.heads, job.settings, compared, declared_heads(job.path))
         with answers_kept(), self._make_beam_pipeline() as pipeline:
             evaluate(pipeline, job.file_patterns, config, model_paths, job.output_path)
         return read_evaluation(job.output_path, job.heads, has_baseline=bool(compared))

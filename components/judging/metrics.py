@@ -16,6 +16,7 @@ number of authors.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -50,14 +51,24 @@ Sums = tuple[Array, Array]
 class AuthorScores(tfma.metrics.Metric):
     """A head's scores; `MetricsSpec.model_names` names the candidate first, then the baseline."""
 
-    def __init__(self, head: str, confidence: float, name: str = "author_scores") -> None:
-        """Args: the head as `heads_to_json` of it alone; the level of the intervals."""
-        super().__init__(_computations, head=head, confidence=confidence, name=name)
+    def __init__(
+        self, head: str, confidence: float, entry: str = "{}", name: str = "author_scores"
+    ) -> None:
+        """A head's metric.
+
+        Args:
+            head: as `heads_to_json` of it alone.
+            confidence: level of the intervals.
+            entry: what the candidate's `assets/heads.json` says of it, as JSON.
+            name: as TFMA asks for it.
+        """
+        super().__init__(_computations, head=head, confidence=confidence, entry=entry, name=name)
 
 
 def _computations(
     head: str,
     confidence: float,
+    entry: str,
     name: str,
     eval_config: Any,
     model_names: list[str],
@@ -68,8 +79,9 @@ def _computations(
     del name
     (declared,) = heads_from_json(head)
     (output_name,) = output_names
+    judged = declared.judged_by(json.loads(entry))
     combiner = AuthorScoresCombiner(
-        declared, confidence, output_name, model_names, eval_config, example_weighted
+        judged, confidence, output_name, model_names, eval_config, example_weighted
     )
     return [
         metric_types.MetricComputation(

@@ -67,7 +67,7 @@ def calibration_figure(head: Json, title: str) -> go.Figure:
     )
     ends = [predicted / count for count, predicted, _ in rows] or [0.0, 1.0]
     draw_diagonal(drawn, min(ends), max(ends), "perfectly calibrated")
-    kind = "log" if head["scale"]["logarithmic"] else "linear"
+    kind = "log" if head["bins"]["logarithmic"] else "linear"
     return drawn.update_xaxes(type=kind).update_yaxes(type=kind)
 
 

@@ -33,7 +33,7 @@ from components.report.scales import Array
 
 def joint_figure(head: Json, title: str) -> go.Figure:
     """Authors of a number by label and by prediction; `title` has its unit."""
-    scale, counts = head["scale"], np.array(head["arrays"]["joint"])
+    scale, counts = head["bins"], np.array(head["arrays"]["joint"])
     edges = scale["edges"]
     drawn = figure(f"true {title}", f"predicted {title}", height=430)
     drawn.add_heatmap(
@@ -62,7 +62,7 @@ def _occupied(edges: list[float], counts: Array) -> tuple[float, float]:
 
 def error_figure(head: Json, title: str, unit: str) -> go.Figure:
     """Prediction minus label by band of the label: median, middle half and middle 90 %."""
-    scale, errors = head["scale"], np.array(head["arrays"]["errors"])
+    scale, errors = head["bins"], np.array(head["arrays"]["errors"])
     edges = np.array(scale["error_edges"])
     minus = with_unit("predicted minus true", unit)
     drawn = figure(f"true {title}", minus, height=320, showlegend=False)

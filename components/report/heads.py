@@ -33,6 +33,7 @@ from components.heads.calibration import all_groups
 from components.heads.classes import ClassesHead
 from components.heads.declared import HEADS
 from components.heads.kinds import Kinds
+from components.heads.served import ServedNumber
 from components.report.answers import (
     SCORE_EDGES,
     Sums,
@@ -104,6 +105,11 @@ class HeadReport(ABC):
         """Whether labels are numbers, so that they are counted in bins of a `Scale`."""
         return False
 
+    @property
+    def on_log_axes(self) -> bool:
+        """Whether those bins grow geometrically, whatever the labels look like."""
+        return False
+
     @abstractmethod
     def sums(self, label: Array, prediction: Array) -> Sums:
         """The arrays of the module's table."""
@@ -149,7 +155,10 @@ class HeadReport(ABC):
 class NumberReport(HeadReport):
     """Of a kind whose labels and answers are one number. Complete, but for words of its loss."""
 
-    loss_note = "squared error, SD being the standard deviation of the training labels"
+    loss_note = (
+        "squared error, SD being the standard deviation of the training labels (on the scale that "
+        "they are learned on)"
+    )
     loss_unit = "squared SD"
     has_scale = True
     scale: Scale
@@ -176,8 +185,10 @@ class NumberReport(HeadReport):
         interval = self.served.get("interval")
         if not interval:
             return np.zeros(2)
-        half = float(interval["half_width"])
-        inside = (answer - half <= true) & (true <= answer + half)
+        lower, upper = ServedNumber.model_validate({**self.head.model_dump(), **self.served}).ends(
+            answer
+        )
+        inside = (lower <= true) & (true <= upper)
         return np.array([float(len(true)), float(inside.sum())])
 
     def errors(self, label: Array, prediction: Array) -> tuple[Array, Array]:
@@ -191,7 +202,13 @@ class NumberReport(HeadReport):
         return self.scale.band_names()
 
     def describe(self) -> Json:
-        return {**super().describe(), "scale": self.scale.to_json()}
+        learned_on = self.served.get("learned_on")
+        found = {"learned_on": learned_on} if learned_on else {}
+        return {**super().describe(), **found, "bins": self.scale.to_json()}
+
+    @property
+    def on_log_axes(self) -> bool:
+        return bool(self.served.get("learned_on", {}).get("name") == "log")
 
     @property
     def measure(self) -> Measure:
@@ -199,6 +216,8 @@ class NumberReport(HeadReport):
 
     def figures(self, counted: Json, level: float) -> list[Html]:
         name = self.head.name
+        # As an earlier release called them.
+        counted = {"bins": counted.get("scale"), **counted}
         return [
             plot(
                 f"joint {name}",
@@ -219,19 +238,27 @@ class NumberReport(HeadReport):
         ]
 
     def certainty(self, counted: Json, level: float) -> list[Html]:
-        """How many labels lie inside the interval."""
+        """On which scale it is learned, and how many labels lie inside the interval."""
+        note = self.head.scale_note(counted)
+        said = (
+            [paragraph(f"Learned and judged on another scale ({note}); errors are in its unit.")]
+            if note
+            else []
+        )
         count, inside = counted["arrays"].get("coverage", (0, 0))
         interval = counted.get("interval")
         if not (count and interval):
-            return []
+            return said
         low, high = share_interval(inside, count, level)
-        half_width = f"{interval['half_width']:.3g} {self.unit}".rstrip()
+        unit = "on that scale" if note else self.unit
+        half_width = f"{interval['half_width']:.3g} {unit}".rstrip()
         return [
+            *said,
             paragraph(
                 f"The interval of {self.head.name}, the answer ± {half_width}, is meant to hold "
                 f"{interval['coverage']:.0%} of the true labels; it held {inside / count:.1%} "
                 f"[{low:.1%}, {high:.1%}]."
-            )
+            ),
         ]
 
 

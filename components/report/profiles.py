@@ -13,6 +13,8 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import apache_beam as beam
@@ -126,8 +128,9 @@ class AnswersProfileExecutor(base_beam_executor.BaseBeamExecutor):
         heads = heads_from_json(exec_properties["heads"])
         model = artifact_utils.get_single_instance(input_dict["model"])
         path = serving_path(model)
-        scales = read_scales(artifact_utils.get_single_instance(input_dict["statistics"]), heads)
         served = declared_heads(path)
+        statistics = artifact_utils.get_single_instance(input_dict["statistics"])
+        scales = read_scales(statistics, heads, served)
         reports = {
             head.name: REPORTS[head.kind](head, scales.get(head.name), served.get(head.name))
             for head in heads
@@ -150,13 +153,19 @@ class AnswersProfile(WiredComponent, base_beam_component.BaseBeamComponent):
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(AnswersProfileExecutor)
 
 
-def read_scales(statistics: types.Artifact, heads: Heads) -> dict[str, Scale]:
-    """Scales of the heads whose labels are numbers, from the deciles of the training split."""
-    numbers = {head.name for head in heads if REPORTS[head.kind](head).has_scale}
+def read_scales(
+    statistics: types.Artifact, heads: Heads, served: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Scale]:
+    """Scales of the heads whose labels are numbers, from the deciles of the training split.
+
+    `served` are the heads' entries in a model's `assets/heads.json`.
+    """
+    reports = [REPORTS[head.kind](head, served=served.get(head.name)) for head in heads]
+    numbers = {one.head.name: one.on_log_axes for one in reports if one.has_scale}
     folder = artifact_utils.get_split_uri([statistics], "train")
     found = tfdv.load_stats_binary(os.path.join(folder, "FeatureStats.pb"))
     return {
-        name: make_scale(deciles)
+        name: make_scale(deciles, geometric=numbers[name])
         for feature in found.datasets[0].features
         if (name := feature.path.step[0]) in numbers and (deciles := _deciles(feature))
     }

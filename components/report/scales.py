@@ -74,12 +74,13 @@ def places(edges: Sequence[float], values: Array) -> NDArray[np.int64]:
     return np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
 
 
-def make_scale(deciles: Sequence[float], bands: int = 5) -> Scale:
+def make_scale(deciles: Sequence[float], bands: int = 5, *, geometric: bool = False) -> Scale:
     """The scale of a number whose training labels have these deciles.
 
     Args:
         deciles: smallest label, nine inner deciles, largest label.
         bands: how many bands are wanted; equal deciles give fewer.
+        geometric: whether the bins grow so even where the largest labels do not ask for it.
 
     Raises:
         ValueError: there are no eleven finite, rising numbers.
@@ -88,7 +89,7 @@ def make_scale(deciles: Sequence[float], bands: int = 5) -> Scale:
         raise ValueError(f"a scale needs eleven finite, rising deciles; received {list(deciles)}")
     low, high = float(deciles[0]), float(deciles[-1])
     body = max(float(deciles[9] - deciles[1]), 1e-9)
-    skewed = low >= 0 and high - deciles[9] > _SKEW * body
+    skewed = low >= 0 and (geometric or high - deciles[9] > _SKEW * body)
     step = nice_step(body / 20)
     bounds = [round(round(deciles[10 * k // bands] / step) * step, 9) for k in range(1, bands)]
     bounds = sorted({bound for bound in bounds if low < bound < high})

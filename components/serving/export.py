@@ -102,8 +102,9 @@ class ServedModel(tf.Module):
         )
         answers = {}
         for head in self.heads:
-            natural = head.natural(outputs[head.name], features)
-            answers[head.name] = network_of(head).calibrated(natural, certainty.get(head.name, {}))
+            network, own = network_of(head), certainty.get(head.name, {})
+            natural = network.natural(outputs[head.name], features)
+            answers[head.name] = network.calibrated(natural, own)
         return answers
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
@@ -129,7 +130,7 @@ class ServedModel(tf.Module):
         labels: dict[str, tf.Tensor] = {}
         for head in self.heads:
             network, known = network_of(head), features[head.known_name]
-            natural = head.natural(features[head.name], features)
+            natural = network.natural(features[head.name], features)
             labels |= {head.known_name: known, head.name: natural}
             if head.sliced:
                 slices = network.slices(natural, self.band_bounds)
@@ -174,12 +175,16 @@ def _as_input(network: keras.Model, tokens: tf.Tensor) -> Any:
     return {"tokens": tokens} if isinstance(network.input, dict) else tokens
 
 
-def label_facts(transform: tft.TFTransformOutput, heads: Heads) -> dict[str, float]:
-    """What the training split says of labels that outputs follow from: `age.deviation`."""
+def label_facts(transform: tft.TFTransformOutput, heads: Heads) -> dict[str, Any]:
+    """What the training split says of labels that outputs follow from: `age.deviation`.
+
+    A number each; a list of them where there are several.
+    """
     layer, spec = transform.transform_features_layer(), transform.raw_feature_spec()
     features = transform_posts(layer, spec, tf.constant([""]))
-    names = [head.internal(fact) for head in heads for fact in head.facts]
-    return {name: float(features[name].numpy()[0, 0]) for name in names}
+    names = {name for head in heads for name in network_of(head).fact_names}
+    found = {name: features[name].numpy()[0].tolist() for name in sorted(names) if name in features}
+    return {name: fact if len(fact) > 1 else fact[0] for name, fact in found.items()}
 
 
 def export(served: ServedModel, folder: str) -> None:

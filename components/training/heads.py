@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
+from components.features.label_scale import find_scale
 from components.features.labels import dense, in_every_row, known
 from components.features.moments import mean_and_variance
 from components.heads.base import Head
@@ -25,7 +26,10 @@ from components.heads.classes import ClassesHead
 from components.heads.kinds import Kinds
 from components.heads.links import Link, StepsLink
 from components.heads.names import ANSWER, KNOWN_LOSS
+from components.heads.regression import RegressionHead
+from components.heads.scale import NAMES
 from components.ingest.amounts import QUANTILE_ERROR
+from components.training.label_scale import back_from_scale, onto_scale
 from components.training.steps import STEPS, MeanOfSteps, steps_name
 
 
@@ -88,6 +92,10 @@ class HeadNetwork(ABC):
 
     # In the served model
 
+    def natural(self, outputs: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """Targets or outputs in the units of the answer, as `head.natural` computes them."""
+        return self.head.natural(outputs, features)
+
     def calibrated(self, answers: tf.Tensor, certainty: Mapping[str, Any]) -> tf.Tensor:
         """Natural answers as they are served; `certainty` is of `Calibration.description`."""
         del certainty
@@ -103,13 +111,19 @@ class HeadNetwork(ABC):
 
     def description(self, features: Mapping[str, tf.Tensor]) -> dict[str, Any]:
         """What `assets/heads.json` says of the head beside its declaration."""
-        del features
-        return {}
+        facts = {name: features[name].numpy()[0] for name in self.fact_names & features.keys()}
+        return self.head.found(facts)
+
+    @property
+    def fact_names(self) -> set[str]:
+        """Features that hold what the training split says of labels."""
+        return {self.head.internal(fact) for fact in (*self.head.facts, *self.head.scale_facts)}
 
 
 class RegressionNetwork(HeadNetwork):
-    """A standardised number under squared error."""
+    """A number, standardised on its scale, under squared error."""
 
+    head: RegressionHead
     # Of the likelihood of a normal distribution.
     variance_share = 0.5
 
@@ -118,12 +132,29 @@ class RegressionNetwork(HeadNetwork):
         mean, variance = mean_and_variance(labels.values)
         mean = tf.cast(mean, tf.float32)
         deviation = tf.maximum(tf.cast(tf.sqrt(variance), tf.float32), 1e-6)
+        facts = {"mean": tf.reshape(mean, [1]), "deviation": tf.reshape(deviation, [1])}
+        if self.head.scale != "linear":
+            found = find_scale(labels.values, self.head.scale)
+            is_linear = tf.equal(found["scale"], float(NAMES.index("linear")))
+            # Those of labels themselves are exact; of others quantiles tell enough.
+            facts = found | {name: tf.where(is_linear, facts[name], found[name]) for name in facts}
+        rows = {name: in_every_row(fact, is_known) for name, fact in facts.items()}
+        placed = dense(labels, 0.0)
+        if self.head.scale != "linear":
+            placed = onto_scale(placed, rows)
         return {
-            self.head.name: (dense(labels, 0.0) - mean) / deviation * is_known,
+            self.head.name: (placed - rows["mean"]) / rows["deviation"] * is_known,
             self.head.known_name: is_known,
-            self.head.internal("mean"): in_every_row(tf.reshape(mean, [1]), is_known),
-            self.head.internal("deviation"): in_every_row(tf.reshape(deviation, [1]), is_known),
+            **{self.head.internal(name): fact for name, fact in rows.items()},
         }
+
+    def natural(self, outputs: tf.Tensor, features: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        deviation, mean = self.head.scale_and_offset(features)
+        placed = outputs * deviation + mean
+        if self.head.scale == "linear":
+            return placed
+        facts = {name: features[self.head.internal(name)] for name in self.head.scale_facts}
+        return back_from_scale(placed, facts, self.head.bounds)
 
     def loss(self, label_smoothing: float = 0.0) -> keras.losses.Loss:
         """A number has no smoothing."""

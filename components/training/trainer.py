@@ -27,7 +27,13 @@ from tfx.utils import io_utils
 
 from components.heads.calibration import Calibration
 from components.linear.artifact import FINAL, SELECTION
-from components.serving.export import Answering, ServedModel, export, label_facts
+from components.serving.export import (
+    Answering,
+    ServedModel,
+    describe_heads,
+    export,
+    label_facts,
+)
 from components.training.calibration import calibrate
 from components.training.dataset import read_examples
 from components.training.distribution import choose_strategy, is_chief, wait_for_all
@@ -86,6 +92,9 @@ def run_fn(fn_args: FnArgs) -> None:
     LOGGER.debug("shares kept: %s", describe_shares(learned.shares))
     served, calibrations = calibrated_model(learned, transform, settings)
     export(served, fn_args.serving_model_dir)
+    for head, entry in zip(settings.heads, describe_heads(served)["heads"], strict=True):
+        if note := head.scale_note(entry):
+            LOGGER.info(note)
     answers = in_memory_answers(served, fn_args, transform, training)
     _write_json(os.path.join(fn_args.model_run_dir, "answers.json"), answers)
     save_network(

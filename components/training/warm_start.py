@@ -11,6 +11,7 @@ Leaves: the new network with what could be carried over, and a record of what co
 | rarities of words | no: they are counted anew |
 | a number's last layer | so that it answers the same years, though their mean and deviation moved |
 | a number's in steps | as it is, where there are as many steps; their thresholds are set anew |
+| a number's on another scale | no: it starts anew |
 | every other one | where it has the same shape |
 
 The linear part of a wide network starts at 0 where the earlier one had none, so a network may grow
@@ -167,8 +168,10 @@ def start_from(
     start.lost = sorted(set(arrays) - present)
     for name, variable in _weights(model):
         old = arrays.get(_shared_name(name, heads))
-        fault = _misfit(name, old, variable, heads) or _other_steps(
-            name, earlier.facts, steps, heads
+        fault = (
+            _misfit(name, old, variable, heads)
+            or _other_steps(name, earlier.facts, steps, heads)
+            or _other_scale(name, earlier.facts, facts, heads)
         )
         if old is None or fault:
             start.anew[name] = fault
@@ -224,15 +227,27 @@ def _other_steps(
     """Why a number's layer cannot be carried over, though its shape is the same."""
     for head in heads:
         key = steps_name(head.name)
-        is_last = name.partition("/")[0] in {
-            head.internal(part) for part in (ANSWER, "trunk", "words")
-        }
-        if is_last and before.get(key) != now.get(key):
+        if _is_last(name, head) and before.get(key) != now.get(key):
             was, is_now = (
                 f"{found[key]:g} steps" if key in found else "a number" for found in (before, now)
             )
             return f"was {was}, is {is_now}"
     return ""
+
+
+def _other_scale(
+    name: str, before: Mapping[str, Any], now: Mapping[str, Any], heads: Sequence[Head]
+) -> str:
+    """Why a number's layer tells what is none of the new scale; empty where it does not."""
+    for head in heads:
+        if _is_last(name, head) and (fault := head.moved_scale(before, now)):
+            return fault
+    return ""
+
+
+def _is_last(name: str, head: Head) -> bool:
+    own = {head.internal(part) for part in (ANSWER, "trunk", "words")}
+    return name.partition("/")[0] in own
 
 
 def _step_counts(model: keras.Model) -> dict[str, float]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from components.heads.binary import BinaryHead
-from components.heads.regression import RegressionHead
+from components.heads.classes import ClassesHead
 from components.judging.bootstrap import (
     REPLICATES,
     author_weights,
@@ -114,4 +114,4 @@ def test_a_score_of_order_has_a_replicate_a_draw_about_its_own_value() -> None:
 
 
 def test_a_head_without_a_score_of_order_has_no_replicates() -> None:
-    assert ranked_scores(RegressionHead(name="age"), np.ones((2, 4000))) == {}
+    assert ranked_scores(ClassesHead(name="income"), np.ones((0, 4000))) == {}

@@ -116,7 +116,7 @@ def test_the_description_holds_counts_and_no_author() -> None:
     assert content["authors"] == 4
     assert list(content["heads"]) == ["height", "party", "smoker"]
     assert content["heads"]["smoker"]["group_names"] == ["no", "yes"]
-    assert content["heads"]["height"]["scale"]["band_names"] == ["below 10", "10 and above"]
+    assert content["heads"]["height"]["bins"]["band_names"] == ["below 10", "10 and above"]
     assert content["heads"]["height"]["arrays"]["coverage"] == [3.0, 1.0]
 
 

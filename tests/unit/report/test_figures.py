@@ -114,7 +114,7 @@ def test_a_head_without_confidence_has_no_abstention_curve() -> None:
 def test_errors_by_band_are_read_off_the_counts(answers: dict[str, Any]) -> None:
     head = answers["heads"]["height"]
     drawn = error_figure(head, "height, cm", "cm")
-    assert len(drawn.data) == len(head["scale"]["band_names"])
+    assert len(drawn.data) == len(head["bins"]["band_names"])
     for box in drawn.data:
         # Made with a deviation of 5: half lies within 3.37, 90 % within 8.22.
         assert box.median[0] == pytest.approx(0, abs=3.0)

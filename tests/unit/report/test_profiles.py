@@ -160,7 +160,7 @@ def test_every_author_of_test_is_counted_once_and_by_known_labels_alone(
 ) -> None:
     answers, _ = profiles
     assert (answers["split"], answers["authors"]) == ("test", 150)
-    assert answers["heads"]["height"]["scale"]["bands"] == [30.0, 60.0, 90.0, 120.0]
+    assert answers["heads"]["height"]["bins"]["bands"] == [30.0, 60.0, 90.0, 120.0]
     # Even numbers alone are known: 15 in each band, each answered 1 too high.
     assert counted["height"]["moments"] == [[15.0, 15.0, 15.0, 15.0]] * 5
     # In bins of 5, the 15 numbers that end with a 4 are answered in the next bin.

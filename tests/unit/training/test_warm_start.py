@@ -211,3 +211,24 @@ def test_pickled_arrays_are_not_loaded(tmp_path):
     (folder / "facts.json").write_text("{}")
     with pytest.raises(WarmStartError):
         start_from(network("reference", NOW, 9), str(folder), NOW, FACTS_NOW, HEADS)
+
+
+LOG = {"age.scale": 1.0, "age.offset": 10.0, "age.knots": [0.0] * 33, "age.scores": [0.0] * 33}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "why"),
+    [
+        ({}, LOG, "was on a linear scale, is on a log one"),
+        (LOG, {**LOG, "age.offset": 1.0}, "is on another log scale"),
+        (LOG, LOG, ""),
+    ],
+)
+@pytest.mark.parametrize("kind", ["reference", "wide"])
+def test_the_last_layer_of_a_head_on_another_scale_starts_anew(tmp_path, kind, before, now, why):
+    folder = str(tmp_path / kind)
+    save_network(trained(kind), BEFORE, FACTS_BEFORE | before, folder)
+    start = start_from(network(kind, NOW, seed=9), folder, NOW, FACTS_NOW | now, HEADS)
+    own = {name for name in [*start.carried, *start.anew] if name.startswith("age.")}
+    assert own and {name: start.anew.get(name, "") for name in own} == dict.fromkeys(own, why)
+    assert not any(name.startswith("gender.") for name in start.anew)
