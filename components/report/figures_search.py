@@ -15,14 +15,13 @@ import plotly.graph_objects as go
 
 from components.report.drawing import BLUE, GREY, ORANGE, figure
 from components.report.record import Json, is_finite
-from components.training.searched import RIDGE_PREFIX, WEIGHT_PREFIX
+from components.training.searched import WEIGHT_PREFIX
 
 
 def title_of(hyperparameter: str) -> str:
     """For people: `loss_weight/age` is the weight of age."""
-    for prefix, title in ((WEIGHT_PREFIX, "weight"), (RIDGE_PREFIX, "ridge")):
-        if hyperparameter.startswith(prefix):
-            return f"{title} of {hyperparameter.removeprefix(prefix)}"
+    if hyperparameter.startswith(WEIGHT_PREFIX):
+        return f"weight of {hyperparameter.removeprefix(WEIGHT_PREFIX)}"
     return hyperparameter.replace("_", " ")
 
 

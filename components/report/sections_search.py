@@ -23,7 +23,7 @@ from components.report.markup import (
     table,
 )
 from components.report.record import Json, RunRecord
-from components.training.searched import CHOICES, RIDGE_PREFIX, WEIGHT_PREFIX
+from components.training.searched import CHOICES, WEIGHT_PREFIX
 
 
 def search(record: RunRecord) -> Html:
@@ -99,17 +99,12 @@ def retrain_command(record: RunRecord, trial: Json) -> str:
     """The command that trains on a trial's loss weights and settings without a search."""
     chosen = trial["hyperparameters"]
     weights = {name: chosen.get(WEIGHT_PREFIX + name, 1.0) for name in record.names}
-    ridges = {n: chosen[RIDGE_PREFIX + n] for n in record.names if RIDGE_PREFIX + n in chosen}
     settings = ["tune=false", f"training.loss_weights={_by_head(weights)}"]
     settings += [
         f"training.{key}={float(chosen[key]):.6g}"
         for key in ("learning_rate", *CHOICES)
         if key in chosen
     ]
-    if "network" in chosen:
-        settings.append(f"network.kind={chosen['network']}")
-    if ridges:
-        settings.append(f"network.ridges={_by_head(ridges)}")
     words = [word for setting in settings for word in ("--set", setting)]
     return repeat_command(record, *words)
 
