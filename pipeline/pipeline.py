@@ -296,5 +296,6 @@ def _hook_settings(
         state=state,
         warm_start=warm_start,
         by_hand=config.set_by_hand,
+        train_share=config.ingest.splits.train,
     )
     return settings.to_custom_config()

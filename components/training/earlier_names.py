@@ -1,20 +1,26 @@
 """The network that an earlier training left, whatever the release that named its parts.
 
 Releases before the separator in names called a head's layers `<head>`, `<head>_trunk`,
-`<head>_words`, and what they knew of its labels `<head>_mean`.
+`<head>_words`, and what they knew of its labels `<head>_mean`. Releases before the kind `conv` had
+kinds of which no weight has a place any more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from components.heads.base import Head
-from components.training.linear import ANSWER
+from components.heads.names import ANSWER
 
 Arrays = Mapping[str, np.ndarray]
+
+TABLE_ROWS, EMBEDDED = "table/table", "embedding/embeddings"
+"""The weight that has a row for each term, and for each token."""
+OLD_KINDS = "words or wide"
 
 
 @dataclass(frozen=True)
@@ -24,24 +30,27 @@ class EarlierNetwork:
     Attributes:
         arrays: weights by `<layer>/<weight>`.
         tokens: of the vocabulary; the first has id 2.
-        facts: of `ServedModel.label_facts`, and of a head in steps how many, `<head>.steps`.
+        facts: of `ServedModel.label_facts`, and what share of authors it may have learned from.
     """
 
     arrays: Arrays
     tokens: list[str]
-    facts: dict[str, float]
+    facts: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """Of the network: 'conv', 'reference', `OLD_KINDS`, or empty where it is none of them."""
+        if any(name.endswith("words/table") for name in self.arrays):
+            return OLD_KINDS
+        if TABLE_ROWS in self.arrays:
+            return "conv"
+        return "reference" if EMBEDDED in self.arrays else ""
 
 
 def with_separators(network: EarlierNetwork, heads: Sequence[Head]) -> EarlierNetwork:
     """The same with the names of this release; a network that has them is left as it is."""
-    layers = {
-        f"{head.name}_{part}": head.internal(part) for head in heads for part in ("trunk", "words")
-    } | {head.name: head.internal(ANSWER) for head in heads}
-    facts = {
-        f"{head.name}_{fact}": head.internal(fact)
-        for head in heads
-        for fact in (*head.facts, "steps")
-    }
+    layers = {head.name: head.internal(ANSWER) for head in heads}
+    facts = {f"{head.name}_{fact}": head.internal(fact) for head in heads for fact in head.facts}
     arrays = {}
     for name, array in network.arrays.items():
         layer, slash, weight = name.partition("/")

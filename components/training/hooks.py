@@ -46,6 +46,7 @@ class HookSettings:
         table, baseline: folders of these components' artifacts; empty where nothing reads them.
         warm_start: model run of an earlier training, whose network this one starts from; or empty.
         by_hand: of `searched.set_by_hand`: what no search's choice takes the place of.
+        train_share: share of the authors in `train`; None: not known.
     """
 
     heads: Heads
@@ -59,6 +60,7 @@ class HookSettings:
     table: str = ""
     baseline: str = ""
     by_hand: tuple[str, ...] = ()
+    train_share: float | None = None
 
     def to_custom_config(self) -> dict[str, str]:
         """As JSON texts, for `custom_config`."""
@@ -74,6 +76,7 @@ class HookSettings:
             TABLE: self.table,
             BASELINE: self.baseline,
             "by_hand": json.dumps(self.by_hand),
+            "train_share": json.dumps(self.train_share),
         }
 
     @classmethod
@@ -91,6 +94,7 @@ class HookSettings:
             table=config.get(TABLE, ""),
             baseline=config.get(BASELINE, ""),
             by_hand=tuple(json.loads(config["by_hand"])),
+            train_share=json.loads(config.get("train_share", "null")),
         )
 
     def open_data(

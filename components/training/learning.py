@@ -14,6 +14,9 @@ small (`TrainingData.folds`), they are fitted on all authors of both splits inst
 a network that was trained on the other parts, with offsets of linear models that saw neither; then
 no epoch is chosen, since some dozens of authors would choose by chance.
 
+Nor has an earlier network that a training starts from (`warm_start`): it has learned from authors
+of `train` alone. Networks of parts do not start from it, since it may have seen those that answer.
+
 `selected` knows fewer authors than `final`, so that an interval would rather be too wide.
 """
 
@@ -132,6 +135,7 @@ def learn(
     strategy: tf.distribute.Strategy | None = None,
     callbacks: tuple[keras.callbacks.Callback, ...] = (),
     logger: logging.Logger,
+    build_apart: Callable[[TrainingData, int], keras.Model] | None = None,
 ) -> Learned:
     """Trains `selected`, then `final`; a training that was killed goes on where it was.
 
@@ -145,6 +149,7 @@ def learn(
             chief's networks alone are those that `eval` chose.
         callbacks: of the first fit.
         logger: a line an epoch.
+        build_apart: the same of a network that has seen nobody; None: `build`'s have not.
     """
     strategy = strategy or tf.distribute.get_strategy()
     training = training.for_steps(data.train.steps)
@@ -168,7 +173,7 @@ def learn(
         for number, rows in enumerate(data.folds):
             part = with_rows(data, *rows)
             place = folder / f"fold-{number}"
-            model, _ = _fit_anew(build, part, epochs, strategy, folder=place, **last)
+            model, _ = _fit_anew(build_apart or build, part, epochs, strategy, folder=place, **last)
             parts.append(held_out_of(model, part))
         held_out = pool_heads(parts)
     else:

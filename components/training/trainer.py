@@ -16,7 +16,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import keras
@@ -43,7 +43,7 @@ from components.training.learning import Learned, describe_shares, learn
 from components.training.model import choose_precision
 from components.training.settings import TrainingSettings
 from components.training.tuner import apply_hyperparameters, build_candidate
-from components.training.warm_start import FOLDER, WarmStart, save_network, start_from
+from components.training.warm_start import FOLDER, Start, open_start, save_network
 
 LOGGER = logging.getLogger("authorprofile.trainer")
 CHECKED_AUTHORS = 32
@@ -63,27 +63,17 @@ def run_fn(fn_args: FnArgs) -> None:
     data = settings.open_data(fn_args, transform, training.batch_size)
     # The same seed gives the same network: no op may depend on the order of threads.
     tf.config.experimental.enable_op_determinism()
-    warm_start: WarmStart | None = None
-
-    def build(its_data: TrainingData, epochs: int) -> keras.Model:
-        nonlocal warm_start
-        model = build_candidate(settings, its_data, epochs)
-        started_from = start_warm(model, transform, settings)
-        # Both networks start from the same one; it is told once.
-        if started_from and not warm_start:
-            LOGGER.info(started_from.describe())
-        warm_start = started_from
-        return model
-
+    networks = StartedNetworks(settings, find_start(transform, settings, data))
     board = keras.callbacks.TensorBoard(log_dir=fn_args.model_run_dir)
     learned = learn(
-        build,
+        networks.build,
         data,
         training,
         settings.state_folder("fit", fn_args, fn_args.model_run_dir),
         strategy=strategy,
         callbacks=(board,) if is_chief(strategy) else (),
         logger=LOGGER,
+        build_apart=networks.build_anew,
     )
     if not is_chief(strategy):
         # TFX looks for the exported model in every worker.
@@ -102,10 +92,11 @@ def run_fn(fn_args: FnArgs) -> None:
         read_tokens(transform),
         label_facts(transform, settings.heads),
         os.path.join(fn_args.model_run_dir, FOLDER),
+        settings.train_share,
     )
     seconds = time.monotonic() - started
     record = training_record(learned, data, settings, calibrations, seconds)
-    record["warm_start"] = warm_start.record() if warm_start else None
+    record["warm_start"] = networks.record.record() if networks.record else None
     _write_json(os.path.join(fn_args.model_run_dir, "training.json"), record)
     LOGGER.info(
         "%s parameters, %d epoch%s, best skill on eval %.3f at epoch %d",
@@ -118,23 +109,61 @@ def run_fn(fn_args: FnArgs) -> None:
     wait_for_all(strategy)
 
 
-def start_warm(
-    model: keras.Model, transform: tft.TFTransformOutput, settings: HookSettings
-) -> WarmStart | None:
-    """Carries over the network that the settings name; None where they name none.
+def find_start(
+    transform: tft.TFTransformOutput, settings: HookSettings, data: TrainingData
+) -> Start | None:
+    """The earlier network that the settings name; None where they name none.
 
     Raises:
-        WarmStartError: it is not there, or no weight of it fits.
+        WarmStartError: it is not there.
     """
     if not settings.warm_start:
         return None
-    return start_from(
-        model,
+    return open_start(
         os.path.join(settings.warm_start, FOLDER),
+        settings.network.kind,
         read_tokens(transform),
         label_facts(transform, settings.heads),
         settings.heads,
+        data.table,
+        settings.train_share,
     )
+
+
+class StartedNetworks:
+    """Builds the networks of a training, all from the same earlier one where there is one.
+
+    Args:
+        settings: of the hook.
+        start: of `find_start`.
+    """
+
+    def __init__(self, settings: HookSettings, start: Start | None):
+        self.settings = settings
+        self.start = start
+        self.record = start.record if start else None
+        """What `training.json` keeps."""
+        if start and start.is_cold:
+            LOGGER.info(start.record.describe())
+            self.start = None
+
+    def build(self, data: TrainingData, epochs: int) -> keras.Model:
+        """A compiled network, its weights carried over."""
+        if self.start is None:
+            return self.build_anew(data, epochs)
+        # Before it is compiled: the optimizer pulls the table to the rows that it has then.
+        data = replace(data, table=self.start.table or data.table)
+        model = self.build_anew(data, epochs)
+        record = self.start.carry_over(model)
+        # It is told once, of the first network.
+        if not self.record or not self.record.carried:
+            LOGGER.info(record.describe())
+        self.record = record
+        return model
+
+    def build_anew(self, data: TrainingData, epochs: int) -> keras.Model:
+        """A compiled network that has seen nobody."""
+        return build_candidate(self.settings, data, epochs)
 
 
 def calibrated_model(

@@ -1,23 +1,26 @@
 """The weights of an earlier network as the start of a new one, whose vocabulary is another.
 
-Enters: the folder that an earlier training left (`save_network`), the new network, its tokens.
-Leaves: the new network with what could be carried over, and a record of what could not. Called by
-`trainer`.
+Enters: the folder that an earlier training left (`save_network`), today's tokens and table. Leaves:
+the table to build the new network with, then the network with what else could be carried over, and
+a record of what could not.
 
 | layer | carried over |
 |---|---|
-| embedding, words of a head | by token: rows of kept tokens, of padding and of unknown ones |
-| pairs of words of a head | by pair, where both words and the pair are kept |
-| rarities of words | no: they are counted anew |
-| a number's last layer | so that it answers the same years, though their mean and deviation moved |
-| a number's in steps | as it is, where there are as many steps; their thresholds are set anew |
-| a number's on another scale | no: it starts anew |
-| every other one | where it has the same shape |
+| the table | by token and by pair; rows of new ones are folded into the earlier basis (`fold_in`) |
+| embedding (reference) | by token: rows of kept tokens, of padding and of unknown ones |
+| a number's last layer (reference) | so that it answers the same, though mean and deviation moved |
+| the same on another scale | no: it starts anew |
+| a head's correction | where it has as many logits, on any scale: thresholds are quantiles |
+| every other one | where it has the same shape, and what it reads was carried over |
 
-The linear part of a wide network starts at 0 where the earlier one had none, so a network may grow
-from reference to wide and first answers as before; the other way its words are lost, which the
-record tells. Files: `weights.npz` (arrays by layer and name, no pickle), `tokens.txt`,
-`facts.json`.
+The table comes first, since a training pulls it to where it starts: to the earlier rows. It keeps
+the earlier width. Rarities of terms and the linear baseline are those of today's authors.
+
+What a training chooses (epoch, shares, temperatures) it must choose on authors that the earlier
+network never saw. An author's split follows from the id, and the network that is left has learned
+from `train` alone; so authors of `eval` are such authors, unless the share of `train` was larger
+then: the new network starts from nothing. It does so too where the earlier one is of another kind.
+Files: `weights.npz` (arrays by layer and name, no pickle), `tokens.txt`, `facts.json`.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import keras
@@ -36,16 +39,26 @@ import tensorflow as tf
 
 from components.features.transform import RESERVED_IDS
 from components.heads.base import Head
-from components.training.dataset import NO_PAIRS
-from components.training.earlier_names import EarlierNetwork, with_separators
-from components.training.linear import ANSWER, head_of
-from components.training.pairs import FIRST_PLACE, NeighbourPairs
-from components.training.steps import MeanOfSteps, steps_name
+from components.heads.names import ANSWER
+from components.table.artifact import Table
+from components.training.conv import CORRECTION, LOGITS
+from components.training.earlier_names import (
+    EMBEDDED,
+    TABLE_ROWS,
+    EarlierNetwork,
+    with_separators,
+)
+from components.training.fold_in import Places, are_enough, fold_in, kept_pairs, kept_tokens
+from components.training.pairs import NeighbourPairs
 
 FOLDER = "network"
 WEIGHTS_FILE, TOKENS_FILE, FACTS_FILE = "weights.npz", "tokens.txt", "facts.json"
-COUNTED_ANEW = "word_weights"
 PAIRS = "pairs/keys"
+TRAIN_SHARE = "train_share"
+"""Fact of a network: the share of authors, by the hash of their ids, that it may have seen."""
+NO_PAIRS = np.zeros(0, dtype="int64")
+READS = {"mean_norm": ("convolution",), "shared": ("convolution", "mean_norm", "pool_norm")}
+"""Layers below a layer that means nothing where one of them starts anew."""
 
 
 class WarmStartError(ValueError):
@@ -58,22 +71,31 @@ class WarmStart:
 
     Attributes:
         source: folder of the earlier network.
+        cold: why nothing of it is used; empty where it is.
         carried: names of weights.
         anew: names of weights that start as in any training, and why.
         lost: names of earlier weights that the new network has no place for.
         tokens: kept, new and gone ones of the vocabulary.
+        pairs: the same of pairs, where the network has a row for each.
     """
 
     source: str
+    cold: str = ""
     carried: list[str] = field(default_factory=list)
     anew: dict[str, str] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
     tokens: dict[str, int] = field(default_factory=dict)
+    pairs: dict[str, int] = field(default_factory=dict)
 
     def describe(self) -> str:
         """One line for the console."""
-        tokens = ", ".join(f"{count:,} {state}" for state, count in self.tokens.items())
-        line = f"warm start: {len(self.carried)} weights carried over; tokens: {tokens}"
+        if self.cold:
+            return f"warm start: nothing is carried over, since {self.cold}; training starts anew"
+        line = f"warm start: {len(self.carried)} weights carried over"
+        for name, counts in (("tokens", self.tokens), ("pairs", self.pairs)):
+            if counts:
+                told = ", ".join(f"{count:,} {state}" for state, count in counts.items())
+                line += f"; {name}: {told}"
         if self.anew:
             line += "; anew: " + ", ".join(f"{name} ({why})" for name, why in self.anew.items())
         if self.lost:
@@ -86,7 +108,11 @@ class WarmStart:
 
 
 def save_network(
-    model: keras.Model, tokens: Sequence[str], facts: Mapping[str, float], folder: str
+    model: keras.Model,
+    tokens: Sequence[str],
+    facts: Mapping[str, Any],
+    folder: str,
+    train_share: float | None = None,
 ) -> None:
     """Writes what a later training may start from.
 
@@ -95,18 +121,19 @@ def save_network(
         tokens: of its vocabulary, in the order of their ids.
         facts: of `ServedModel.label_facts`.
         folder: a path or an address; made here.
+        train_share: of `ingest.splits`.
     """
     tf.io.gfile.makedirs(folder)
     arrays = {name: variable.numpy() for name, variable in _weights(model)}
     arrays[PAIRS] = _pair_keys(model)
-    facts = {**facts, **_step_counts(model)}
+    facts = dict(facts) if train_share is None else {**facts, TRAIN_SHARE: train_share}
     # An archive is written by going back in the file, which an object store cannot.
     archive = io.BytesIO()
     np.savez(archive, **arrays)
     for name, content in (
         (WEIGHTS_FILE, archive.getvalue()),
         (TOKENS_FILE, "\n".join(tokens).encode()),
-        (FACTS_FILE, json.dumps(dict(facts)).encode()),
+        (FACTS_FILE, json.dumps(facts).encode()),
     ):
         with tf.io.gfile.GFile(os.path.join(folder, name), "wb") as file:
             file.write(content)
@@ -133,130 +160,142 @@ def read_network(folder: str) -> EarlierNetwork:
         ) from None
 
 
-def start_from(
-    model: keras.Model,
+@dataclass(frozen=True)
+class Start:
+    """An earlier network beside what a new one will be trained on.
+
+    Attributes:
+        earlier: as it was left, its parts named as today.
+        heads, tokens, facts: of the new training.
+        kept: rows of tokens in both vocabularies, (new, earlier).
+        table: to build the new network with; None: its own, or it has none.
+        record: filled by `carry_over`.
+    """
+
+    earlier: EarlierNetwork
+    heads: Sequence[Head]
+    tokens: Sequence[str]
+    facts: Mapping[str, Any]
+    kept: Places
+    table: Table | None
+    record: WarmStart
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether nothing is carried over."""
+        return bool(self.record.cold)
+
+    def carry_over(self, model: keras.Model) -> WarmStart:
+        """Carries the weights over in place, into a network built with `table`.
+
+        Raises:
+            WarmStartError: no weight fits.
+        """
+        arrays = _natural(self.earlier, self.facts, self.heads)
+        if self.table is not None:
+            arrays[TABLE_ROWS] = self.table.table
+        reads = _reads(self.heads)
+        record = replace(self.record, carried=[], anew={})
+        record.lost = sorted(set(arrays) - {name for name, _ in _weights(model)} - {PAIRS})
+        anew: set[str] = set()
+        for name, variable in _weights(model):
+            layer, old = name.partition("/")[0], arrays.get(name)
+            below = [one for one in reads.get(layer, ()) if one in anew]
+            fault = f"{below[0]} starts anew" if below else _misfit(name, old, variable)
+            fault = fault or self._other_scale(layer)
+            if old is None or fault:
+                anew.add(layer)
+                record.anew[name] = fault
+                continue
+            if name == EMBEDDED:
+                old = _by_token(old, variable, self.kept)
+            variable.assign(old)
+            record.carried.append(name)
+        if not record.carried:
+            raise WarmStartError(
+                f"A warm start needs a network of the same widths. Received: {record.source}, of "
+                "which no weight fits. Set the network's widths as they were, or train without "
+                "warm_start_from."
+            )
+        return record
+
+    def _other_scale(self, layer: str) -> str:
+        """Why a number's last layer tells what is none of today's scale; empty elsewhere."""
+        for head in self.heads:
+            if layer == head.internal(ANSWER):
+                return head.moved_scale(self.earlier.facts, self.facts)
+        return ""
+
+
+def open_start(
     folder: str,
+    kind: str,
     tokens: Sequence[str],
-    facts: Mapping[str, float],
+    facts: Mapping[str, Any],
     heads: Sequence[Head],
-) -> WarmStart:
-    """Carries an earlier network's weights over into a new one, in place.
+    table: Table | None = None,
+    train_share: float | None = None,
+) -> Start:
+    """Reads an earlier network and says what of it a new one starts from.
 
     Args:
-        model: built for the new vocabulary, not trained.
         folder: of `save_network`.
+        kind: of the new network.
         tokens: of the new vocabulary.
         facts: of the new training split.
         heads: what is predicted.
+        table: of the new training split, for `conv`.
+        train_share: of `ingest.splits`.
 
     Raises:
-        WarmStartError: there is no earlier network, or nothing of it fits.
+        WarmStartError: there is no earlier network, or it is none of ours.
     """
     earlier = with_separators(read_network(folder), heads)
-    kept = _kept_ids(earlier.tokens, tokens)
-    kept_pairs = _kept_pairs(
-        earlier.arrays.get(PAIRS, NO_PAIRS),
-        _pair_keys(model),
-        kept,
-        (len(earlier.tokens) + RESERVED_IDS, len(tokens) + RESERVED_IDS),
-    )
-    start = WarmStart(folder, tokens=_count_tokens(earlier.tokens, tokens))
-    steps = _step_counts(model)
-    arrays = _natural(earlier, facts, heads)
-    arrays.pop(PAIRS, None)
-    present = {_shared_name(name, heads) for name, _ in _weights(model)}
-    start.lost = sorted(set(arrays) - present)
-    for name, variable in _weights(model):
-        old = arrays.get(_shared_name(name, heads))
-        fault = (
-            _misfit(name, old, variable, heads)
-            or _other_steps(name, earlier.facts, steps, heads)
-            or _other_scale(name, earlier.facts, facts, heads)
+    kept = kept_tokens(earlier.tokens, tokens)
+    record = WarmStart(folder, tokens=_count_tokens(earlier.tokens, tokens))
+    before = earlier.facts.get(TRAIN_SHARE)
+    if earlier.kind and earlier.kind != kind:
+        record.cold = f"the earlier network is of the kind {earlier.kind}, and this one is {kind}"
+    elif train_share is not None and before is not None and before > train_share:
+        record.cold = (
+            f"the earlier network has seen authors that choose now: ingest.splits.train was "
+            f"{before:g}, and is {train_share:g}"
         )
-        if old is None or fault:
-            start.anew[name] = fault
-            continue
-        if _is_of_tokens(name, heads):
-            rows = kept if name.startswith("embedding/") else kept + kept_pairs
-            old = _by_token(old, variable, rows)
-        variable.assign(old)
-        start.carried.append(name)
-    if not start.carried:
-        raise WarmStartError(
-            f"A warm start needs a network of the same widths. Received: {folder}, of which no "
-            "weight fits. Set the network's widths as they were, or train without warm_start_from."
-        )
-    return start
+    elif kind == "conv" and table is not None and TABLE_ROWS in earlier.arrays:
+        keys = earlier.arrays.get(PAIRS, NO_PAIRS), table.pair_keys
+        first = len(tokens) + RESERVED_IDS, len(earlier.tokens) + RESERVED_IDS
+        pairs = kept_pairs(*keys, kept, first)
+        record.pairs = _counts(len(pairs), len(keys[1]), len(keys[0]))
+        if are_enough(kept + pairs, table.table):
+            rows = fold_in(table.table, earlier.arrays[TABLE_ROWS], kept + pairs)
+            table = replace(table, table=rows)
+            return Start(earlier, heads, tokens, facts, kept, table, record)
+        record.cold = "too few words and pairs are the same"
+    return Start(earlier, heads, tokens, facts, kept, None, record)
 
 
 def _weights(model: keras.Model) -> list[tuple[str, Any]]:
-    """The weights that training changes, by `<layer>/<weight>`."""
+    """The weights that training changes, by `<layer>/<weight>`; a layer after those it reads."""
     return [
         (f"{layer.name}/{variable.name}", variable)
         for layer in model.layers
-        if layer.name != COUNTED_ANEW
         for variable in layer.trainable_weights
     ]
 
 
-def _shared_name(name: str, heads: Sequence[Head]) -> str:
-    """One name for a head's layer over the trunk, which a wide network calls `<head>.trunk`."""
-    layer, _, weight = name.partition("/")
-    for head in heads:
-        if layer == head.internal("trunk"):
-            return f"{head.internal(ANSWER)}/{weight}"
-    return name
+def _reads(heads: Sequence[Head]) -> dict[str, tuple[str, ...]]:
+    """`READS` with the heads' layers. A correction of other features would add mere noise."""
+    corrections = {head.internal(CORRECTION): ("shared",) for head in heads}
+    scales = {head.internal(LOGITS): (head.internal(CORRECTION),) for head in heads}
+    return {**READS, **corrections, **scales}
 
 
-def _is_of_tokens(name: str, heads: Sequence[Head]) -> bool:
-    return name == "embedding/embeddings" or name in {f"{h.internal('words')}/table" for h in heads}
-
-
-def _misfit(name: str, old: np.ndarray | None, variable: Any, heads: Sequence[Head]) -> str:
+def _misfit(name: str, old: np.ndarray | None, variable: Any) -> str:
     """Why a weight cannot be carried over; empty where it can."""
     if old is None:
         return "not in the earlier network"
-    of_tokens = _is_of_tokens(name, heads)
-    before, now = (tuple(array.shape)[1 if of_tokens else 0 :] for array in (old, variable))
+    before, now = (tuple(array.shape)[name == EMBEDDED :] for array in (old, variable))
     return "" if before == now else f"was {_by(before)}, is {_by(now)}"
-
-
-def _other_steps(
-    name: str, before: Mapping[str, float], now: Mapping[str, float], heads: Sequence[Head]
-) -> str:
-    """Why a number's layer cannot be carried over, though its shape is the same."""
-    for head in heads:
-        key = steps_name(head.name)
-        if _is_last(name, head) and before.get(key) != now.get(key):
-            was, is_now = (
-                f"{found[key]:g} steps" if key in found else "a number" for found in (before, now)
-            )
-            return f"was {was}, is {is_now}"
-    return ""
-
-
-def _other_scale(
-    name: str, before: Mapping[str, Any], now: Mapping[str, Any], heads: Sequence[Head]
-) -> str:
-    """Why a number's layer tells what is none of the new scale; empty where it does not."""
-    for head in heads:
-        if _is_last(name, head) and (fault := head.moved_scale(before, now)):
-            return fault
-    return ""
-
-
-def _is_last(name: str, head: Head) -> bool:
-    own = {head.internal(part) for part in (ANSWER, "trunk", "words")}
-    return name.partition("/")[0] in own
-
-
-def _step_counts(model: keras.Model) -> dict[str, float]:
-    """{`<head>.steps`: thresholds} of numbers that are answered in steps."""
-    return {
-        steps_name(head_of(layer.name)): float(len(layer.thresholds))
-        for layer in model.layers
-        if isinstance(layer, MeanOfSteps)
-    }
 
 
 def _pair_keys(model: keras.Model) -> np.ndarray:
@@ -264,40 +303,19 @@ def _pair_keys(model: keras.Model) -> np.ndarray:
     return np.asarray(found[0]) if found else NO_PAIRS
 
 
-def _kept_pairs(
-    before: np.ndarray, now: np.ndarray, kept: list[tuple[int, int]], first: tuple[int, int]
-) -> list[tuple[int, int]]:
-    """(new row, old row) of each pair in both lists; `first` are the first pairs' rows."""
-    new_of = {old: new for new, old in kept}
-    place_of = {int(key): place for place, key in enumerate(now)}
-    rows = []
-    for place, key in enumerate(before):
-        one, two = (new_of.get(int(part)) for part in divmod(key, FIRST_PLACE))
-        if one is None or two is None:
-            continue
-        found = place_of.get(one * FIRST_PLACE + two)
-        if found is not None:
-            rows.append((first[1] + found, first[0] + place))
-    return rows
-
-
 def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
-
-
-def _kept_ids(before: Sequence[str], now: Sequence[str]) -> list[tuple[int, int]]:
-    """(new id, old id) of each token in both vocabularies, and of padding and the unknown."""
-    old = {token: place + RESERVED_IDS for place, token in enumerate(before)}
-    kept = [(place + RESERVED_IDS, old[token]) for place, token in enumerate(now) if token in old]
-    return [(reserved, reserved) for reserved in range(RESERVED_IDS)] + kept
+    return " x ".join(map(str, shape)) or "one number"
 
 
 def _count_tokens(before: Sequence[str], now: Sequence[str]) -> dict[str, int]:
-    kept = len(set(before) & set(now))
-    return {"kept": kept, "new": len(now) - kept, "gone": len(before) - kept}
+    return _counts(len(set(before) & set(now)), len(now), len(before))
 
 
-def _by_token(old: np.ndarray, variable: Any, kept: list[tuple[int, int]]) -> np.ndarray:
+def _counts(kept: int, now: int, before: int) -> dict[str, int]:
+    return {"kept": kept, "new": now - kept, "gone": before - kept}
+
+
+def _by_token(old: np.ndarray, variable: Any, kept: Places) -> np.ndarray:
     rows = variable.numpy()
     new_ids, old_ids = np.array(kept).T
     fits = (new_ids < len(rows)) & (old_ids < len(old))
@@ -306,23 +324,23 @@ def _by_token(old: np.ndarray, variable: Any, kept: list[tuple[int, int]]) -> np
 
 
 def _natural(
-    earlier: EarlierNetwork, facts: Mapping[str, float], heads: Sequence[Head]
+    earlier: EarlierNetwork, facts: Mapping[str, Any], heads: Sequence[Head]
 ) -> dict[str, np.ndarray]:
-    """The earlier arrays by shared names, last layers so that answers stay under the new facts.
+    """The earlier arrays, last layers so that their answers stay under the new facts.
 
     scale * y + offset stays where a linear layer's weights are multiplied by the old scale over the
     new one, and the fall of the offset over the new scale is added to its bias.
     """
-    arrays = {_shared_name(name, heads): array for name, array in earlier.arrays.items()}
+    arrays = dict(earlier.arrays)
     for head in heads:
         names = {head.internal(fact) for fact in head.facts}
-        if steps_name(head.name) in earlier.facts or not names <= earlier.facts.keys():
+        if not names <= earlier.facts.keys():
             continue
         (earlier_scale, earlier_offset), (scale, offset) = map(
             head.scale_and_offset, (earlier.facts, facts)
         )
         ratio, rise = earlier_scale / scale, (earlier_offset - offset) / scale
-        for part in (f"{ANSWER}/kernel", f"{ANSWER}/bias", "words/table", "words/bias"):
+        for part in (f"{ANSWER}/kernel", f"{ANSWER}/bias"):
             name = head.internal(part)
             if name in arrays:
                 arrays[name] = arrays[name] * ratio + (rise if part.endswith("/bias") else 0.0)
