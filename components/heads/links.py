@@ -19,6 +19,8 @@ SMALLEST_SHARE = 1e-4
 """Of a value, where a logit is made of it."""
 _ROUNDS = 50
 _SLIGHT = 1e-3
+_LEAST_SPREAD = 0.01
+"""Scores that differ by less are taken for noise, and not stretched."""
 _PRIOR = 0.3
 """Penalty on a standardised slope beside a sum of losses: what keeps it finite where scores part
 the labels, and says little beside some dozens of them."""
@@ -30,10 +32,13 @@ class Link(ABC):
     Attributes:
         columns: weight vectors of the head's linear model, scores of an author.
         logits: numbers of an offset, outputs of the network's last layer before its activation.
+        curvature: second derivative of the loss of scores by a score, about, at the best constant;
+            a penalty in proportion to it weighs the same against each kind of loss.
     """
 
     columns: int
     logits: int
+    curvature: float
 
     @classmethod
     @abstractmethod
@@ -94,6 +99,7 @@ class StepsLink(Link):
     """
 
     columns = 1
+    curvature = 1.0
 
     def __init__(self, steps: StepFacts) -> None:
         self.steps = steps
@@ -152,6 +158,7 @@ class LogitLink(Link):
     """One of two values: logistic regression."""
 
     columns = logits = 1
+    curvature = 0.25
 
     @classmethod
     def of(cls, targets: Array) -> Self:
@@ -184,10 +191,16 @@ class LogitLink(Link):
 
 
 class SoftmaxLink(Link):
-    """One of several groups: multinomial logistic regression."""
+    """One of several groups: multinomial logistic regression.
+
+    Where words tell of one number that K groups are cut from, what they explain of its variance is
+    spread over K - 1 dimensions of the groups' shares, and the best penalty is in proportion to
+    what is not explained over what is: so the curvature counts K - 1 times.
+    """
 
     def __init__(self, classes: int) -> None:
         self.columns = self.logits = classes
+        self.curvature = (classes - 1) / classes
 
     @classmethod
     def of(cls, targets: Array) -> Self:
@@ -211,7 +224,8 @@ class SoftmaxLink(Link):
         slope, biases = 1.0, np.zeros(self.logits)
         if not len(targets):
             return 0.0 * np.eye(self.logits), biases
-        logs = np.log(np.maximum(targets.mean(axis=0), SMALLEST_SHARE))
+        # One author more, an equal share of each group.
+        logs = np.log((targets.sum(axis=0) + 1 / self.logits) / (len(targets) + 1))
         for _ in range(_ROUNDS):
             told = softmax(slope * scores + biases)
             step = logs - np.log(np.maximum(told.mean(axis=0), 1e-12))
@@ -239,7 +253,8 @@ def fit_logistic(scores: Array, labels: Array, share: float = 0.5) -> tuple[floa
     """Slope, 0 or more, and intercept of the logistic regression of labels 0 or 1 on one score.
 
     Newton's method, halving a step that does not lower the loss. A small penalty on the slope, in
-    standardised scores, bounds it where a score parts the labels.
+    standardised scores, bounds it where a score parts the labels, and one author more, of the mean
+    score and half of either label, bounds the intercept where all labels are one.
 
     Args:
         scores: `[n]`.
@@ -248,9 +263,11 @@ def fit_logistic(scores: Array, labels: Array, share: float = 0.5) -> tuple[floa
     """
     if not len(scores):
         return 0.0, logit(share)
-    centre, spread = float(scores.mean()), float(scores.std()) or 1.0
-    design = np.stack([(scores - centre) / spread, np.ones_like(scores)], axis=1)
-    penalty = np.array([_PRIOR, 1e-6])
+    centre, spread = float(scores.mean()), max(float(scores.std()), _LEAST_SPREAD)
+    standard = np.append((scores - centre) / spread, 0.0)
+    labels = np.append(labels, 0.5)
+    design = np.stack([standard, np.ones_like(standard)], axis=1)
+    penalty = np.array([_PRIOR, 0.0])
 
     def loss(at: Array) -> float:
         return float(binary_losses(design @ at, labels).sum() + (penalty * at**2).sum() / 2)

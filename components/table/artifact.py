@@ -75,4 +75,4 @@ def write_arrays(path: str, arrays: dict[str, Any]) -> None:
     np.savez(content, **arrays)
     tf.io.gfile.makedirs(os.path.dirname(path))
     with tf.io.gfile.GFile(path, "wb") as file:
-        file.write(content.getbuffer())
+        file.write(content.getvalue())
