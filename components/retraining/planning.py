@@ -34,6 +34,7 @@ from components.retraining.drift import Facts, HeadChange, compare
 from components.retraining.look import SpanView
 from components.retraining.settings import RetrainingSettings
 from components.strict import Strict
+from components.training.settings import OLD_KINDS
 
 
 class Setup(Strict):
@@ -260,6 +261,8 @@ def choose_search(
         return Search(again=False, why="hyperparameters_from is set", hyperparameters_from=given)
     if not setup.tune:
         return Search(again=False, why="tune is false")
+    if (kind := _old_kind(history.searched)) and not asked:
+        return Search(again=True, why=f"the last search was for {kind}, which there is no more")
     names = [head.name for head in setup.head_list]
     now, then = (
         loss_ratios(run.training, names) if run else {} for run in (history.last, history.searched)
@@ -283,6 +286,14 @@ def choose_start(setup: Setup, history: History) -> Start:
         return Start(why="anew, since no model is in service")
     if not history.in_service.network:
         return Start(why="anew, since the model in service left no weights to start from")
+    if kind := _old_kind(history.in_service):
+        return Start(why=f"anew, since the model in service is {kind}, which there is no more")
     version = history.in_service.version
     why = f"started from those of version {version}, which is in service"
     return Start(warm_start_from=history.in_service.network, why=why)
+
+
+def _old_kind(run: PastRun | None) -> str:
+    """In words the kind of a run's network, where nothing of it is of use to one of today."""
+    kind = run.training.get("network", {}).get("kind", "") if run else ""
+    return f"a network of the kind {kind}" if kind in OLD_KINDS else ""

@@ -15,12 +15,13 @@ import numpy as np
 
 from components.heads.base import Head
 from components.heads.names import ANSWER
+from components.training.settings import OLD_KINDS
 
 Arrays = Mapping[str, np.ndarray]
 
 TABLE_ROWS, EMBEDDED = "table/table", "embedding/embeddings"
 """The weight that has a row for each term, and for each token."""
-OLD_KINDS = "words or wide"
+OF_OLD_KIND = " or ".join(OLD_KINDS)
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ class EarlierNetwork:
 
     @property
     def kind(self) -> str:
-        """Of the network: 'conv', 'reference', `OLD_KINDS`, or empty where it is none of them."""
+        """Of the network: 'conv', 'reference', `OF_OLD_KIND`, or empty where it is none of them."""
         if any(name.endswith("words/table") for name in self.arrays):
-            return OLD_KINDS
+            return OF_OLD_KIND
         if TABLE_ROWS in self.arrays:
             return "conv"
         return "reference" if EMBEDDED in self.arrays else ""

@@ -24,6 +24,8 @@ LOSS_WEIGHT = "loss_weight"
 WEIGHT_PREFIX = f"{LOSS_WEIGHT}/"
 CHOICES = ("dropout", "weight_decay", "label_smoothing")
 """Settings of a training of which a search tries listed values."""
+OLD_NAMES = ("network", "ridge")
+"""What earlier releases searched among networks of `OLD_KINDS`."""
 SETTINGS = {name: ("training", name) for name in ("learning_rate", *CHOICES)}
 """By name in the search, the section and the field that set it for all heads."""
 
@@ -41,6 +43,15 @@ def is_set(name: str, by_hand: Collection[str]) -> bool:
     (True, False)
     """
     return name in by_hand or name.partition("/")[0] in by_hand
+
+
+def is_of_old_kinds(values: Collection[str]) -> bool:
+    """Whether a search's choice is of an earlier release, which also chose what there is no more.
+
+    >>> is_of_old_kinds({"network": "words", "dropout": 0.3}), is_of_old_kinds({"dropout": 0.3})
+    (True, False)
+    """
+    return any(name.partition("/")[0] in OLD_NAMES for name in values)
 
 
 def without_set(

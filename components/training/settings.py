@@ -76,6 +76,9 @@ class ReferenceSettings(Strict):
     dense_width: int = Field(128, ge=1, description="width of the layer under the heads")
 
 
+OLD_KINDS = ("words", "wide")
+"""Kinds of networks of earlier releases, which `conv` takes the place of."""
+
 NetworkSettings = Annotated[ConvSettings | ReferenceSettings, Field(discriminator="kind")]
 NETWORK: TypeAdapter[ConvSettings | ReferenceSettings] = TypeAdapter(NetworkSettings)
 

@@ -41,6 +41,7 @@ from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings, read_tokens
 from components.training.learning import Learned, describe_shares, learn
 from components.training.model import choose_precision
+from components.training.searched import is_of_old_kinds
 from components.training.settings import TrainingSettings
 from components.training.tuner import apply_hyperparameters, build_candidate
 from components.training.warm_start import FOLDER, Start, open_start, save_network
@@ -56,6 +57,11 @@ def run_fn(fn_args: FnArgs) -> None:
     settings = HookSettings.from_custom_config(fn_args.custom_config)
     values = (fn_args.hyperparameters or {}).get("values", {})
     settings = apply_hyperparameters(settings, values)
+    if is_of_old_kinds(values):
+        LOGGER.info(
+            "the hyperparameters were found for a kind of network that there is no more, and none "
+            "of them is used"
+        )
     training = settings.training
     # Before anything else of TensorFlow: several workers must meet first.
     strategy = choose_strategy(training.devices, os.environ.get("TF_CONFIG"))

@@ -28,7 +28,8 @@ class Looker:
 
 
 def trained(**known):
-    return SimpleNamespace(**{"spans": (), "trained": NOW, "version": 7, "network": "", **known})
+    usual = {"spans": (), "trained": NOW, "version": 7, "network": "", "training": {}}
+    return SimpleNamespace(**{**usual, **known})
 
 
 def config(folder, *assignments, spans=(), moving=True):
@@ -122,6 +123,21 @@ def test_settings_that_leave_no_choice_are_obeyed(tmp_path):
     assert choose_start(cold, served).warm_start_from == ""
     assert choose_start(config(tmp_path), served).warm_start_from == "n"
     assert "left no weights" in choose_start(config(tmp_path), History(None, None, trained())).why
+
+
+@pytest.mark.parametrize("kind", ["words", "wide"])
+def test_after_a_network_of_a_kind_that_is_no_more_all_starts_anew(tmp_path, kind):
+    setup = config(tmp_path, "retraining.search=never")
+    before = trained(network="n", choice="c", training={"network": {"kind": kind}})
+    history = History(before, before, before)
+    assert choose_start(setup, history) == Start(
+        why=f"anew, since the model in service is a network of the kind {kind}, which there is no "
+        "more"
+    )
+    search = choose_search(setup, history, None, asked=False)
+    assert (search.again, search.hyperparameters_from) == (True, "")
+    last = f"the last search was for a network of the kind {kind}"
+    assert search.why == f"{last}, which there is no more"
 
 
 def test_more_new_spans_than_a_run_reads_could_never_come_together(tmp_path):
