@@ -133,7 +133,7 @@ def heads_of(folder: Path) -> Heads:
         raise ValueError(f"{folder} is no folder of results.")
     told = json.loads((folder / "measured.json").read_text(encoding="utf-8"))
     declared = json.loads(told["settings"]["heads"])
-    if isinstance(declared, dict):  # Earlier commits told the list alone.
+    if "heads" in declared:  # Earlier commits told the list alone.
         declared = declared["heads"]
     return parse_heads({head["name"]: head for head in declared})
 
