@@ -34,6 +34,7 @@ from components.linear.artifact import LinearModel
 from components.table.artifact import Table
 from components.training.first_convolution import DistinctConv1D
 from components.training.heads import network_of
+from components.training.layers import PadTokens
 from components.training.linear import LinearTerms
 from components.training.offsets import CorrectOffset, KeepShare, offset_name
 from components.training.settings import ConvSettings
@@ -70,9 +71,11 @@ def build_conv(
         head.name: keras.Input((links[head.name].logits,), name=offset_name(head.name))
         for head in heads
     }
-    ids, weights = weigh_terms(tokens, table.idf, table.pair_keys)
+    # An author may have no token at all, and pairs need two.
+    padded = PadTokens(settings.kernel_width, name="padded")(tokens)
+    ids, weights = weigh_terms(padded, table.idf, table.pair_keys)
     features = shared_features(
-        tokens, ids, weights, table, settings, dropout=dropout, seed=seed, policy=policy
+        padded, ids, weights, table, settings, dropout=dropout, seed=seed, policy=policy
     )
     outputs: dict[str, Any] = {}
     for head in heads:
