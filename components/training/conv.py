@@ -132,7 +132,13 @@ def shared_features(
         x = OwnMean(settings.kernel_width, name="mean_of_positions", dtype="float32")(
             convolution(of_crop, places), crop
         )
-        paths.append(keras.layers.LayerNormalization(dtype="float32", name="mean_norm")(x))
+        # Its scale starts at 0: what word order adds must grow, and is harmless where it adds nothing.
+        norm = keras.layers.LayerNormalization(
+            gamma_initializer="zeros" if settings.pool else "ones",
+            dtype="float32",
+            name="mean_norm",
+        )
+        paths.append(norm(x))
     x = keras.layers.Concatenate(name="paths")(paths) if len(paths) > 1 else paths[0]
     x = keras.layers.Dropout(dropout, seed=seed, name="paths_dropout")(x)
     x = keras.layers.Dense(settings.shared_width, "gelu", dtype=policy, name="shared")(x)
