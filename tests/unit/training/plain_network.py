@@ -5,6 +5,7 @@ Knows nothing of TensorFlow; weights are given by `<layer>/<weight>`.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -102,7 +103,7 @@ class PlainNetwork:
         words = len(self.idf) - len(self.pair_keys)
         numbers = {int(key): words + place for place, key in enumerate(self.pair_keys)}
         counts = Counter(int(token) for token in tokens if token > UNKNOWN)
-        for first, second in zip(tokens, tokens[1:], strict=False):
+        for first, second in itertools.pairwise(tokens):
             key = int(first) * FIRST_PLACE + int(second)
             if key in numbers:
                 counts[numbers[key]] += 1

@@ -1,4 +1,4 @@
-"""The default network against its formulas in plain numpy, and that an author's answer is his own."""
+"""The default network against its formulas in plain numpy; an answer is of the author alone."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_a_head_reads_the_shared_layer_and_its_offset_and_nothing_else(network, 
     alone = keras.Model([shared, own], network.output[head.name])
     assert alone([np.ones((2, 7)), np.ones(own.shape[1:])[None].repeat(2, 0)]).shape[0] == 2
     for missing in ([own], [shared]):
-        with pytest.raises(ValueError, match="disconnected|cannot be computed|not connected"):
+        with pytest.raises(ValueError, match=r"disconnected|cannot be computed|not connected"):
             keras.Model(missing, network.output[head.name])
 
 

@@ -1,4 +1,4 @@
-"""What a network is compiled with, for either kind: masks, loss weights, the pull, the precision."""
+"""What a network is compiled with: masks, loss weights, the pull, the precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The textbook network: its table, an independent numpy forward pass, and an author's own answer."""
+"""The textbook network: its table, a numpy forward pass, and that an answer is of the author alone."""
 
 from __future__ import annotations
 
