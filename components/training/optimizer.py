@@ -47,7 +47,8 @@ class OnePassAdam(keras.optimizers.Adam):
         if name not in self._pulled:
             return
         start, strength = self._pulled[name]
-        share = tf.cast(learning_rate, variable.dtype) * strength
+        # No more than all of it, or it would swing to the other side, further in each step.
+        share = tf.minimum(tf.cast(learning_rate, variable.dtype) * strength, 1.0)
         self.assign_sub(variable, (variable - start) * share)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:

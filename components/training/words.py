@@ -77,7 +77,7 @@ class WordWeights(keras.layers.Layer):
         ids = ops.sort(ids, axis=1)
         rows, tokens = ops.shape(ids)[0], ops.shape(ids)[1]
         is_first = ops.concatenate(
-            [ops.ones((rows, 1), dtype="bool"), ids[:, 1:] != ids[:, :-1]], axis=1
+            [ops.ones_like(ids[:, :1], dtype="bool"), ids[:, 1:] != ids[:, :-1]], axis=1
         )
         run = ops.cumsum(ops.cast(is_first, "int32"), axis=1) - 1
         run = ops.reshape(run + ops.arange(rows)[:, None] * tokens, (-1,))

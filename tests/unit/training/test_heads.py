@@ -27,15 +27,27 @@ TARGETS = {
 each_head = pytest.mark.parametrize("head", HEADS, ids=lambda head: head.kind)
 
 
-def answered(head, outputs):
-    """What the last layer makes of its linear part."""
-    return np.asarray(keras.activations.get(network_of(head).activation)(np.array(outputs)))
-
-
 @each_head
-def test_the_network_starts_at_the_constant(head):
-    start = network_of(head).start(CONSTANTS[head.name])
-    np.testing.assert_allclose(answered(head, [start])[0], CONSTANTS[head.name], rtol=1e-5)
+def test_what_leaves_the_network_is_the_link_s_answer(head):
+    targets = np.array(TARGETS[head.name])
+    link = head.link(targets)
+    logits = keras.Input((link.logits,))
+    network = network_of(head)
+    outputs = network.outputs(link, logits) | network.outputs(link, logits, "linear")
+    values = np.random.default_rng(0).normal(0, 2, (5, link.logits))
+    answers = keras.Model(logits, outputs)(values.astype("float32"))
+    np.testing.assert_allclose(answers[head.name], link.answers(values), rtol=1e-5)
+    assert set(answers) == {head.name, "age.steps"} if head.name == "age" else {head.name}
+
+
+def test_a_number_s_steps_are_compared_with_their_constant_shares():
+    head = HEADS[0]
+    link = head.link(np.array([[0.0], [1.0], [1.0], [1.0]]))
+    assert link.steps.shares == (0.75,)
+    expected = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    assert network_of(head).steps_loss(link) == pytest.approx(expected)
+    with pytest.raises(NotImplementedError, match="binary is not answered by thresholds"):
+        network_of(HEADS[2]).steps_loss(link)
 
 
 @each_head
@@ -47,20 +59,6 @@ def test_the_loss_that_skill_is_made_of_is_the_head_s_own_over_known_labels(head
     expected = head.losses(answers, targets)
     assert float(metric.result()) == pytest.approx(expected[0], rel=1e-5)
     np.testing.assert_allclose(network_of(head).loss().call(targets, answers), expected, rtol=1e-5)
-
-
-@each_head
-def test_the_penalty_is_in_proportion_to_how_the_loss_bends(head):
-    constant = {"gender": [0.5], "income": [1 / 3] * 3}.get(head.name, CONSTANTS[head.name])
-    start = np.array(network_of(head).start(constant))
-    # Away from the mean of all outputs, which changes no probability.
-    step = np.array([1e-3, -1e-3, 0.0]) / np.sqrt(2) if head.width == 3 else np.array([1e-3])
-    targets = np.array([constant] * 3)
-    answers = answered(head, [start - step, start, start + step])
-    below, middle, above = head.losses(answers, targets)
-    bend = (above - 2 * middle + below) / 1e-6
-    times = head.width - 1 if head.width == 3 else 1
-    assert network_of(head).penalty_scale(constant) == pytest.approx(times * bend, rel=1e-3)
 
 
 def test_bands_are_named_by_their_bounds():

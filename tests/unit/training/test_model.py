@@ -1,4 +1,4 @@
-"""The network against an independent NumPy forward pass, and its independence of the batch."""
+"""What a network is compiled with: masks, loss weights, the pull, the precision."""
 
 from __future__ import annotations
 
@@ -7,117 +7,45 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.heads.declared import DEFAULT_HEADS, parse_heads
-from components.training.dataset import bucket_bounds
+from components.heads.declared import parse_heads
+from components.training.conv import table_of
 from components.training.layers import TokenDropout
-from components.training.model import build_model, choose_precision, compile_model
-from components.training.settings import NetworkSettings
-
-HEADS = parse_heads(DEFAULT_HEADS)
-SMALL = NetworkSettings(
-    kind="reference",
-    window_tokens=700,
-    embedding_width=6,
-    first_filters=5,
-    filters=7,
-    dense_width=4,
+from components.training.model import build_model, choose_precision, compile_model, for_model
+from components.training.settings import ConvSettings
+from tests.unit.training.small_network import (
+    HEADS,
+    VOCABULARY,
+    build_small,
+    draw_offsets,
+    draw_table,
+    draw_targets,
+    draw_weights,
+    inputs_of,
+    links_of,
+    make_rows,
+    weights_of,
 )
 
-
-@pytest.fixture(scope="module")
-def small() -> keras.Model:
-    model = build_model(HEADS, 50, SMALL, seed=3)
-    random = np.random.default_rng(0)
-    model.set_weights([random.normal(0, 0.4, weight.shape) for weight in model.get_weights()])
-    return model
+LINKS = links_of()
+AUTHORS = [np.random.default_rng(n).integers(1, VOCABULARY, 30 + n).tolist() for n in range(8)]
+ROWS = make_rows(AUTHORS, draw_targets(HEADS, 8), draw_offsets(LINKS, 8))
+TRUNK = ("table/table", "convolution/kernel", "shared/kernel", "pool_norm/gamma")
 
 
-def convolve(x, kernel, bias):
-    windows = np.stack([x[i : i + 5] for i in range(len(x) - 4)])
-    return np.maximum(np.einsum("pwc,wcf->pf", windows, kernel) + bias, 0)
-
-
-def pool(x):
-    whole = len(x) // 5
-    return x[: whole * 5].reshape(whole, 5, -1).max(axis=1)
-
-
-def numpy_forward(model, ids):
-    """DESIGN's table, layer by layer, for one author."""
-    w = {weight.path: weight.numpy() for weight in model.weights}
-    x = w["embedding/embeddings"][np.pad(ids, (0, max(269 - len(ids), 0)))]
-    x = pool(convolve(x, w["conv_1/kernel"], w["conv_1/bias"]))
-    for number in (2, 3):
-        x = convolve(x, w[f"conv_{number}/kernel"], w[f"conv_{number}/bias"])
-    x = pool(x)
-    for number in (4, 5):
-        x = convolve(x, w[f"conv_{number}/kernel"], w[f"conv_{number}/bias"])
-    x = np.maximum(x.max(axis=0) @ w["shared/kernel"] + w["shared/bias"], 0)
-    age, income, gender = (
-        x @ w[f"{name}.answer/kernel"] + w[f"{name}.answer/bias"]
-        for name in ("age", "income", "gender")
-    )
-    income = np.exp(income - income.max())
-    return {"age": age, "income": income / income.sum(), "gender": 1 / (1 + np.exp(-gender))}
-
-
-@pytest.mark.parametrize("spatial_dropout", [0.0, 0.2])
-def test_the_reference_network_has_the_documented_parameters(spatial_dropout):
-    network = NetworkSettings(kind="reference")
-    model = build_model(HEADS, 50_000, network, spatial_dropout=spatial_dropout)
-    assert model.count_params() == 14_146_316
-    assert {layer.name: layer.count_params() for layer in model.layers if layer.weights} == {
-        "embedding": 12_800_000,
-        "conv_1": 163_968,
-        "conv_2": 164_096,
-        "conv_3": 327_936,
-        "conv_4": 327_936,
-        "conv_5": 327_936,
-        "shared": 32_896,
-        "age.answer": 129,
-        "income.answer": 1_290,
-        "gender.answer": 129,
-    }
-
-
-@pytest.mark.parametrize("tokens", [1, 268, 269, 270, 294, 700])
-def test_the_network_agrees_with_numpy(small, tokens):
-    ids = np.random.default_rng(tokens).integers(1, 50, tokens)
-    answers = small(ids[None].astype("int32"), training=False)
-    for name, expected in numpy_forward(small, ids).items():
-        np.testing.assert_allclose(answers[name][0], expected, atol=1e-5, err_msg=name)
-
-
-def test_an_author_is_answered_alike_in_every_bucket(small):
-    random = np.random.default_rng(1)
-    for tokens in (0, 1, 30, 269, 293, 363, 500):
-        ids = random.integers(1, 50, tokens)
-        alone = small(ids[None].astype("int32"), training=False)
-        for bound in [bound for bound in bucket_bounds(1500) if bound >= tokens]:
-            batch = random.integers(1, 50, (3, bound)).astype("int32")
-            batch[1] = np.pad(ids, (0, bound - tokens))
-            together = small(batch, training=False)
-            for name in alone:
-                np.testing.assert_allclose(together[name][1], alone[name][0], atol=1e-5)
+def batches(model, rows=ROWS, size=8):
+    return for_model(rows.padded_batch(size), model)
 
 
 def gradients(weights):
     """Gradients of the compiled loss by variable, where each head's labels weigh as given."""
-    model = build_model(HEADS, 50, SMALL, seed=3)
+    model = draw_weights(build_small())
     compile_model(model, HEADS, {}, 1e-3)
-    ids = np.random.default_rng(2).integers(1, 50, (4, 300)).astype("int32")
-    targets = {
-        "age": tf.constant([[1.0], [-2.0], [0.5], [9.0]]),
-        "income": tf.one_hot([0, 3, 9, 1], 10),
-        "gender": tf.constant([[1.0], [0.0], [1.0], [1.0]]),
-    }
+    inputs, targets, _ = next(iter(batches(model, ROWS.take(4), 4)))
+    weights = {name: tf.constant(values) for name, values in weights.items()}
+    weights["age.steps"] = weights["age"]
     with tf.GradientTape() as tape:
-        loss = model.compute_loss(
-            ids,
-            targets,
-            model(ids, training=False),
-            {k: tf.constant(v) for k, v in weights.items()},
-        )
+        answers = model(inputs, training=False)
+        loss = model.compute_loss(inputs, targets, answers, weights)
     found = tape.gradient(loss, model.trainable_variables)
     return {
         variable.path: (np.zeros(variable.shape) if g is None else tf.convert_to_tensor(g).numpy())
@@ -130,10 +58,11 @@ def test_a_masked_label_leaves_its_own_head_still_and_the_others_as_they_were():
     every, masked = gradients(known), gradients({**known, "age": [0.0] * 4})
     for name in ("income", "gender"):
         np.testing.assert_array_equal(
-            every[f"{name}.answer/kernel"], masked[f"{name}.answer/kernel"]
+            every[f"{name}.correction/kernel"], masked[f"{name}.correction/kernel"]
         )
-    assert np.abs(every["age.answer/kernel"]).max() > 0
-    np.testing.assert_array_equal(masked["age.answer/kernel"], 0)
+    for weight in ("age.correction/kernel", "age.logits/scale"):
+        assert np.abs(every[weight]).max() > 0
+        np.testing.assert_array_equal(masked[weight], 0)
 
 
 def test_what_masked_labels_take_from_the_trunk_is_their_own_head_s_part_alone():
@@ -143,8 +72,103 @@ def test_what_masked_labels_take_from_the_trunk_is_their_own_head_s_part_alone()
     of_age = gradients({**none, "age": [1.0] * 4})
     for path, gradient in every.items():
         np.testing.assert_allclose(gradient, masked[path] + of_age[path], atol=1e-6, err_msg=path)
-    for trunk in ("embedding/embeddings", "conv_1/kernel", "shared/kernel"):
+    for trunk in TRUNK:
         assert np.abs(of_age[trunk]).max() > 1e-4, trunk
+
+
+def test_a_number_is_trained_above_each_threshold_and_judged_by_its_answer():
+    model = draw_weights(build_small())
+    steps = LINKS["age"].steps
+    inputs, targets, weights = next(iter(batches(model)))
+    age = targets["age"].numpy()
+    np.testing.assert_array_equal(targets["age.steps"], age > np.array(steps.thresholds))
+    np.testing.assert_array_equal(weights["age.steps"], weights["age"])
+    compile_model(model, HEADS, {"age": 2.0}, 1e-3)
+    logs = model.evaluate(batches(model), verbose=0, return_dict=True)
+    answers = model(inputs, training=False)
+    error = np.asarray(answers["age"]) - age
+    assert logs["age_known.loss"] == pytest.approx((error**2).mean(), rel=1e-4)
+    right = np.where(targets["age.steps"] > 0, answers["age.steps"], 1 - answers["age.steps"])
+    assert logs["age.steps_loss"] == pytest.approx(-np.log(right).mean(), rel=1e-4)
+    heads = {name: logs[f"{name}_loss"] for name in ("age.steps", "income", "gender")}
+    assert logs["loss"] == pytest.approx(sum(heads.values()) + heads["age.steps"], rel=1e-5)
+
+
+# Words 2 and 3 tell the first head's label, 4 and 5 the second's.
+PAIR = parse_heads({"one": {"kind": "binary"}, "two": {"kind": "binary"}})
+
+
+def trained_by(weights, steps=60):
+    """A network whose heads compete for one unit, and each head's loss after training."""
+    sides = np.array([[a, b] for a in (0, 1) for b in (0, 1)] * 4)
+    authors = [[2 + a, 2 + a, 4 + b, 4 + b] for a, b in sides]
+    targets = {h.name: sides[:, [n]].astype("float32") for n, h in enumerate(PAIR)}
+    rows = make_rows(authors, targets, {h.name: np.zeros((16, 1)) for h in PAIR})
+    table = draw_table(vocabulary=8, pairs=0)
+    network = ConvSettings(filters=0, shared_width=1, term_dropout=0.0)
+    links = {head.name: head.link(targets[head.name]) for head in PAIR}
+    model = build_model(PAIR, 8, network, links=links, table=table, seed=1)
+    compile_model(model, PAIR, weights, 0.03)
+    model.fit(batches(model, rows, 16).repeat(steps), verbose=0)
+    logs = model.evaluate(batches(model, rows, 16), verbose=0, return_dict=True)
+    return weights_of(model), [logs[f"{head.name}_known.loss"] for head in PAIR]
+
+
+def test_loss_weights_decide_what_the_shared_layer_learns():
+    (first, (of_one, other)), (second, (another, of_two)) = (
+        trained_by(weights) for weights in ({"one": 10.0, "two": 1.0}, {"one": 1.0, "two": 10.0})
+    )
+    assert of_one < other - 0.05 and of_two < another - 0.05
+    assert of_one < another - 0.05 and of_two < other - 0.05
+    for trunk in ("table/table", "shared/kernel"):
+        assert np.abs(first[trunk] - second[trunk]).max() > 0.1, trunk
+
+
+def moved(pull, weights=None, steps=20):
+    """How far the table is from its start at the end of a training."""
+    model = build_small(dropout=0.0)
+    start = table_of(model).numpy()
+    compile_model(model, HEADS, weights or {}, 0.01, steps, pull=pull)
+    model.fit(batches(model).repeat(steps), verbose=0)
+    return np.abs(table_of(model).numpy() - start).max()
+
+
+def test_the_table_stays_at_its_start_by_an_enormous_pull():
+    # The last step alone is left, and its size has fallen to 0.
+    assert moved(pull=1e9) < 1e-3
+    assert moved(pull=0.0) > 0.05
+
+
+def test_a_step_takes_the_pull_s_share_of_what_the_table_has_moved_whatever_the_weights():
+    for weights in ({}, {"age": 100.0, "income": 300.0, "gender": 100.0}):
+        model = build_small()
+        table = table_of(model)
+        start = table.numpy()
+        compile_model(model, HEADS, weights, 0.01, weight_decay=0.1, pull=5.0)
+        table.assign(start + 2.0)
+        still = [tf.zeros(weight.shape) for weight in model.trainable_variables]
+        model.optimizer.apply_gradients(zip(still, model.trainable_variables, strict=True))
+        # 2 * (1 - 0.01 * 5), and no decay towards 0.
+        np.testing.assert_allclose(table.numpy(), start + 1.9, atol=1e-5)
+
+
+def test_the_pull_does_not_change_with_the_scale_of_the_losses():
+    small, large = (
+        moved(30.0, dict.fromkeys(("age", "income", "gender"), scale)) for scale in (1.0, 100.0)
+    )
+    assert large == pytest.approx(small, rel=0.02)
+
+
+def test_the_row_of_a_token_that_nobody_uses_is_drawn_back_too():
+    """The pull is on the whole table, as the dense step is."""
+    model = build_small()
+    table = table_of(model)
+    compile_model(model, HEADS, {}, 0.01, pull=50.0)
+    table.assign_add(np.ones(table.shape, "float32"))
+    start = table.numpy() - 1
+    model.fit(batches(model), verbose=0)
+    # Nobody weighs padding, but the crop's end reads it, so Adam moves it by a step of 0.01.
+    np.testing.assert_allclose(table.numpy()[0] - start[0], 0.5, atol=0.011)
 
 
 def test_token_dropout_replaces_tokens_and_keeps_padding():
@@ -167,8 +191,17 @@ def test_bfloat16_is_chosen_where_the_processor_multiplies_it(tmp_path):
 
 
 def test_bfloat16_answers_near_float32():
-    narrow = build_model(HEADS, 50, SMALL, seed=3, precision="bfloat16")
-    full = build_model(HEADS, 50, SMALL, seed=3)
-    ids = np.random.default_rng(4).integers(1, 50, (2, 300)).astype("int32")
-    for name, value in full(ids).items():
-        np.testing.assert_allclose(narrow(ids)[name], value, atol=2e-2)
+    links, table = LINKS, draw_table()
+    narrow, full = (
+        draw_weights(
+            build_model(
+                HEADS, VOCABULARY, ConvSettings(), links=links, table=table, precision=precision
+            )
+        )
+        for precision in ("bfloat16", "float32")
+    )
+    inputs = inputs_of(AUTHORS, draw_offsets(LINKS, 8))
+    assert isinstance(narrow, keras.Model)
+    for name, value in full(inputs).items():
+        assert narrow(inputs)[name].dtype == "float32"
+        np.testing.assert_allclose(narrow(inputs)[name], value, atol=0.2)

@@ -5,25 +5,27 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.training.dataset import bucket_bounds
 from components.training.model import build_model
-from components.training.settings import NetworkSettings
+from components.training.settings import ReferenceSettings
 from components.training.windows import CutWindows, MeanOfWindows
-from components.training.words import WordFacts
 
 HEADS = parse_heads(DEFAULT_HEADS)
-NETWORK = NetworkSettings(
-    kind="wide", window_tokens=300, embedding_width=6, first_filters=5, filters=7, dense_width=4
-)
+WIDTHS = {"embedding_width": 6, "first_filters": 5, "filters": 7, "dense_width": 4}
+
+
+def build(window_tokens):
+    network = ReferenceSettings(window_tokens=window_tokens, maximum_tokens=2500, **WIDTHS)
+    return build_model(HEADS, 50, network, links={}, seed=3)
 
 
 @pytest.fixture(scope="module")
-def wide() -> keras.Model:
+def windowed() -> keras.Model:
     random = np.random.default_rng(0)
-    words = WordFacts(40, random.integers(0, 41, 50))
-    model = build_model(HEADS, 50, NETWORK, words=words, seed=3)
+    model = build(300)
     for variable in model.trainable_variables:
         variable.assign(random.normal(0, 0.4, variable.shape))
     return model
@@ -95,22 +97,22 @@ def test_the_mean_is_over_an_authors_own_windows():
     np.testing.assert_array_equal(means, [[1.0], [3.0], [6.0]])
 
 
-def test_an_authors_answer_is_that_of_the_mean_over_single_windows(wide):
+def test_an_authors_answer_is_that_of_the_mean_over_single_windows(windowed):
     ids = np.random.default_rng(1).integers(1, 50, (1, 700)).astype("int32")
-    pooled = keras.Model(wide.input, wide.get_layer("mean_of_windows").output)
-    alone = [pooled(ids[:, start : start + 300]) for start in (0, 200, 400)]
-    np.testing.assert_allclose(pooled(ids), np.mean(alone, axis=0), atol=1e-5)
+    pooled = keras.Model(windowed.input, windowed.get_layer("mean_of_windows").output)
+    alone = [pooled({"tokens": ids[:, start : start + 300]}) for start in (0, 200, 400)]
+    np.testing.assert_allclose(pooled({"tokens": ids}), np.mean(alone, axis=0), atol=1e-5)
 
 
-def test_an_author_of_several_windows_is_answered_alike_in_every_batch(wide):
+def test_an_author_of_several_windows_is_answered_alike_in_every_batch(windowed):
     random = np.random.default_rng(1)
     for tokens in (0, 1, 269, 300, 301, 650, 1500):
         ids = random.integers(1, 50, tokens)
-        alone = wide(ids[None].astype("int32"), training=False)
+        alone = windowed({"tokens": ids[None].astype("int32")}, training=False)
         for bound in [bound for bound in bucket_bounds(2500) if bound >= tokens]:
             batch = random.integers(1, 50, (3, bound)).astype("int32")
             batch[1] = np.pad(ids, (0, bound - tokens))
-            together = wide(batch, training=False)
+            together = windowed({"tokens": batch}, training=False)
             for name in alone:
                 np.testing.assert_allclose(together[name][1], alone[name][0], atol=1e-5)
 
@@ -125,18 +127,15 @@ def test_windows_are_no_longer_than_the_batch_where_no_author_fills_one():
 
 
 def answers_and_gradients(model, ids):
-    import tensorflow as tf
-
     with tf.GradientTape() as tape:
-        answers = model(ids, training=True)
+        answers = model({"tokens": ids}, training=True)
         loss = sum(tf.reduce_sum(values**2) for values in answers.values())
     return answers, tape.gradient(loss, model.trainable_variables)
 
 
 @pytest.mark.parametrize("lengths", [(20,), (310, 269), (700, 40, 299), (1500, 800)])
 def test_short_windows_are_the_function_of_whole_ones_gradients_included(lengths):
-    network = NETWORK.model_copy(update={"kind": "reference", "window_tokens": 1500})
-    model = build_model(HEADS, 50, network, seed=3)
+    model = build(1500)
     random = np.random.default_rng(1)
     ids = np.where(ids_of(*lengths) > 0, random.integers(1, 50, (len(lengths), max(lengths))), 0)
     whole = np.pad(ids, [(0, 0), (0, 1500 - ids.shape[1])])
