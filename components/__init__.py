@@ -12,10 +12,12 @@ from typing import Any
 ARTIFACTS = {
     "Comparison": "components.comparison.component",
     "JoinAudit": "components.ingest.audit",
+    "LinearBaseline": "components.linear.component",
     "Profile": "components.report.profiles",
     "Report": "components.report.run_report",
     "RetrainingDecision": "components.retraining.record",
     "SpanFacts": "components.retraining.look",
+    "TermsTable": "components.table.component",
 }
 
 

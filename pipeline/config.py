@@ -21,6 +21,7 @@ from components.heads.declared import DEFAULT_HEADS, DeclaredHead, Heads, parse_
 from components.heads.names import check_names
 from components.ingest.settings import IngestSettings
 from components.judging.settings import JudgingSettings
+from components.linear.settings import BaselineSettings
 from components.report.settings import CardSettings
 from components.retraining.settings import RetrainingSettings
 from components.strict import Strict
@@ -92,6 +93,9 @@ class Config(Strict):
     )
     transform_statistics: bool = Field(
         False, description="compute statistics before and after Transform too"
+    )
+    baseline: BaselineSettings = Field(
+        default_factory=BaselineSettings, description="the linear baseline"
     )
     network: NetworkSettings = Field(default_factory=NetworkSettings, description="the network")
     training: TrainingSettings = Field(default_factory=TrainingSettings, description="one fit")

@@ -32,6 +32,8 @@ TITLES = {
     "LastSpan": "last span",
     "ExamplesValidator": "validation",
     "Transform": "transform",
+    "Table": "table",
+    "Baseline": "linear baseline",
     "EarlierHyperparameters": "settings",
     "Tuner": "search",
     "Trainer": "training",
@@ -158,7 +160,7 @@ class RunConsole(logging.Handler):
     def _stay(self, text: str, style: str = "") -> None:
         title = self.title if not self.said else ""
         self.said += 1
-        self.console.say(Text(f"{title:12}", style="bold"), Text(text, style=style))
+        self.console.say(Text(f"{title:11} ", style="bold"), Text(text, style=style))
 
 
 def show_outcome(console: Terminal, outcome: Any, reachable: dict[str, Any]) -> None:

@@ -4,7 +4,8 @@ Enters: a `Config` and where artifacts and work in progress lie. Leaves: a `tfx.
 same for every runner.
 
     posts, labels -> PostsExampleGen -> StatisticsGen, HeadsSchema -> ExamplesValidator
-        -> Transform -> Tuner -> Trainer -> HeadEvaluator, ServingCheck -> VersionedPusher
+        -> Transform -> Table -> Baseline
+        -> Tuner -> Trainer -> HeadEvaluator, ServingCheck -> VersionedPusher
         -> DataProfile, AnswersProfile -> RunReport
 """
 
@@ -29,6 +30,7 @@ from components.ingest.example_gen import PostsExampleGen
 from components.judging.baseline import ModelBeforeStrategy
 from components.judging.evaluator import HeadEvaluator
 from components.judging.in_service import ModelInService
+from components.linear.component import Baseline
 from components.report.profiles import AnswersProfile, DataProfile
 from components.report.run_report import RunReport
 from components.retraining.keeper import RunKeeper
@@ -36,6 +38,7 @@ from components.retraining.planner import RetrainingPlanner
 from components.retraining.planning import Setup
 from components.serving.check import ServingCheck
 from components.serving.pusher import VersionedPusher
+from components.table.component import WIDTH, TableMaker
 from components.training.hooks import HookSettings
 from components.training.search import HeadTuner
 from components.training.settings import TunerSettings
@@ -127,7 +130,19 @@ def create_pipeline(
         "train_args": tfx.proto.TrainArgs(splits=["train"]),
         "eval_args": tfx.proto.EvalArgs(splits=["eval"]),
     }
-    components += [validator, transform]
+    table = TableMaker(
+        transformed_examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        width=WIDTH,
+        seed=config.training.seed,
+    ).with_id("Table")
+    baseline = Baseline(
+        transformed_examples=transform.outputs["transformed_examples"],
+        table=table.outputs["table"],
+        heads=heads,
+        settings=config.baseline.model_dump_json(),
+    )
+    components += [validator, transform, table, baseline]
     hyperparameters = tuner_results = None
     if config.hyperparameters_from:
         earlier = tfx.dsl.Importer(
