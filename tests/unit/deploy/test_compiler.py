@@ -291,9 +291,8 @@ def test_earlier_hyperparameters_are_imported_in_place_of_a_search(deployable, t
 def test_the_pipelines_own_artifacts_are_found_by_the_names_that_the_platforms_know(jobs):
     text = json.dumps(jobs["kubeflow"]["pipelineSpec"]["components"])
     titles = set(re.findall(r"title: (components\.\w+)", text))
-    assert titles == {
-        f"components.{name}" for name in ("JoinAudit", "Profile", "Report", "RetrainingDecision")
-    }
+    own = ("JoinAudit", "LinearBaseline", "Profile", "Report", "RetrainingDecision", "TermsTable")
+    assert titles == {f"components.{name}" for name in own}
     for title in titles:
         assert title == import_utils.import_class_by_path(title).TYPE_NAME
 
