@@ -189,8 +189,8 @@ def make_fold(
         return [np.array([ids.get(w, 1) for w in corpus.tokens[i]], "int32") for i in numbers]
 
     size = len(ids) + RESERVED_IDS
-    numbers = train, evaluate, test
-    return Fold(size, keys, *numbers, *(encode(some) for some in numbers), facts)
+    train_ids, eval_ids, test_ids = map(encode, (train, evaluate, test))
+    return Fold(size, keys, train, evaluate, test, train_ids, eval_ids, test_ids, facts)
 
 
 def count_pairs(authors: Iterable[list[bytes]], most: int) -> list[bytes]:

@@ -43,7 +43,7 @@ from components.heads.metrics import SKILL
 from components.serving.export import ServedModel, describe_heads
 from components.training.artifacts import READ_BESIDE, artifact_folders
 from components.training.fitting import TrainingData
-from components.training.hooks import HookSettings
+from components.training.hooks import BASELINE, TABLE, HookSettings
 from components.training.trainer import calibrated_model
 from components.training.tuner import apply_hyperparameters
 from components.wiring import Artifacts, WiredComponent
@@ -86,7 +86,8 @@ class HeadComparisonExecutor(base_executor.BaseExecutor):
         """Writes `comparison.json`."""
         self._log_startup(input_dict, output_dict, exec_properties)
         settings = HookSettings.from_custom_config(json.loads(exec_properties["settings"]))
-        settings = replace(settings, **artifact_folders(input_dict))
+        folders = artifact_folders(input_dict)
+        settings = replace(settings, table=folders[TABLE], baseline=folders[BASELINE])
         settings = apply_hyperparameters(settings, read_hyperparameters(input_dict))
         arguments = FnArgs(
             transform_graph_path=artifact_utils.get_single_uri(input_dict["transform_graph"]),

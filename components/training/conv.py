@@ -132,7 +132,7 @@ def shared_features(
         x = OwnMean(settings.kernel_width, name="mean_of_positions", dtype="float32")(
             convolution(of_crop, places), crop
         )
-        # Its scale starts at 0: what word order adds must grow, and is harmless where it adds nothing.
+        # Its scale starts at 0: what word order adds must grow, and harms nobody where it is none.
         norm = keras.layers.LayerNormalization(
             gamma_initializer="zeros" if settings.pool else "ones",
             dtype="float32",
