@@ -169,13 +169,9 @@ def learn(
     epochs = state.best_epoch + 1
     last = {"patience": epochs, "selects": False, **fitting}
     if data.folds:
-        parts = []
-        for number, rows in enumerate(data.folds):
-            part = with_rows(data, *rows)
-            place = folder / f"fold-{number}"
-            model, _ = _fit_anew(build_apart or build, part, epochs, strategy, folder=place, **last)
-            parts.append(held_out_of(model, part))
-        held_out = pool_heads(parts)
+        held_out = pool_heads(
+            _fit_folds(build_apart or build, data, epochs, strategy, folder, last)
+        )
     else:
         held_out = held_out_of(selected, data)
     shares = find_shares(data, held_out)
@@ -233,6 +229,35 @@ def _answers(found: HeldOut, link: Link | None, network_share: float) -> Array:
 def held_out_of(model: keras.Model, data: TrainingData) -> dict[str, HeldOut]:
     """What a network says of the rows of `eval`, which it was not trained on."""
     return answer_held_out(model, data.heads, data.eval_rows, data.eval, data.batch_size)
+
+
+def _fit_folds(
+    build: Callable[[TrainingData, int], keras.Model],
+    data: TrainingData,
+    epochs: int,
+    strategy: tf.distribute.Strategy,
+    folder: Path,
+    fitting: dict[str, Any],
+) -> list[dict[str, HeldOut]]:
+    """What a network says of each part of all authors that was trained on the other parts."""
+    found: list[dict[str, HeldOut]] = []
+    parts = [with_rows(data, *rows) for rows in data.folds]
+    places = [folder / f"fold-{number}" for number in range(len(parts))]
+    if strategy.num_replicas_in_sync > 1:
+        for place, part in zip(places, parts, strict=True):
+            model, _ = _fit_anew(build, part, epochs, strategy, folder=place, **fitting)
+            found.append(held_out_of(model, part))
+        return found
+    model = build(parts[0], epochs)
+    start = model.get_weights()
+    for place, part in zip(places, parts, strict=True):
+        # To build and compile a network takes longer than to fit one on few authors.
+        model.set_weights(start)
+        for variable in model.optimizer.variables:
+            variable.assign(keras.ops.zeros_like(variable))
+        fit(model, part, epochs=epochs, folder=place, **fitting)
+        found.append(held_out_of(model, part))
+    return found
 
 
 def _fit_anew(
