@@ -109,7 +109,8 @@ def judged(tmp_path_factory: pytest.TempPathFactory, write_examples: Callable[..
     """What judging finds of an exported network, and the network's own answers by hand."""
     import apache_beam as beam
 
-    from components.judging.evaluation import CANDIDATE, evaluate, make_eval_config
+    from components.judging.evaluation import evaluate, make_eval_config
+    from components.judging.metrics import CANDIDATE
     from components.judging.results import read_evaluation
     from components.judging.settings import JudgingSettings
     from components.local_runner import LocalRunner
@@ -131,7 +132,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory, write_examples: Callable[..
         )
     by_author = [answer_by_window(network, read_ids(one, vocabulary)) for one in authors]
     answers = {head.name: np.array([one[head.name] for one in by_author]) for head in HEADS}
-    results = read_evaluation(found, HEADS, has_baseline=False).results
+    results = read_evaluation(found, HEADS).results
     return {name: result.metrics for name, result in results.items()}, authors, answers
 
 
