@@ -72,11 +72,12 @@ def analyze(folder: Path, authors: list[Author]) -> Any:
 def make_network(vocabulary_size: int) -> Any:
     """A trunk of random weights."""
     from components.training.model import build_model
-    from components.training.settings import NetworkSettings
+    from components.training.settings import ReferenceSettings
 
     widths = {"embedding_width": 6, "first_filters": 5, "filters": 7, "dense_width": 4}
-    settings = NetworkSettings(kind="reference", window_tokens=WINDOW_TOKENS, **widths)
-    network, draw = build_model(HEADS, vocabulary_size, settings), np.random.default_rng(0)
+    settings = ReferenceSettings(window_tokens=WINDOW_TOKENS, **widths)
+    network = build_model(HEADS, vocabulary_size, settings, links={})
+    draw = np.random.default_rng(0)
     for weight in network.trainable_variables:
         weight.assign(draw.normal(0, 0.4, weight.shape))
     return network
@@ -114,13 +115,13 @@ def judged(tmp_path_factory: pytest.TempPathFactory, write_examples: Callable[..
     from components.judging.results import read_evaluation
     from components.judging.settings import JudgingSettings
     from components.local_runner import LocalRunner
-    from components.serving.export import ServedModel, export
+    from components.serving.export import Answering, ServedModel, export
 
     root, authors = tmp_path_factory.mktemp("windows"), make_authors()
     transform = analyze(root, authors)
     vocabulary = transform.vocabulary_by_name("tokens")
     network = make_network(len(vocabulary) + 2)
-    export(ServedModel(network, transform, HEADS, [35.0]), str(root / "model"))
+    export(ServedModel(Answering(network), transform, HEADS, [35.0]), str(root / "model"))
     examples, found = write_examples(root / "examples", authors), str(root / "found")
     with beam.Pipeline(runner=LocalRunner()) as pipeline:
         evaluate(
