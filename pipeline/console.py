@@ -15,12 +15,13 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich import filesize
+from rich import box, filesize
 from rich.table import Table
 from rich.text import Text
 
 from components.heads.declared import HEADS
 from components.heads.metrics import SKILL, format_estimate, format_number
+from components.report.contenders import contenders, describe_network, gains
 from pipeline.terminal import Terminal, plain_table
 
 TITLES = {
@@ -178,11 +179,13 @@ def show_outcome(console: Terminal, outcome: Any, reachable: dict[str, Any]) -> 
     console.print(
         Text(
             f"On {verdict['authors']} authors of `{verdict['split']}`, which nothing was chosen "
-            f"by; intervals at {level}. Constant: the best constant answer in hindsight. "
+            f"by; intervals at {level}. Constant baseline: the best constant answer in hindsight. "
             "Skill: 1 - loss / its loss.",
             style="dim",
         )
     )
+    for sentence in gains(verdict, outcome.training):
+        console.say(f"{sentence}.")
     if outcome.hyperparameters:
         chosen = ", ".join(
             f"{_title(name)} {_chosen(value)}"
@@ -195,6 +198,8 @@ def show_outcome(console: Terminal, outcome: Any, reachable: dict[str, Any]) -> 
             console.say(f"{head['name']} blocked: it {head['reason']}.", style="red")
     for fault in outcome.check.get("faults", []):
         console.say(f"check failed: {fault}", style="red")
+    if network := describe_network(outcome.training):
+        console.say(f"Network:    {network}")
     if outcome.pushed:
         folder = shlex.quote(str(Path(outcome.serving_path).parent))
         console.say(f"In service: {outcome.serving_path}", style="green")
@@ -213,25 +218,27 @@ def _chosen(value: float | str) -> str:
 
 
 def result_table(verdict: dict[str, Any], reachable: dict[str, Any]) -> Table:
-    """Per head and metric: the score with its interval beside the constant predictor's."""
-    numbers = ("score", "constant", *(("best reachable",) if reachable else ()))
-    columns = ("head", "metric", *numbers, "verdict")
-    table = plain_table(*columns, right=numbers, title="Result on `test`")
+    """Per head and metric: the score with its interval, and beside it those of the contenders.
+
+    Narrow, so that all of them stand in 80 columns.
+    """
+    beside = contenders(verdict, reachable)
+    # Two lines a title: the words are wider than the numbers.
+    titles = ["score", *(contender.title.replace(" ", "\n") for contender in beside)]
+    look = {"title": "Result on `test`", "box": box.SIMPLE_HEAD, "padding": 0}
+    table = plain_table("", *titles, right=tuple(titles), **look)
     for head in verdict["heads"]:
-        known = reachable.get(head["name"], {})
-        rows = [
-            (m.short, head["metrics"].get(m.key), head["constant"].get(m.key), known.get(m.key))
-            for m in HEADS[head["kind"]].metrics
-            if m.on_console
-        ]
-        rows.append((SKILL, head["skill"], 0.0, known.get(SKILL)))
-        for number, (title, score, constant, best) in enumerate(rows):
-            cells = [head["name"] if not number else "", title, format_estimate(score)]
-            cells.append(format_number(constant, unknown=""))
-            if reachable:
-                cells.append(format_number(best, unknown=""))
-            last = number == len(rows) - 1
-            table.add_row(*cells, _verdict_cell(head) if last else "", end_section=last)
+        table.add_row(Text.assemble(f"{head['name']}: ", _verdict_cell(head)))
+        shown = [(m.short, m.key) for m in HEADS[head["kind"]].metrics if m.on_console]
+        for title, key in [*shown, (SKILL, SKILL)]:
+            scores = {**head["metrics"], SKILL: head["skill"]}
+            others = [(one.scores[head["name"]].get(key) or {}).get("value") for one in beside]
+            table.add_row(
+                f"  {title}",
+                format_estimate(scores.get(key)),
+                *(format_number(value, unknown="") for value in others),
+                end_section=key == SKILL,
+            )
     return table
 
 

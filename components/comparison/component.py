@@ -2,7 +2,8 @@
 
 Enters: raw and transformed examples, the transform graph, the chosen hyperparameters. Leaves:
 `comparison.json`: rows of `networks.comparison_rows`, each with its seeds and, per head, the skill
-on `test`: mean over seeds, with an interval over authors.
+on `test`: mean over seeds, with an interval over authors; and a row of the linear baseline, which
+no seed changes.
 
     {"budget": {"epochs": 20, "seeds": [1, 2, 3]},
      "rows": [{"name": "equal weights", "seeds": 3,
@@ -50,6 +51,7 @@ from components.wiring import Artifacts, WiredComponent
 
 LOGGER = logging.getLogger("authorprofile.comparison")
 SPLIT = "test"
+LINEAR = "linear baseline"
 HYPERPARAMETERS_FILE = "best_hyperparameters.txt"
 AUTHORS_A_BATCH = 64
 
@@ -142,12 +144,17 @@ def compare(
     }
     numbers = [settings.training.seed + place for place in range(seeds)]
     told = []
+    linear: dict[str, Terms] = {}
     for row in rows:
         runs = []
         for place, seed in enumerate(numbers):
-            runs.append(_run(row, data, transform, test_pattern, seed, folder))
+            terms, of_baseline = _run(row, data, transform, test_pattern, seed, folder)
+            runs.append(terms)
+            linear = linear or of_baseline
             LOGGER.info("%s, training %d of %d", row.name, place + 1, seeds)
         told.append({"name": row.name, "seeds": seeds, "heads": _skills(settings, runs)})
+    if linear:
+        told.append({"name": LINEAR, "seeds": 1, "heads": _skills(settings, [linear])})
     steps = next(iter(data.values())).train.steps
     epochs = settings.training.for_steps(steps).epochs
     return {"budget": {"epochs": epochs, "seeds": numbers}, "rows": told}
@@ -160,21 +167,34 @@ def _run(
     test_pattern: str,
     seed: int,
     folder: Path,
-) -> dict[str, Terms]:
+) -> tuple[dict[str, Terms], dict[str, Terms]]:
+    """Terms of the row's networks, and of the linear baseline inside a network of all heads."""
     terms: dict[str, Terms] = {}
+    linear: dict[str, Terms] = {}
     for group, learned in train_row(row, data, seed, folder):
         served, _ = calibrated_model(learned, transform, group)
         terms |= author_terms(served, test_pattern)
-    return terms
+        if served.linear is not None and len(row.groups) == 1 and not row.is_learned:
+            linear = author_terms(served, test_pattern, of_baseline=True)
+    return terms, linear
 
 
-def author_terms(served: ServedModel, pattern: str) -> dict[str, Terms]:
-    """By head, the terms of each author of raw examples whose label is known."""
+def author_terms(
+    served: ServedModel, pattern: str, *, of_baseline: bool = False
+) -> dict[str, Terms]:
+    """By head, the terms of each author of raw examples whose label is known.
+
+    Args:
+        served: the model.
+        pattern: files of raw examples.
+        of_baseline: of the answers of the linear baseline inside.
+    """
+    ask = served.serve_baseline if of_baseline else served.serve_examples
     terms: dict[str, dict[str, Sequence[float]]] = {head.name: {} for head in served.heads}
     entries = {entry["name"]: entry for entry in describe_heads(served)["heads"]}
     judged = [head.judged_by(entries[head.name]) for head in served.heads]
     for batch in _batches(pattern):
-        answers, labels = served.serve_examples(batch), served.transform_features(batch)
+        answers, labels = ask(batch), served.transform_features(batch)
         ids = tf.io.parse_example(batch, {"author_id": tf.io.FixedLenFeature([], tf.string)})
         for head in judged:
             for author, label, answer, known in zip(

@@ -1,8 +1,8 @@
 """Which heads are good enough for service, and how much the others fall short.
 
-Enters: each head's scores on `test`, and beside them those of the model in service. Leaves: a
-`Verdict`, the content of `verdict.json`; a model is blessed only if no head falls short. Knows
-nothing of TFX.
+Enters: each head's scores on `test`, and beside them those of the deployed model and of the linear
+baseline inside the model. Leaves: a `Verdict`, the content of `verdict.json`; a model is blessed
+only if no head falls short. Knows nothing of TFX.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ class Estimate(Strict):
 
 
 class HeadResult(Strict):
-    """What a head reached on some authors, and what the best constant predictor would have."""
+    """What a head reached on some authors, and what the constant baseline would have."""
 
     name: str
     kind: Annotated[str, AfterValidator(known_kind)]
     unit: str = Field("", description="of those metrics that have one")
     labels: int = Field(description="authors whose label is known")
     metrics: dict[str, Estimate] = Field(description="by name, as in `Head.metrics`, skill apart")
-    constant: dict[str, float | None] = Field(description="the constant predictor's, same names")
-    skill: Estimate = Field(description="1 - loss / loss of the best constant predictor")
+    constant: dict[str, float | None] = Field(description="the constant baseline's, same names")
+    skill: Estimate = Field(description="1 - loss / loss of the constant baseline")
 
 
 class Comparison(Strict):
-    """A head beside the same head of the model in service, on the same authors."""
+    """A head beside the same head of the deployed model, on the same authors."""
 
     baseline_skill: Estimate | None = None
     baseline_metrics: dict[str, Estimate] = Field(
@@ -54,14 +54,27 @@ class Comparison(Strict):
     def with_note(self, note: str) -> Comparison:
         """The same with a note; a comparison that came to nothing has one of its own."""
         if not note and self.difference is not None and self.difference.value is None:
-            note = "judged against the constant alone: the model in service has no skill here"
+            note = "judged against the constant baseline alone: the deployed model has no skill"
         return self.model_copy(update={"note": note})
+
+
+class LinearBaseline(Strict):
+    """The linear baseline inside the model, on the same authors. It blocks nothing."""
+
+    metrics: dict[str, Estimate] = Field(description="by name, as the head's own")
+    skill: Estimate
+    added: Estimate = Field(
+        description="what the shared network adds: the head's skill minus this one, paired"
+    )
 
 
 class HeadVerdict(HeadResult):
     """A head's result, judged."""
 
     comparison: Comparison
+    linear_baseline: LinearBaseline | None = Field(
+        None, description="of a model that answers by one; verdicts of before have none"
+    )
     blessed: bool
     accepted: bool = Field(description="blessed by the settings alone, not by its skill")
     reason: str = Field(description="in plain words; where it falls short, by how much")
@@ -81,7 +94,7 @@ class SliceResult(Strict):
 
 
 class Baseline(Strict):
-    """The model in service that the candidate was compared with."""
+    """The deployed model, which the candidate was compared with."""
 
     uri: str
     artifact_id: int
@@ -103,9 +116,12 @@ class Verdict(Strict):
 
 
 def judge_head(
-    result: HeadResult, comparison: Comparison, settings: JudgingSettings
+    result: HeadResult,
+    comparison: Comparison,
+    settings: JudgingSettings,
+    linear_baseline: LinearBaseline | None = None,
 ) -> HeadVerdict:
-    """Holds a head's skill against the constant predictor and against the model in service.
+    """Holds a head's skill against the constant baseline and against the deployed model.
 
     The lower end of the interval must exceed `minimum_skill`, unless the head is in `accept`; the
     difference itself must not be below `-tolerated_drop`, accepted or not.
@@ -123,6 +139,7 @@ def judge_head(
     return HeadVerdict(
         **dict(result),
         comparison=comparison,
+        linear_baseline=linear_baseline,
         blessed=not short,
         accepted=accepted and not short,
         reason=reason,
@@ -154,7 +171,7 @@ def _shortfall_of_difference(comparison: Comparison, settings: JudgingSettings) 
         return ""
     return (
         f"falls short by {_gap(drop - settings.tolerated_drop)}: its skill is {drop:.3f} below "
-        f"that of the model in service, and {settings.tolerated_drop:g} is tolerated"
+        f"that of the deployed model, and {settings.tolerated_drop:g} is tolerated"
     )
 
 
@@ -164,15 +181,19 @@ def _gap(amount: float) -> str:
 
 def describe(verdict: HeadVerdict) -> str:
     """One line for the console, such as
-    `age: MAE 4.10 years [3.80, 4.50], constant 8.20, skill 0.610 [0.520, 0.690]: blessed`.
+    `age: MAE 4.10 years [3.80, 4.50], linear baseline 4.30, constant baseline 8.20, skill 0.610
+    [0.520, 0.690]: blessed`.
     """
     leading = HEADS[verdict.kind].metrics[0]
     unit = verdict.unit if leading.has_unit else ""
     told = verdict.model_dump()
     score = format_estimate(told["metrics"].get(leading.key), unit)
+    line = f"{verdict.name}: {leading.short} {score}, "
+    if verdict.linear_baseline:
+        linear = told["linear_baseline"]["metrics"].get(leading.key, {})
+        line += f"linear baseline {format_number(linear.get('value'))}, "
     constant = format_number(verdict.constant.get(leading.key))
-    line = f"{verdict.name}: {leading.short} {score}, constant {constant}, "
-    line += f"skill {format_estimate(told['skill'])}: "
+    line += f"constant baseline {constant}, skill {format_estimate(told['skill'])}: "
     if not verdict.blessed:
         return f"{line}not blessed, it {verdict.reason}"
     return line + (verdict.reason if verdict.accepted else "blessed")

@@ -4,7 +4,7 @@ Enters: an author's id; later, a score in every replicate of the test split. Lea
 weights, the same for an author wherever and whenever they are asked for, scores that need an order
 of the authors in every replicate, and the ends of an interval. TFMA has intervals of its own; they
 are not used because their level is fixed at 95 %, their 20 replicates differ from run to run, and
-the candidate and the model in service would be drawn apart, which hides the difference between
+the candidate and what it is compared with would be drawn apart, which hides the difference between
 them.
 """
 

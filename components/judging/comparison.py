@@ -1,4 +1,4 @@
-"""What of the model in service a candidate can be compared with.
+"""What of the deployed model a candidate can be compared with.
 
 Enters: both SavedModels and the declared heads. Leaves: the heads to compare, and a note for each
 head that cannot be, or whose comparison has to be read with care. Nothing here raises for the sake
@@ -19,10 +19,12 @@ from components.judging.signatures import (
     unanswered_heads,
 )
 
+ALONE = "judged against the constant baseline alone: "
+
 
 @dataclass(frozen=True)
 class InService:
-    """The model in service, as far as it can be compared."""
+    """The deployed model, as far as it can be compared."""
 
     record: Baseline
     path: str
@@ -37,7 +39,7 @@ class InService:
             record=self.record.model_copy(update={"left_out": reason}),
             heads=(),
             masks={},
-            notes=dict.fromkeys(self.heads, f"judged against the constant alone: {reason}")
+            notes=dict.fromkeys(self.heads, ALONE + reason)
             | {name: note for name, note in self.notes.items() if name not in self.heads},
         )
 
@@ -45,14 +47,14 @@ class InService:
 def compare_with(
     uri: str, artifact_id: int, path: str, candidate_path: str, heads: Heads
 ) -> InService:
-    """Finds out which heads of the model in service can be compared.
+    """Finds out which heads of the deployed model can be compared.
 
     `uri` and `artifact_id` are of its artifact, both paths of SavedModels.
     """
     older = declared_heads(path)
     faults = _faults(path, older, heads)
     compared = tuple(head.name for head in heads if head.name not in faults)
-    notes = {name: f"judged against the constant alone: {why}" for name, why in faults.items()}
+    notes = {name: ALONE + why for name, why in faults.items()}
     newer = declared_heads(candidate_path)
     for head in heads:
         if head.name in compared:
@@ -70,9 +72,9 @@ def _faults(path: str, older: dict[str, dict[str, Any]], heads: Heads) -> dict[s
     try:
         faults = unanswered_heads(path, heads)
     except UnfitModelError as fault:
-        return {head.name: f"the model in service does not answer; {fault}" for head in heads}
+        return {head.name: f"the deployed model does not answer; {fault}" for head in heads}
     for head in heads:
         kind = older.get(head.name, {}).get("kind", head.kind)
         if kind != head.kind:
-            faults[head.name] = f"in the model in service, {head.name} is of kind {kind}"
-    return {name: f"the model in service differs; {why}" for name, why in faults.items()}
+            faults[head.name] = f"in the deployed model, {head.name} is of kind {kind}"
+    return {name: f"the deployed model differs; {why}" for name, why in faults.items()}

@@ -1,7 +1,8 @@
 """The TFMA evaluation: what it is told and how it is run.
 
-Enters: the heads, the settings, one or two SavedModels and the `test` split. Leaves: TFMA's result
-files, which `results` reads.
+Enters: the heads, the settings, the candidate and beside it the deployed model and the linear
+baseline, which is the candidate's own SavedModel under another signature; the `test` split. Leaves:
+TFMA's result files, which `results` reads.
 
 Labels and masks come from each model's own `transform_features`, so that a model whose income
 groups were cut at other amounts is asked about its own groups. Slices come from the candidate's.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -29,11 +30,15 @@ from tfx_bsl.public import tfxio
 from components.heads.base import Head
 from components.heads.declared import Heads, heads_to_json
 from components.heads.names import internal_name
-from components.judging.metrics import AUTHOR_ID, AuthorScores
+from components.judging.metrics import AUTHOR_ID, BASELINE, CANDIDATE, LINEAR, AuthorScores
 from components.judging.settings import JudgingSettings
-from components.judging.signatures import LABEL_SIGNATURE, PREDICTION_SIGNATURE, GuardedModel
+from components.judging.signatures import (
+    LABEL_SIGNATURE,
+    LINEAR_SIGNATURE,
+    PREDICTION_SIGNATURE,
+    GuardedModel,
+)
 
-CANDIDATE, BASELINE = constants.CANDIDATE_KEY, constants.BASELINE_KEY
 # A batch is padded to its longest author: many authors in one would take gigabytes.
 AUTHORS_A_BATCH = 64
 
@@ -43,27 +48,31 @@ def make_eval_config(
     settings: JudgingSettings,
     baseline_masks: Mapping[str, str] = MappingProxyType({}),
     entries: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    linear_heads: Collection[str] = (),
 ) -> config_pb2.EvalConfig:
     """What TFMA computes.
 
     Args:
         heads: the declared heads, all answered by the candidate.
         settings: the level of the intervals is read.
-        baseline_masks: of the heads that the model in service answers too, what that model calls
-            the mask of the labels; empty where there is no such model.
-        entries: of the candidate's `assets/heads.json` by head; both models are judged by them.
+        baseline_masks: of the heads that the deployed model answers too, what that model calls the
+            mask of the labels; empty where there is no such model.
+        entries: of the candidate's `assets/heads.json` by head; all models are judged by them.
+        linear_heads: names of those that the candidate's linear baseline answers.
     """
-    models = [_model_spec(CANDIDATE, {head.name: head.known_name for head in heads})]
+    masks = {head.name: head.known_name for head in heads}
+    models = [_model_spec(CANDIDATE, masks)]
     if baseline_masks:
         models.append(_model_spec(BASELINE, baseline_masks))
+    if linear_heads:
+        models.append(_model_spec(LINEAR, {name: masks[name] for name in linear_heads}))
+    answered = {spec.name: set(spec.label_keys) for spec in models}
     return config_pb2.EvalConfig(
         model_specs=models,
         metrics_specs=[
             config_pb2.MetricsSpec(metrics=[config_pb2.MetricConfig(class_name="ExampleCount")]),
             *(
-                _metrics_spec(
-                    head, entries.get(head.name, {}), settings, head.name in baseline_masks
-                )
+                _metrics_spec(head, entries.get(head.name, {}), settings, answered)
                 for head in heads
             ),
         ],
@@ -84,7 +93,7 @@ def _model_spec(name: str, masks: Mapping[str, str]) -> config_pb2.ModelSpec:
         name=name,
         is_baseline=name == BASELINE,
         model_type=tfma.TF_GENERIC,
-        signature_name=PREDICTION_SIGNATURE,
+        signature_name=LINEAR_SIGNATURE if name == LINEAR else PREDICTION_SIGNATURE,
         preprocessing_function_names=[LABEL_SIGNATURE],
         label_keys={head: head for head in masks},
         example_weight_keys=dict(masks),
@@ -92,7 +101,10 @@ def _model_spec(name: str, masks: Mapping[str, str]) -> config_pb2.ModelSpec:
 
 
 def _metrics_spec(
-    head: Head, entry: Mapping[str, Any], settings: JudgingSettings, compared: bool
+    head: Head,
+    entry: Mapping[str, Any],
+    settings: JudgingSettings,
+    answered: Mapping[str, Collection[str]],
 ) -> config_pb2.MetricsSpec:
     config = {
         "head": heads_to_json((head,)),
@@ -107,7 +119,7 @@ def _metrics_spec(
                 config=json.dumps(config),
             )
         ],
-        model_names=[CANDIDATE, *([BASELINE] if compared else [])],
+        model_names=[model for model, names in answered.items() if head.name in names],
         output_names=[head.name],
         example_weights=config_pb2.ExampleWeightOptions(weighted=True),
     )
@@ -124,7 +136,14 @@ def evaluate(
 
     The files are TFRecords of raw examples; the models have the names of the config.
     """
-    models = [_shared_model(name, path, config) for name, path in model_paths.items()]
+    # The linear baseline is in the candidate's own files, which are loaded once.
+    loaders = {path: _loader(path) for path in model_paths.values()}
+    models = [
+        tfma.default_eval_shared_model(
+            path, model_name=name, eval_config=config, custom_model_loader=loaders[path]
+        )
+        for name, path in model_paths.items()
+    ]
     authors = tfxio.TFExampleRecord(
         file_pattern=list(file_patterns),
         schema=schema_pb2.Schema(
@@ -146,13 +165,8 @@ def evaluate(
     )
 
 
-def _shared_model(name: str, path: str, config: config_pb2.EvalConfig) -> tfma.EvalSharedModel:
-    return tfma.default_eval_shared_model(
-        path,
-        model_name=name,
-        eval_config=config,
-        custom_model_loader=tfma.ModelLoader(functools.partial(GuardedModel, path)),
-    )
+def _loader(path: str) -> tfma.ModelLoader:
+    return tfma.ModelLoader(functools.partial(GuardedModel, path))
 
 
 def _extractors(
@@ -160,8 +174,8 @@ def _extractors(
 ) -> list[tfma.extractors.Extractor]:
     """TFMA's own, with two put between them.
 
-    Each output keeps its name, were it a model's only one. The baseline's slices are taken out: an
-    author is in one slice of a feature.
+    Each output keeps its name, were it a model's only one. Slices of all but the candidate are
+    taken out: an author is in one slice of a feature.
     """
     extractors: list[Any] = tfma.default_extractors(eval_config=config, eval_shared_model=models)
     outputs = {
@@ -169,7 +183,7 @@ def _extractors(
         for spec in config.model_specs
     }
     for before, name, function in (
-        ("ExtractSliceKeys", "KeepCandidateSlices", _without_baseline_slices),
+        ("ExtractSliceKeys", "KeepCandidateSlices", _with_candidate_slices),
         ("KeepCandidateSlices", "NameOnlyOutputs", functools.partial(_with_names, outputs)),
     ):
         stages = [extractor.stage_name for extractor in extractors]
@@ -199,12 +213,13 @@ def _with_names(outputs: Mapping[str, Sequence[str]], extracts: dict[str, Any]) 
     return extracts
 
 
-def _without_baseline_slices(extracts: dict[str, Any]) -> dict[str, Any]:
-    features = extracts[constants.TRANSFORMED_FEATURES_KEY]
-    if BASELINE not in features:
-        return extracts
+def _with_candidate_slices(extracts: dict[str, Any]) -> dict[str, Any]:
+    features = dict(extracts[constants.TRANSFORMED_FEATURES_KEY])
     end = internal_name("", "slice")
-    kept = {name: value for name, value in features[BASELINE].items() if not name.endswith(end)}
+    # With one model alone the features are not by model.
+    for model in {BASELINE, LINEAR} & features.keys():
+        kept = features[model].items()
+        features[model] = {name: value for name, value in kept if not name.endswith(end)}
     extracts = copy.copy(extracts)
-    extracts[constants.TRANSFORMED_FEATURES_KEY] = {**features, BASELINE: kept}
+    extracts[constants.TRANSFORMED_FEATURES_KEY] = features
     return extracts

@@ -1,9 +1,10 @@
 """The TFX component that judges a trained model, head by head.
 
 Enters: raw `examples` (their `test` split alone is read), the trained `model`, and where there is
-one the `baseline_model` in service, from a Resolver of blessed models. Leaves: `evaluation` (TFMA's
-files) and `blessing` (the properties that Pusher and such a Resolver read, the empty file BLESSED
-or NOT_BLESSED, and `verdict.json`).
+one the deployed model as `baseline_model`, from a Resolver of blessed models. Leaves: `evaluation`
+(TFMA's files) and `blessing` (the properties that Pusher and such a Resolver read, the empty file
+BLESSED or NOT_BLESSED, and `verdict.json`). The linear baseline inside the model is judged beside
+it, where it has one; it is told, and blocks nothing.
 
 The stock Evaluator is not extended: its `Do` is one piece that blesses by TFMA's thresholds, which
 know no interval and no head, and it fails on a baseline with other outputs.
@@ -27,11 +28,17 @@ from components.beam_graphs import answers_kept
 from components.heads.declared import Heads, heads_from_json
 from components.judging.blessing import VERDICT_FILE, Comparison, Verdict, describe, judge_head
 from components.judging.comparison import InService, compare_with
-from components.judging.evaluation import BASELINE, CANDIDATE, evaluate, make_eval_config
+from components.judging.evaluation import evaluate, make_eval_config
 from components.judging.in_service import is_empty
+from components.judging.metrics import BASELINE, CANDIDATE, LINEAR
 from components.judging.results import Evaluation, read_evaluation
 from components.judging.settings import JudgingSettings
-from components.judging.signatures import UnfitModelError, declared_heads, unanswered_heads
+from components.judging.signatures import (
+    UnfitModelError,
+    declared_heads,
+    linear_heads,
+    unanswered_heads,
+)
 from components.wiring import Artifacts, WiredComponent, serving_path
 
 LOGGER = logging.getLogger("authorprofile.judging")
@@ -46,6 +53,7 @@ class _Job:
     settings: JudgingSettings
     file_patterns: list[str]
     path: str
+    linear_heads: tuple[str, ...]
     output_path: str
 
 
@@ -70,7 +78,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         path = serving_path(model)
         _require_every_head(path, heads)
         in_service = _in_service(input_dict.get("baseline_model") or [], path, heads)
-        job = _Job(heads, settings, _file_patterns(input_dict["examples"]), path, output_path)
+        job = _Job(
+            heads=heads,
+            settings=settings,
+            file_patterns=_file_patterns(input_dict["examples"]),
+            path=path,
+            linear_heads=linear_heads(path, heads),
+            output_path=output_path,
+        )
         evaluation, in_service = self._evaluate(job, in_service)
         verdict = _judge(evaluation, in_service, settings)
         _write(verdict, blessing, model)
@@ -80,12 +95,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
     def _evaluate(
         self, job: _Job, in_service: InService | None
     ) -> tuple[Evaluation, InService | None]:
-        """Evaluates beside the model in service, or without it where that fails."""
+        """Evaluates beside the deployed model, or without it where that fails."""
         if in_service and in_service.heads:
             try:
                 return self._run(job, in_service), in_service
             except Exception as fault:  # whatever the older model does, it must not block this one
-                reason = f"the evaluation beside the model in service raised {type(fault).__name__}"
+                reason = f"the evaluation beside the deployed model raised {type(fault).__name__}"
                 LOGGER.warning("%s; it is repeated without that model", reason)
                 in_service = in_service.left_out(reason)
                 io_utils.delete_dir(job.output_path)
@@ -96,10 +111,14 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         model_paths = {CANDIDATE: job.path}
         if in_service:
             model_paths[BASELINE] = in_service.path
-        config = make_eval_config(job.heads, job.settings, compared, declared_heads(job.path))
+        if job.linear_heads:
+            model_paths[LINEAR] = job.path
+        config = make_eval_config(
+            job.heads, job.settings, compared, declared_heads(job.path), job.linear_heads
+        )
         with answers_kept(), self._make_beam_pipeline() as pipeline:
             evaluate(pipeline, job.file_patterns, config, model_paths, job.output_path)
-        return read_evaluation(job.output_path, job.heads, has_baseline=bool(compared))
+        return read_evaluation(job.output_path, job.heads, model_paths.keys() - {CANDIDATE})
 
 
 def _require_every_head(path: str, heads: Heads) -> None:
@@ -144,6 +163,7 @@ def _judge(
             result,
             evaluation.comparisons.get(name, Comparison()).with_note(notes.get(name, "")),
             settings,
+            evaluation.linear.get(name),
         )
         for name, result in evaluation.results.items()
     ]

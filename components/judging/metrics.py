@@ -6,9 +6,10 @@ Enters: TFMA's extracts of one author (label, prediction and mask of a head by e
 | key | value |
 |---|---|
 | `mae`, `accuracy`, ..., `skill` (see `Head.scores`) | `BoundedValue`: score, lower and upper end |
-| `constant_mae`, `constant_accuracy`, ... | the constant predictor's own |
+| `constant_mae`, `constant_accuracy`, ... | the constant baseline's own |
 | `labels` | authors whose label is known |
-| `skill`, marked as a difference | candidate minus baseline, paired, `BoundedValue` |
+| `skill`, marked as a difference | candidate minus deployed model, paired, `BoundedValue` |
+| `added_skill`, of the candidate | candidate minus linear baseline, the same |
 
 Loaded by TFMA by module and class. One accumulator holds 1 + REPLICATES rows of sums, whatever the
 number of authors.
@@ -17,7 +18,7 @@ number of authors.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ import tfx  # noqa: F401  TFMA imports half of itself only, unless tfx came firs
 import apache_beam as beam
 import numpy as np
 import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis import constants
 from tensorflow_model_analysis.metrics import metric_types, metric_util
 from tensorflow_model_analysis.proto import metrics_for_slice_pb2
 
@@ -40,16 +42,22 @@ from components.judging.bootstrap import (
     interval,
     ranked_scores,
 )
+from components.judging.signatures import LINEAR_SIGNATURE
 
 AUTHOR_ID = "author_id"
 LABELS = "labels"
 CONSTANT_PREFIX = "constant_"
+ADDED_SKILL = "added_skill"
+
+CANDIDATE, BASELINE = constants.CANDIDATE_KEY, constants.BASELINE_KEY
+LINEAR = LINEAR_SIGNATURE
+"""TFMA's names of the models: what is judged, the deployed model, the linear baseline."""
 
 Sums = tuple[Array, Array]
 
 
 class AuthorScores(tfma.metrics.Metric):
-    """A head's scores; `MetricsSpec.model_names` names the candidate first, then the baseline."""
+    """A head's scores, of every model in `MetricsSpec.model_names`."""
 
     def __init__(
         self, head: str, confidence: float, entry: str = "{}", name: str = "author_scores"
@@ -155,7 +163,7 @@ class AuthorScoresCombiner(beam.CombineFn):
 
     def extract_output(self, accumulator: list[Sums]) -> dict[metric_types.MetricKey, Any]:
         output: dict[metric_types.MetricKey, Any] = {}
-        skills = []
+        skills: dict[str, tuple[int, Array]] = {}
         for model_name, (sums, histogram) in zip(self.model_names, accumulator, strict=True):
             whole = sums[0]
             labels = int(self.head.labels_of(whole))
@@ -168,12 +176,20 @@ class AuthorScoresCombiner(beam.CombineFn):
             for name, value in self.head.constants(whole, histogram).items():
                 output[self.key(CONSTANT_PREFIX + name, model_name)] = value
             output[self.key(LABELS, model_name)] = labels
-            skills.append((labels, scores[SKILL]))
-        if len(skills) == 2:
-            (labels, candidate), (baseline_labels, baseline) = skills
-            difference = self._bounded(candidate - baseline, min(labels, baseline_labels))
-            output[self.key(SKILL, self.model_names[0], is_diff=True)] = difference
+            skills[model_name] = labels, scores[SKILL]
+        if BASELINE in skills:
+            key = self.key(SKILL, CANDIDATE, is_diff=True)
+            output[key] = self._difference(skills, BASELINE)
+        if LINEAR in skills:
+            output[self.key(ADDED_SKILL, CANDIDATE)] = self._difference(skills, LINEAR)
         return output
+
+    def _difference(
+        self, skills: Mapping[str, tuple[int, Array]], other: str
+    ) -> metrics_for_slice_pb2.BoundedValue:
+        """The candidate's skill minus another model's, in the same replicates."""
+        (labels, candidate), (other_labels, compared) = skills[CANDIDATE], skills[other]
+        return self._bounded(candidate - compared, min(labels, other_labels))
 
     def _bounded(self, values: Array, labels: int) -> metrics_for_slice_pb2.BoundedValue:
         value = float(values[0])

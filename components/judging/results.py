@@ -1,12 +1,13 @@
 """What TFMA found, in plain values.
 
 Enters: the folder of TFMA's result files. Leaves: each head's result on the whole split and on each
-slice, and its comparison with the model in service.
+slice, and its comparison with the deployed model and with the linear baseline.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +20,21 @@ import tensorflow_model_analysis as tfma
 from components.heads.base import Head
 from components.heads.declared import Heads
 from components.heads.metrics import SKILL
-from components.judging.blessing import Comparison, Estimate, HeadResult, SliceResult
-from components.judging.evaluation import BASELINE, CANDIDATE
-from components.judging.metrics import CONSTANT_PREFIX, LABELS
+from components.judging.blessing import (
+    Comparison,
+    Estimate,
+    HeadResult,
+    LinearBaseline,
+    SliceResult,
+)
+from components.judging.metrics import (
+    ADDED_SKILL,
+    BASELINE,
+    CANDIDATE,
+    CONSTANT_PREFIX,
+    LABELS,
+    LINEAR,
+)
 
 # What TFMA adds to the name of a difference between candidate and baseline.
 _DIFFERENCE = "_diff"
@@ -36,14 +49,21 @@ class Evaluation:
     authors: int
     results: dict[str, HeadResult]
     comparisons: dict[str, Comparison]
+    linear: dict[str, LinearBaseline]
     slices: list[SliceResult]
 
 
-def read_evaluation(output_path: str, heads: Heads, has_baseline: bool) -> Evaluation:
-    """Reads TFMA's result files. A split without authors gives results without labels."""
-    candidate = _by_slice(output_path, CANDIDATE if has_baseline else None)
+def read_evaluation(output_path: str, heads: Heads, beside: Collection[str] = ()) -> Evaluation:
+    """Reads TFMA's result files. A split without authors gives results without labels.
+
+    `beside` names the models that were judged beside the candidate, `BASELINE` or `LINEAR`.
+    """
+    candidate = _by_slice(output_path, CANDIDATE if beside else None)
     overall = candidate.pop((), {})
-    baseline = _by_slice(output_path, BASELINE).get((), {}) if has_baseline else {}
+    baseline, linear = (
+        _by_slice(output_path, model).get((), {}) if model in beside else {}
+        for model in (BASELINE, LINEAR)
+    )
     names = {head.slice_name: head.name for head in heads}
     return Evaluation(
         authors=_authors(overall),
@@ -56,6 +76,15 @@ def read_evaluation(output_path: str, heads: Heads, has_baseline: bool) -> Evalu
             )
             for head in heads
             if SKILL in baseline.get(head.name, {})
+        },
+        linear={
+            head.name: LinearBaseline(
+                metrics=_metrics(linear[head.name]),
+                skill=_estimate(linear[head.name][SKILL]),
+                added=_estimate(overall[head.name][ADDED_SKILL]),
+            )
+            for head in heads
+            if SKILL in linear.get(head.name, {})
         },
         slices=[
             SliceResult(
@@ -104,7 +133,9 @@ def _metrics(values: dict[str, dict[str, Any]]) -> dict[str, Estimate]:
     return {
         name: _estimate(value)
         for name, value in values.items()
-        if "boundedValue" in value and name != SKILL and not name.endswith(_DIFFERENCE)
+        if "boundedValue" in value
+        and name not in (SKILL, ADDED_SKILL)
+        and not name.endswith(_DIFFERENCE)
     }
 
 

@@ -18,17 +18,17 @@ class JudgingSettings(Strict):
         ge=0,
         lt=1,
         description="skill on `test` that the lower end of a head's interval must exceed; "
-        "0 is the best constant predictor",
+        "0 is that of the constant baseline",
     )
     tolerated_drop: float = Field(
         0.02,
         ge=0,
         lt=1,
-        description="largest fall of a head's skill below that of the model in service",
+        description="largest fall of a head's skill below that of the deployed model",
     )
     accept: list[str] = Field(
         default_factory=list,
-        description="heads accepted even where they do not beat the constant predictor",
+        description="heads accepted even where they do not beat the constant baseline",
     )
     age_bands: list[float] = Field(
         [25.0, 35.0, 50.0],

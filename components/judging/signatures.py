@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Container
+from collections.abc import Collection, Container
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from components.heads.declared import Heads
 
 PREDICTION_SIGNATURE = "serving_default"
 LABEL_SIGNATURE = "transform_features"
+LINEAR_SIGNATURE = "linear_baseline"
 
 
 class UnfitModelError(ValueError):
@@ -49,10 +50,22 @@ def mask_names(model_path: str, heads: Heads) -> dict[str, str]:
 
     A model that an earlier release exported calls it `<head>_known`.
     """
+    outputs = _outputs(model_path, LABEL_SIGNATURE)
+    return {head.name: _mask_name(head, outputs) for head in heads}
+
+
+def linear_heads(model_path: str, heads: Heads) -> tuple[str, ...]:
+    """Heads that the linear baseline inside a model answers; empty where it has none."""
+    outputs = _outputs(model_path, LINEAR_SIGNATURE)
+    return tuple(head.name for head in heads if head.name in outputs)
+
+
+def _outputs(model_path: str, signature: str) -> Collection[str]:
+    """Names of a signature's outputs; empty where a model has no such signature."""
     with tf.io.gfile.GFile(os.path.join(model_path, "saved_model.pb"), "rb") as file:
         model = saved_model_pb2.SavedModel.FromString(file.read())
-    outputs = model.meta_graphs[0].signature_def[LABEL_SIGNATURE].outputs
-    return {head.name: _mask_name(head, outputs) for head in heads}
+    signatures = model.meta_graphs[0].signature_def
+    return set(signatures[signature].outputs) if signature in signatures else set()
 
 
 def _mask_name(head: Head, outputs: Container[str]) -> str:

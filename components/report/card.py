@@ -7,7 +7,14 @@ headings follow Mitchell et al., Model Cards for Model Reporting, 2019.
 from __future__ import annotations
 
 from components.heads.declared import metric_of
-from components.heads.metrics import format_estimate, format_number
+from components.heads.metrics import SKILL, format_estimate, format_number
+from components.report.contenders import (
+    CONSTANT,
+    added,
+    contenders,
+    describe_gain,
+    describe_network,
+)
 from components.report.heads import report_of
 from components.report.markup import Html, element, joined, moment
 from components.report.record import Json, RunRecord
@@ -41,7 +48,7 @@ def card_parts(record: RunRecord) -> list[Part]:
         ("Model", _model(record)),
         ("Intended use", [card.intended_use or NOT_STATED]),
         ("Not to be used for", [card.not_for or NOT_STATED]),
-        ("How good it is", [_measured(head, verdict) for head in verdict["heads"]]),
+        ("How good it is", [_measured(head, record) for head in verdict["heads"]]),
         ("Limits", list(LIMITS)),
         ("Ethics of inferring personal attributes", list(ETHICS)),
         ("Training data", _data(record)),
@@ -50,8 +57,8 @@ def card_parts(record: RunRecord) -> list[Part]:
 
 
 def _model(record: RunRecord) -> list[str]:
-    told = record.training
-    size = f"{told['parameters']:,} parameters. " if "parameters" in told else ""
+    named = describe_network(record.training)
+    size = f"A {named}. " if named else ""
     blocked = ", ".join(record.verdict["falling_short"])
     state = f"Not blessed for service: {blocked} fell short." if blocked else "Blessed for service."
     heads = "; ".join(report_of(head).answered for head in record.heads)
@@ -63,15 +70,22 @@ def _model(record: RunRecord) -> list[str]:
     ]
 
 
-def _measured(head: Json, verdict: Json) -> str:
-    scores = ", ".join(
-        f"{metric_of(head['kind'], key).title} {format_estimate(score)} "
-        f"(constant {format_number(head['constant'].get(key))})"
-        for key, score in head["metrics"].items()
-    )
+def _measured(head: Json, record: RunRecord) -> str:
+    verdict = record.verdict
+    beside = [(title, scores[head["name"]]) for title, scores in contenders(verdict, {})]
+    told = []
+    for key, score in {**head["metrics"], SKILL: head["skill"]}.items():
+        others = [
+            f"{title} {format_number(scores[key]['value'])}"
+            for title, scores in beside
+            if key in scores and (title, key) != (CONSTANT, SKILL)
+        ]
+        aside = f" ({', '.join(others)})" if others else ""
+        told.append(f"{metric_of(head['kind'], key).title} {format_estimate(score)}{aside}")
+    gain = f" {describe_gain(head, record.training.get('learned_from'))}." if added(head) else ""
     return (
-        f"{head['name']}: {scores}; skill {format_estimate(head['skill'])}. On {head['labels']:,} "
-        f"labels of {verdict['split']}, intervals at {verdict['confidence']:.0%}."
+        f"{head['name']}: {'; '.join(told)}. On {head['labels']:,} labels of {verdict['split']}, "
+        f"intervals at {verdict['confidence']:.0%}.{gain}"
     )
 
 

@@ -6,8 +6,9 @@ What cannot be shown is said in words.
 from __future__ import annotations
 
 from components.heads.declared import metric_of
-from components.heads.metrics import SKILL, format_estimate, format_number
+from components.heads.metrics import SKILL, format_estimate
 from components.report.changes import changes
+from components.report.contenders import CONSTANT, LINEAR, added, contenders, gains
 from components.report.drawing import with_unit
 from components.report.figures_outcome import intervals_figure
 from components.report.markup import (
@@ -62,15 +63,16 @@ def _judged(record: RunRecord) -> Html:
         _scores(record),
         paragraph(
             f"On {verdict['authors']:,} authors of the split {verdict['split']}, which nothing "
-            f"was chosen by; intervals at {level}. Constant: the best constant answer in "
-            "hindsight. Skill: 1 - loss / its loss; 0 is no better than a constant, 1 perfect."
+            f"was chosen by; intervals at {level}. Constant baseline: the best constant answer "
+            "in hindsight. Skill: 1 - loss / its loss; 0 is no better than a constant, 1 perfect."
         ),
         plot(
             "outcome skill",
-            intervals_figure(_skill_groups(record), "skill on test", "best constant"),
+            intervals_figure(_skill_groups(record), "skill on test", CONSTANT),
             f"Skill of each head on test with its interval{_beside(record)}. A head is "
             "blessed only where its whole interval lies right of the dashed line.",
         ),
+        *_added(record),
         subsection("What changed since the last run", changes(record)),
     )
 
@@ -109,43 +111,52 @@ def why_trained(record: RunRecord) -> list[str]:
     return lines
 
 
-def _in_service(record: RunRecord) -> bool:
-    return any(head["comparison"]["baseline_skill"] for head in record.verdict["heads"])
-
-
 def _beside(record: RunRecord) -> str:
-    return ", beside the model in service" if _in_service(record) else ""
+    found = contenders(record.verdict, record.reachable)
+    others = [f"the {contender.title}" for contender in found if contender.title != CONSTANT]
+    return f", beside {' and '.join(others)}" if others else ""
+
+
+def _added(record: RunRecord) -> list[Html | None]:
+    """What the shared network adds to the linear baseline; nothing of a model without one."""
+    sentences = gains(record.verdict, record.training)
+    if not sentences:
+        return []
+    points = [(head["name"], added(head)) for head in record.verdict["heads"] if added(head)]
+    return [
+        subsection(
+            "What the shared network adds",
+            element("ul", *(element("li", f"{sentence}.") for sentence in sentences)),
+            plot(
+                "outcome added",
+                intervals_figure([("added", points)], "skill added on test", LINEAR),
+                "Skill of each head less that of its linear baseline, which is inside the model "
+                "and answers alone under a signature of its own; drawn on the same authors.",
+            ),
+        )
+    ]
 
 
 def _scores(record: RunRecord) -> Html:
     rows = []
-    in_service = _in_service(record)
+    beside = contenders(record.verdict, record.reachable)
     for head in record.verdict["heads"]:
-        best = record.reachable.get(head["name"], {})
         scores = {**head["metrics"], SKILL: head["skill"]}
         for place, (key, score) in enumerate(scores.items()):
             metric = metric_of(head["kind"], key)
-            constant = 0.0 if key == SKILL else head["constant"].get(key)
-            served = _scores_in_service(head).get(key)
-            row = [
-                "" if place else head["name"],
-                with_unit(metric.title, head["unit"] if metric.has_unit else ""),
-                format_estimate(score),
-                format_number(constant),
-            ]
-            row += [format_estimate(served) if served else ""] if in_service else []
-            row += [format_number(best[key]) if key in best else ""] if record.reachable else []
-            rows.append([*row, _stamp(head) if key == SKILL else ""])
-    headings = ["head", "metric", "score", "constant"]
-    headings += ["in service"] if in_service else []
-    headings += ["best reachable"] if record.reachable else []
-    return table([*headings, "verdict"], rows, "Scores of each head on test")
-
-
-def _scores_in_service(head: Json) -> Json:
-    """Of the model in service, on the same authors; empty where it was not compared."""
-    compared = head["comparison"]
-    return {**compared.get("baseline_metrics", {}), SKILL: compared["baseline_skill"]}
+            others = [contender.scores[head["name"]] for contender in beside]
+            rows.append(
+                [
+                    "" if place else head["name"],
+                    with_unit(metric.title, head["unit"] if metric.has_unit else ""),
+                    format_estimate(score),
+                    *(format_estimate(one[key]) if key in one else "" for one in others),
+                    _stamp(head) if key == SKILL else "",
+                ]
+            )
+    titles = [contender.title for contender in beside]
+    headings = ["head", "metric", "score", *titles, "verdict"]
+    return table(headings, rows, "Scores of each head on test")
 
 
 def _stamp(head: Json) -> Html:
@@ -157,12 +168,10 @@ def _stamp(head: Json) -> Html:
 def _skill_groups(record: RunRecord) -> list[tuple[str, list[tuple[str, Json]]]]:
     heads = record.verdict["heads"]
     groups = [("this run", [(head["name"], head["skill"]) for head in heads])]
-    served = [(head["name"], head["comparison"]["baseline_skill"]) for head in heads]
-    if any(skill for _, skill in served):
-        groups.append(("model in service", served))
-    if record.reachable:
-        best = [(n, {"value": record.reachable.get(n, {}).get("skill")}) for n in record.names]
-        groups.append(("best reachable", best))
+    for title, scores in contenders(record.verdict, record.reachable):
+        # The constant baseline is the line at 0.
+        if title != CONSTANT:
+            groups.append((title, [(name, one.get(SKILL, {})) for name, one in scores.items()]))
     return groups
 
 
@@ -193,7 +202,7 @@ def worth(record: RunRecord) -> Html:
         ),
         plot(
             "comparison",
-            intervals_figure(groups, "mean skill over the seeds", "best constant"),
+            intervals_figure(groups, "mean skill over the seeds", CONSTANT),
             "Skill of each head by how its loss was weighted; intervals over authors of test.",
         ),
     )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from components.heads.base import Head
+from components.report.contenders import added, describe_gain
 from components.report.drawing import with_unit
 from components.report.figures_calibration import abstention_figure
 from components.report.figures_outcome import Point, intervals_figure
@@ -50,6 +51,7 @@ def _head(record: RunRecord, reports: Mapping[str, HeadReport], name: str) -> Ht
     ]
     return subsection(
         name,
+        *_gain(record, name),
         element("div", *report.figures(counted[name], level), abstention, kind="columns"),
         *([] if abstention else [missing(NO_CONFIDENCE)]),
         *report.certainty(counted[name], level),
@@ -58,6 +60,13 @@ def _head(record: RunRecord, reports: Mapping[str, HeadReport], name: str) -> Ht
         element("h4", f"{name} by slice"),
         _slices(record, report.head),
     )
+
+
+def _gain(record: RunRecord, name: str) -> list[Html]:
+    """What the shared network adds to the head; nothing of a model without a linear baseline."""
+    authors = record.training.get("learned_from")
+    judged = [head for head in record.verdict["heads"] if head["name"] == name and added(head)]
+    return [paragraph(f"{describe_gain(head, authors)}.") for head in judged]
 
 
 def slice_order(part: Json) -> tuple[str, bool, float, str]:

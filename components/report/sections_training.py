@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.report.contenders import describe_network, describe_shares
 from components.report.figures_training import loss_figure, skill_figure, time_figure
 from components.report.heads import HeadReport, report_of
 from components.report.markup import (
@@ -31,9 +32,11 @@ def training(record: RunRecord) -> Html:
     authors = told.get("authors", {})
     losses = [_loss(report_of(head), len(record.heads), told) for head in record.heads]
     facts = [
-        ["parameters", f"{told['parameters']:,}" if "parameters" in told else ""],
+        ["network", describe_network(told)],
+        ["parameters of the linear baseline", f"{told.get('baseline_parameters') or 'none'}"],
         ["epochs", f"{len(told.get('epochs', []))}, the best was {told.get('best_epoch')}"],
         ["authors", ", ".join(f"{count:,} {split}" for split, count in authors.items())],
+        ["learned from", f"{told['learned_from']:,} authors" if "learned_from" in told else ""],
         ["precision", told.get("precision", "")],
         *([key, _setting(value)] for key, value in sorted(told.get("settings", {}).items())),
     ]
@@ -44,8 +47,27 @@ def training(record: RunRecord) -> Html:
             "Skill of each head on eval after each epoch; their mean decides which epoch is kept.",
         ),
         element("div", *losses, kind="columns"),
+        _kept(told),
         subsection("Where the time went", _times(record)),
         element("details", element("summary", "Settings of the fit"), table(["", ""], facts)),
+    )
+
+
+def _kept(told: Json) -> Html | None:
+    """What of each step is kept, a line a head; None of a training that has not said it."""
+    shares = told.get("shares", {})
+    # Of a network without a linear baseline all are 1.
+    lines = [f"{name}: {describe_shares(kept)}." for name, kept in shares.items()]
+    if not lines or not told.get("baseline_parameters"):
+        return None
+    return subsection(
+        "What is kept of each step",
+        paragraph(
+            "A head's answer starts from the constant; the linear baseline moves it, and the "
+            "shared network corrects that. Of each step it keeps what authors supported that "
+            "nothing had learned from."
+        ),
+        element("ul", *(element("li", line) for line in lines)),
     )
 
 

@@ -4,7 +4,8 @@ Enters: a SavedModel's folder, whose `assets/heads.json`, written by `export`, i
 `{"separator": "\\x1e", "heads": [...]}`: a head as it is declared in `components.heads`, with
 `boundaries` where its groups were cut from an amount, `temperature` or `interval` where it was
 calibrated. A pushed version also says how good it measured, in `assets.extra/quality.json`:
-`{"age": {"metric": "mae", "value": 5.96, "lower": 5.4, "upper": 6.52}, ...}`; it becomes the head's
+`{"age": {"metric": "mae", "value": 5.96, "lower": 5.4, "upper": 6.52}, ...}`, and beside `value`
+those of `linear_baseline` and `constant_baseline` where they are known; it becomes the head's
 `quality`. Leaves: for each head an object of the class that its kind names as `served`, which looks
 for every key that an answer needs, so that none is missed by a request. Knows nothing of TFX or
 TensorFlow.
@@ -78,6 +79,8 @@ class _Quality(BaseModel):
     value: float
     lower: float
     upper: float
+    linear_baseline: float | None = None
+    constant_baseline: float | None = None
 
 
 _QUALITY_OF_HEADS = dict[str, _Quality]
@@ -132,4 +135,7 @@ def _read_quality(model: Path) -> dict[str, dict[str, Any]]:
             f"{QUALITY_FILE} must give each head's metric, value, lower and upper; it cannot be "
             f"used ({describe_first(error, _QUALITY_OF_HEADS)}). Push the model again."
         ) from None
-    return {name: {"quality": quality.model_dump()} for name, quality in qualities.items()}
+    return {
+        name: {"quality": quality.model_dump(exclude_none=True)}
+        for name, quality in qualities.items()
+    }

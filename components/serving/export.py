@@ -120,8 +120,9 @@ class ServedModel(tf.Module):
     @tf.function(input_signature=[_STRINGS], autograph=False)
     def serve_baseline(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """`linear_baseline`."""
-        assert self.linear is not None
-        return self._natural(self.linear, self.linear_certainty, self._transform_examples(examples))
+        # Saving traces it of a model without one too, which has no such signature.
+        network = self.network if self.linear is None else self.linear
+        return self._natural(network, self.linear_certainty, self._transform_examples(examples))
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
     def transform_features(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:

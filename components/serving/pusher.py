@@ -155,8 +155,9 @@ def with_manifest(manifest: Manifest, beside: Mapping[str, bytes]) -> dict[str, 
 def measured_quality(verdict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """How good each head measured: one metric with its interval, from the Evaluator's verdict.
 
-    It is the one that people know best, or the first of the others that has an interval. A head
-    of which no metric could be told with an interval is left out.
+    It is the one that people know best, or the first of the others that has an interval; beside it
+    stands the same of the linear and of the constant baseline, where they are known. A head of
+    which no metric could be told with an interval is left out.
     """
     quality = {}
     for head in verdict["heads"]:
@@ -167,7 +168,14 @@ def measured_quality(verdict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         if name is not None:
             estimate = head["metrics"][name]
             ends = {key: estimate[key] for key in ("value", "lower", "upper")}
-            quality[head["name"]] = {"metric": name, **ends}
+            beside = {
+                "linear_baseline": ((head.get("linear_baseline") or {}).get("metrics") or {})
+                .get(name, {})
+                .get("value"),
+                "constant_baseline": (head.get("constant") or {}).get(name),
+            }
+            known = {key: value for key, value in beside.items() if value is not None}
+            quality[head["name"]] = {"metric": name, **ends, **known}
     return quality
 
 

@@ -133,12 +133,14 @@ def pushed_at(version: int) -> str:
 
 
 def describe_quality(version: Path) -> str:
-    """Each head's metric with its interval, such as `age mae 4.10 [3.80, 4.50]`.
+    """Each head's metric with its interval, such as `age mae 4.10 [3.80, 4.50]`, on a line; below
+    it that of the linear and of the constant baseline, where the version has been told them.
 
     Raises:
         ValueError: the version does not describe its heads.
     """
-    from components.heads.metrics import format_estimate
+    from components.heads.metrics import format_estimate, format_number
+    from components.report.contenders import CONSTANT, LINEAR
     from components.serving.assets import read_served_heads
 
     told = []
@@ -146,6 +148,9 @@ def describe_quality(version: Path) -> str:
         quality = head.quality
         measured = f"{quality['metric']} {format_estimate(quality)}" if quality else "not measured"
         told.append(f"{head.name} {measured}")
+        for title in (LINEAR, CONSTANT):
+            value = (quality or {}).get(title.replace(" ", "_"))
+            told += [f"  {title} {format_number(value)}"] if value is not None else []
     return "\n".join(told)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.console import RunConsole, Waiting, show_outcome
+from pipeline.console import RunConsole, Waiting, result_table, show_outcome
 from pipeline.terminal import Terminal
 
 INGEST = logging.getLogger("authorprofile.ingest")
@@ -112,7 +112,7 @@ def shown(heads: list[dict[str, Any]], reachable: dict[str, Any], **changes: Any
     """Lines of the outcome as a person sees them, table cells parted by single blanks."""
     verdict = {"confidence": 0.9, "authors": 43, "split": "test", "heads": heads}
     outcome = {"verdict": verdict, "hyperparameters": {}, "check": {}, "pushed": False}
-    outcome["report"] = "report.html"
+    outcome |= {"report": "report.html", "training": {}}
     stream = io.StringIO()
     show_outcome(Terminal(file=stream, width=120), SimpleNamespace(**outcome | changes), reachable)
     bare = stream.getvalue().translate(str.maketrans("│┃", "  "))
@@ -132,10 +132,11 @@ def test_a_model_in_service_is_shown_with_its_scores_and_how_to_use_it() -> None
             "tuner/trial_id": "0003",
         },
     )
-    assert "head metric score constant best reachable verdict" in lines
-    assert "age MAE 4.10 [3.80, 4.50] 8.20 3.50" in lines
+    assert "constant best" in lines and "score baseline reachable" in lines
+    assert "age: blessed" in lines
+    assert "MAE 4.10 [3.80, 4.50] 8.20 3.50" in lines
     assert "RMSE 5.25 10.10" in lines
-    assert "skill 0.500 [0.400, 0.600] 0.000 0.810 blessed" in lines
+    assert "skill 0.500 [0.400, 0.600] 0.000 0.810" in lines
     assert any(line.startswith("On 43 authors of `test`") and "at 90%" in line for line in lines)
     assert "Chosen by the search: weight of income 0.716, network wide." in lines
     assert lines[-3:-1] == [
@@ -146,9 +147,10 @@ def test_a_model_in_service_is_shown_with_its_scores_and_how_to_use_it() -> None
 
 def test_a_head_that_blocked_is_named_with_how_much_it_falls_short() -> None:
     lines = shown([AGE, GENDER], {}, check={"faults": ["the model does not load"]})
-    assert "head metric score constant verdict" in lines
-    assert "gender AUC unknown 0.500" in lines
-    assert "skill 0.500 [0.400, 0.600] 0.000 not blessed" in lines
+    assert "score baseline" in lines
+    assert "gender: not blessed" in lines
+    assert "AUC unknown 0.500" in lines
+    assert "skill 0.500 [0.400, 0.600] 0.000" in lines
     assert lines[-4:-1] == [
         "gender blocked: it falls short by 0.026: the lower end is -0.026.",
         "check failed: the model does not load",
@@ -156,9 +158,59 @@ def test_a_head_that_blocked_is_named_with_how_much_it_falls_short() -> None:
     ]
 
 
+def estimate(value: float, gap: float) -> dict[str, float]:
+    return {"value": value, "lower": value - gap, "upper": value + gap}
+
+
+def beside(head: dict[str, Any], added: dict[str, float]) -> dict[str, Any]:
+    """The head with a linear baseline and a deployed model of the same scores."""
+    told = {name: estimate(4.4, 0.1) for name in head["metrics"]}
+    linear = {"metrics": told, "skill": estimate(0.47, 0.1), "added": added}
+    compared = {"baseline_metrics": told, "baseline_skill": estimate(0.48, 0.1)}
+    return {**head, "linear_baseline": linear, "comparison": compared}
+
+
+TRAINING = {"network": {"kind": "conv"}, "parameters": 10_095_217, "learned_from": 531}
+
+
+def test_every_contender_stands_in_a_column_and_what_the_network_adds_is_said() -> None:
+    heads = [beside(AGE, estimate(0.025, 0.007)), beside(GENDER, estimate(0.0, 0.0))]
+    lines = shown(heads, {"age": {"mae": 3.5}}, training=TRAINING)
+    assert "linear constant deployed best" in lines
+    assert "score baseline baseline model reachable" in lines
+    assert "MAE 4.10 [3.80, 4.50] 4.40 8.20 4.40 3.50" in lines
+    assert "skill 0.500 [0.400, 0.600] 0.470 0.000 0.480" in lines
+    added = "age: the shared network adds 0.025 [0.018, 0.032] of skill to the linear baseline."
+    assert added in lines
+    assert "531 authors are too few for the shared network to add to gender." in lines
+    assert "Network: multi-head Conv1D network, 10,095,217 parameters" in lines[-4:]
+
+
+def test_a_model_without_a_linear_baseline_has_no_column_of_it() -> None:
+    lines = shown([AGE], {}, training={"parameters": 7})
+    assert not any("linear" in line or "shared network" in line for line in lines)
+    assert "Network: 7 parameters" in lines
+
+
+def test_all_contenders_stand_in_eighty_columns() -> None:
+    income = judged_head(
+        "income",
+        "classes",
+        {"accuracy": estimate(0.2, 0.05), "within_one_group": estimate(0.55, 0.05)},
+        constant={"accuracy": 0.1, "within_one_group": 0.3},
+    )
+    heads = [beside(head, estimate(-0.02, 0.01)) for head in (AGE, income, GENDER)]
+    stream = io.StringIO()
+    table = result_table({"heads": heads}, {"age": {"skill": 0.8}})
+    Terminal(file=stream, width=80).print(table)
+    assert (
+        "  within one group  0.550 [0.500, 0.600]     4.40    0.300     4.40" in stream.getvalue()
+    )
+
+
 def test_a_head_accepted_by_the_settings_is_not_called_blessed() -> None:
     lines = shown([{**GENDER, "blessed": True, "accepted": True}], {}, pushed=True, serving_path="")
-    assert "skill 0.500 [0.400, 0.600] 0.000 accepted" in lines
+    assert "gender: accepted" in lines
     assert not any("blocked" in line for line in lines)
 
 
@@ -174,6 +226,7 @@ def test_the_last_line_says_where_the_report_is_whether_pushed_or_not(tmp_path: 
             pushed=pushed,
             serving_path="/s/1",
             report=report,
+            training={},
         )
         show_outcome(Terminal(file=stream, width=60), outcome, {})
         assert stream.getvalue().splitlines()[-1] == f"Report:     {report}"

@@ -73,12 +73,14 @@ def _write_model(
     bands: list[float] = BANDS,
     longest_post: int = 1000,
     separator: str = ".",
+    linear_error: float | None = None,
 ) -> Path:
     """A SavedModel at `folder/Format-Serving` of the asked heads.
 
     Ages are off by `age_error`; `separator` stands in names of masks and slices. An author whose
     last post is longer than `longest_post` bytes makes it fail, as a model may fail on what it was
-    not made for.
+    not made for. Where `linear_error` is given, it has a linear baseline whose ages are off by it,
+    which is half as sure of the gender as the model, and knows as much of the income.
     """
     import tensorflow as tf
 
@@ -105,10 +107,22 @@ def _write_model(
         }
         return {name: answers[name] for name in wanted}
 
+    def predict_linearly(posts: Any) -> dict[str, Any]:
+        answers = predict(posts)
+        if "age" in answers:
+            answers["age"] += (linear_error or 0.0) - age_error
+        if "gender" in answers:
+            answers["gender"] = 0.25 + answers["gender"] / 2
+        return answers
+
     class Model(tf.Module):  # type: ignore[misc]
         @tf.function(input_signature=[examples_spec])
         def serve(self, examples: Any) -> dict[str, Any]:
             return predict(joined(examples))
+
+        @tf.function(input_signature=[examples_spec])
+        def serve_baseline(self, examples: Any) -> dict[str, Any]:
+            return predict_linearly(joined(examples))
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="posts")])
         def answer(self, posts: Any) -> dict[str, Any]:
@@ -135,7 +149,9 @@ def _write_model(
         "serving_default": module.serve,
         "posts": module.answer,
         "transform_features": module.label,
+        "linear_baseline": module.serve_baseline,
     }
+    signatures = [*signatures, *(["linear_baseline"] if linear_error is not None else [])]
     path = folder / "Format-Serving"
     tf.saved_model.save(module, str(path), {name: functions[name] for name in signatures})
     declared = [head.model_dump() for head in HEADS]

@@ -12,6 +12,7 @@ from components.judging.blessing import (
     Estimate,
     HeadResult,
     HeadVerdict,
+    LinearBaseline,
     Verdict,
     describe,
     judge_head,
@@ -81,7 +82,7 @@ def test_a_drop_is_tolerated_up_to_the_bound(difference: float, blessed: bool) -
 
 def test_the_reason_says_by_how_much_a_head_falls_short_of_the_model_in_service() -> None:
     assert judge(0.6, 0.5, -0.07).reason == (
-        "falls short by 0.050: its skill is 0.070 below that of the model in service, "
+        "falls short by 0.050: its skill is 0.070 below that of the deployed model, "
         "and 0.02 is tolerated"
     )
 
@@ -89,7 +90,7 @@ def test_the_reason_says_by_how_much_a_head_falls_short_of_the_model_in_service(
 def test_both_shortfalls_are_told() -> None:
     reason = judge(-0.1, -0.2, -0.5).reason
     assert "lower end of its skill interval is -0.200" in reason
-    assert "0.500 below that of the model in service" in reason
+    assert "0.500 below that of the deployed model" in reason
 
 
 def test_an_accepted_head_may_miss_the_constant_but_not_the_model_in_service() -> None:
@@ -116,12 +117,41 @@ def test_a_head_without_any_skill_to_tell_falls_short() -> None:
 
 def test_a_head_is_described_in_one_line() -> None:
     assert describe(judge(0.61, 0.52)) == (
-        "age: MAE 4.10 years [3.80, 4.50], constant 8.20, skill 0.610 [0.520, 0.690]: blessed"
+        "age: MAE 4.10 years [3.80, 4.50], constant baseline 8.20, "
+        "skill 0.610 [0.520, 0.690]: blessed"
     )
     assert describe(judge(0.02, -0.03)).endswith(
         "skill 0.020 [-0.030, 0.100]: not blessed, it falls short by 0.030: the lower end of its "
         "skill interval is -0.030 and must exceed 0"
     )
+
+
+LINEAR = LinearBaseline(
+    metrics={"mae": Estimate(value=4.3, lower=4.0, upper=4.6)},
+    skill=Estimate(value=0.59, lower=0.5, upper=0.67),
+    added=Estimate(value=0.02, lower=0.01, upper=0.03),
+)
+
+
+def test_the_linear_baseline_is_told_beside_the_constant_one() -> None:
+    verdict = judge_head(age_result(0.61, 0.52), Comparison(), JudgingSettings(), LINEAR)
+    assert verdict.linear_baseline == LINEAR
+    assert describe(verdict) == (
+        "age: MAE 4.10 years [3.80, 4.50], linear baseline 4.30, constant baseline 8.20, "
+        "skill 0.610 [0.520, 0.690]: blessed"
+    )
+
+
+def test_a_linear_baseline_that_is_better_blocks_nothing() -> None:
+    added = Estimate(value=-0.2, lower=-0.3, upper=-0.1)
+    better = LINEAR.model_copy(update={"added": added})
+    assert judge_head(age_result(0.61, 0.52), Comparison(), JudgingSettings(), better).blessed
+
+
+def test_a_verdict_without_a_linear_baseline_is_read() -> None:
+    before = judge(0.61, 0.52).model_dump(mode="json")
+    del before["linear_baseline"]
+    assert HeadVerdict.model_validate(before).linear_baseline is None
 
 
 def test_a_kind_of_head_that_is_not_installed_is_named() -> None:
@@ -132,7 +162,7 @@ def test_a_kind_of_head_that_is_not_installed_is_named() -> None:
 
 def test_a_comparison_that_came_to_nothing_says_so() -> None:
     empty = Comparison(baseline_skill=Estimate(value=None), difference=Estimate(value=None))
-    assert "the model in service has no skill here" in empty.with_note("").note
+    assert "the deployed model has no skill" in empty.with_note("").note
     assert Comparison().with_note("").note == ""
 
 

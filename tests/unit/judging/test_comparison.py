@@ -41,7 +41,7 @@ def test_a_head_that_the_older_model_has_not_is_judged_alone(
     found = compare(write_model(tmp_path, head_names=["age", "gender"]), candidate)
     assert found.heads == ("age", "gender")
     assert found.notes["income"] == (
-        "judged against the constant alone: the model in service differs; "
+        "judged against the constant baseline alone: the deployed model differs; "
         "serving_default has no output income"
     )
     assert found.record.left_out == ""

@@ -103,7 +103,7 @@ def test_a_worse_model_is_blocked_and_the_head_is_named(root: Path) -> None:
     assert [first.blessed, second.blessed, third.blessed] == [True, False, True]
     assert second.falling_short == ["age"]
     age = second.heads[0]
-    assert "must exceed 0" in age.reason and "below that of the model in service" in age.reason
+    assert "must exceed 0" in age.reason and "below that of the deployed model" in age.reason
     assert [head.blessed for head in second.heads] == [False, True, True]
 
 
@@ -260,7 +260,7 @@ def test_a_baseline_that_fails_on_an_author_never_blocks_nor_quotes_him(
         verdict = judge_beside(root, fragile, tmp_path)
     assert verdict.blessed
     assert verdict.baseline is not None and "ModelFailedError" in verdict.baseline.left_out
-    assert all("against the constant alone" in head.comparison.note for head in verdict.heads)
+    assert all("the constant baseline alone" in head.comparison.note for head in verdict.heads)
     lines = [one.message for one in caplog.records if one.name == "authorprofile.judging"]
     assert lines[-3].startswith("age: MAE ") and lines[-3].endswith(": blessed")
     assert longest not in caplog.text and longest not in "".join(capfd.readouterr())
@@ -327,3 +327,66 @@ def test_a_model_that_an_earlier_release_exported_is_compared(
     slices = {(one.head, one.value): one.authors for one in verdict.slices}
     for name in ("age", "gender"):
         assert sum(count for (head, _), count in slices.items() if head == name) == 90
+
+
+def test_the_linear_baseline_inside_the_model_is_judged_beside_it(
+    root: Path, tmp_path: Path, authors: list[Author], write_model: Write
+) -> None:
+    both = write_model(tmp_path / "both", age_error=3.0, linear_error=2.0)
+    verdict = judge_beside(root, None, tmp_path, model=both)
+    plain = verdicts(root)[0]
+    assert [head.labels for head in verdict.heads] == [81, 81, 81]
+    assert [head.skill for head in verdict.heads] == [head.skill for head in plain.heads]
+    assert [head.metrics for head in verdict.heads] == [head.metrics for head in plain.heads]
+    age, income, gender = (head.linear_baseline for head in verdict.heads)
+    labelled = [author for author in authors if "age" in author]
+    told = np.array([float(author["posts"][-1].split()[0]) for author in labelled])
+    ages = np.array([author["age"] for author in labelled])
+    assert age.metrics["mae"].value == pytest.approx(np.abs(told + 2 - ages).mean(), rel=1e-5)
+    skills = [1 - np.mean((told + off - ages) ** 2) / np.var(ages) for off in (3, 2)]
+    assert age.skill.value == pytest.approx(skills[1], rel=1e-5)
+    assert age.added.value == pytest.approx(skills[0] - skills[1], rel=1e-4)
+    assert age.added.lower < age.added.value < age.added.upper < 0
+    assert income.added.model_dump() == {"value": 0.0, "lower": 0.0, "upper": 0.0}
+    auc = verdict.heads[2].metrics["auc"].value
+    assert gender.metrics["auc"].value == pytest.approx(auc, abs=1e-3)
+    assert gender.added.value == pytest.approx(verdict.heads[2].skill.value - gender.skill.value)
+    # Nothing is asked of it: a head that it beats is blessed all the same.
+    assert verdict.blessed
+
+
+def test_the_deployed_model_and_the_linear_baseline_are_judged_together(
+    root: Path, tmp_path: Path, write_model: Write
+) -> None:
+    both = write_model(tmp_path / "both", age_error=3.0, linear_error=2.0)
+    older = write_model(tmp_path / "older", ["age", "gender"], age_error=4.0, linear_error=0.0)
+    verdict = judge_beside(root, older, tmp_path, model=both)
+    alone = judge_beside(root, None, tmp_path / "alone", model=both)
+    beside = judge_beside(root, older, tmp_path / "beside")
+    assert [head.comparison for head in verdict.heads] == [head.comparison for head in beside.heads]
+    assert verdict.heads[0].comparison.difference is not None
+    linear = [head.linear_baseline for head in verdict.heads]
+    assert None not in linear
+    assert linear == [head.linear_baseline for head in alone.heads]
+    assert verdict.slices == alone.slices
+    assert sum(one.authors for one in verdict.slices if one.head == "age") == 90
+
+
+def test_a_head_alone_is_judged_beside_its_linear_baseline(
+    root: Path, tmp_path: Path, write_model: Write
+) -> None:
+    model = write_model(tmp_path / "alone", ["age"], age_error=3.0, linear_error=6.0)
+    verdict = judge_beside(root, None, tmp_path, model=model, heads=HEADS[:1])
+    (age,) = verdict.heads
+    assert age.linear_baseline is not None and age.linear_baseline.added.lower > 0
+
+
+def test_a_model_without_a_linear_baseline_is_judged_without(root: Path) -> None:
+    assert [head.linear_baseline for head in verdicts(root)[2].heads] == [None] * 3
+
+
+def test_the_linear_baseline_is_asked_by_the_name_that_export_gives_it() -> None:
+    from components.judging import signatures
+    from components.serving import export
+
+    assert signatures.LINEAR_SIGNATURE == export.LINEAR_SIGNATURE

@@ -72,11 +72,12 @@ def analyze(folder: Path, authors: list[Author]) -> Any:
 def make_network(vocabulary_size: int) -> Any:
     """A trunk of random weights."""
     from components.training.model import build_model
-    from components.training.settings import NetworkSettings
+    from components.training.settings import ReferenceSettings
 
     widths = {"embedding_width": 6, "first_filters": 5, "filters": 7, "dense_width": 4}
-    settings = NetworkSettings(kind="reference", window_tokens=WINDOW_TOKENS, **widths)
-    network, draw = build_model(HEADS, vocabulary_size, settings), np.random.default_rng(0)
+    settings = ReferenceSettings(window_tokens=WINDOW_TOKENS, **widths)
+    network = build_model(HEADS, vocabulary_size, settings, links={})
+    draw = np.random.default_rng(0)
     for weight in network.trainable_variables:
         weight.assign(draw.normal(0, 0.4, weight.shape))
     return network
@@ -109,17 +110,18 @@ def judged(tmp_path_factory: pytest.TempPathFactory, write_examples: Callable[..
     """What judging finds of an exported network, and the network's own answers by hand."""
     import apache_beam as beam
 
-    from components.judging.evaluation import CANDIDATE, evaluate, make_eval_config
+    from components.judging.evaluation import evaluate, make_eval_config
+    from components.judging.metrics import CANDIDATE
     from components.judging.results import read_evaluation
     from components.judging.settings import JudgingSettings
     from components.local_runner import LocalRunner
-    from components.serving.export import ServedModel, export
+    from components.serving.export import Answering, ServedModel, export
 
     root, authors = tmp_path_factory.mktemp("windows"), make_authors()
     transform = analyze(root, authors)
     vocabulary = transform.vocabulary_by_name("tokens")
     network = make_network(len(vocabulary) + 2)
-    export(ServedModel(network, transform, HEADS, [35.0]), str(root / "model"))
+    export(ServedModel(Answering(network), transform, HEADS, [35.0]), str(root / "model"))
     examples, found = write_examples(root / "examples", authors), str(root / "found")
     with beam.Pipeline(runner=LocalRunner()) as pipeline:
         evaluate(
@@ -131,7 +133,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory, write_examples: Callable[..
         )
     by_author = [answer_by_window(network, read_ids(one, vocabulary)) for one in authors]
     answers = {head.name: np.array([one[head.name] for one in by_author]) for head in HEADS}
-    results = read_evaluation(found, HEADS, has_baseline=False).results
+    results = read_evaluation(found, HEADS).results
     return {name: result.metrics for name, result in results.items()}, authors, answers
 
 

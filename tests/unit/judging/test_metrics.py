@@ -12,20 +12,26 @@ from components.heads.declared import heads_to_json, parse_heads
 from components.judging.settings import JudgingSettings
 
 AGE = parse_heads({"age": {"kind": "regression"}})
-CANDIDATE, BASELINE = "candidate", "baseline"
+CANDIDATE, BASELINE, LINEAR = "candidate", "baseline", "linear_baseline"
 
 
 @pytest.fixture(scope="module")
 def combiner() -> Any:
-    """The combiner of an age head in a candidate and a baseline, as TFMA builds it."""
+    """The combiner of an age head in a candidate and a deployed model, as TFMA builds it."""
+    return combiner_of(CANDIDATE, BASELINE)
+
+
+def combiner_of(*models: str) -> Any:
+    """The combiner of an age head in these models."""
     from components.judging.evaluation import make_eval_config
     from components.judging.metrics import AuthorScores
 
-    config = make_eval_config(AGE, JudgingSettings(), {"age": "age.known"})
+    masks = {"age": "age.known"} if BASELINE in models else {}
+    linear = ["age"] if LINEAR in models else []
     metric = AuthorScores(head=heads_to_json(AGE), confidence=0.95)
     (computation,) = metric.computations(
-        eval_config=config,
-        model_names=[CANDIDATE, BASELINE],
+        eval_config=make_eval_config(AGE, JudgingSettings(), masks, linear_heads=linear),
+        model_names=list(models),
         output_names=["age"],
         example_weighted=True,
     )
@@ -35,13 +41,14 @@ def combiner() -> Any:
 def author(
     number: int, label: float, candidate: float, baseline: float, known: float = 1.0
 ) -> dict[str, Any]:
-    """One author as TFMA hands it to a combiner."""
+    """One author as TFMA hands it to a combiner; the linear baseline answers as the deployed."""
     from tensorflow_model_analysis.metrics import metric_types
 
     def by_model(first: float, second: float) -> dict[str, Any]:
         return {
             CANDIDATE: {"age": np.array([first], np.float32)},
             BASELINE: {"age": np.array([second], np.float32)},
+            LINEAR: {"age": np.array([second], np.float32)},
         }
 
     return metric_types.StandardMetricInputs(
@@ -119,3 +126,13 @@ def test_the_difference_is_drawn_on_the_same_authors(combiner: Any) -> None:
 def test_the_same_authors_give_the_same_interval_again(combiner: Any) -> None:
     first, again = combine(combiner, crowd()), combine(combiner, crowd())
     assert first == again
+
+
+def test_what_is_added_to_the_linear_baseline_is_drawn_on_the_same_authors(combiner: Any) -> None:
+    beside_deployed = combine(combiner, crowd())
+    for models in ((CANDIDATE, LINEAR), (CANDIDATE, BASELINE, LINEAR)):
+        found = combine(combiner_of(*models), crowd())
+        assert found[CANDIDATE, "added_skill", False] == beside_deployed[CANDIDATE, "skill", True]
+        assert ((CANDIDATE, "skill", True) in found) is (BASELINE in models)
+        assert found[LINEAR, "skill", False] == beside_deployed[BASELINE, "skill", False]
+    assert (CANDIDATE, "added_skill", False) not in beside_deployed

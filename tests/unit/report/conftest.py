@@ -68,6 +68,11 @@ def _head(name: str, kind: str, metric: str, value: float, blessed: bool) -> dic
             "difference": None,
             "note": "",
         },
+        "linear_baseline": {
+            "metrics": {metric: _estimate(value + 0.25)},
+            "skill": _estimate(0.28),
+            "added": {"value": 0.02, "lower": 0.01 if blessed else -0.01, "upper": 0.05},
+        },
         "blessed": blessed,
         "accepted": False,
         "reason": "" if blessed else "falls short by 0.010",
@@ -164,6 +169,10 @@ def _training(weight: float) -> dict[str, Any]:
     epoch |= {f"val_{name}_skill": 0.2 for name in names} | {"val_skill": 0.2}
     return {
         "parameters": 1234,
+        "network": {"kind": "conv"},
+        "baseline_parameters": 567,
+        "learned_from": 450,
+        "shares": {name: {"network": 0.934, "answer": 0.98, "baseline": 0.97} for name in names},
         "precision": "float32",
         "best_epoch": 2,
         "authors": {"train": 400, "eval": 50},
@@ -228,5 +237,7 @@ def bare_record(record: RunRecord) -> RunRecord:
     """What is left where nothing but the judgement is known, of one head."""
     verdict = {**record.verdict, "heads": record.verdict["heads"][:1], "slices": []}
     verdict |= {"blessed": True, "falling_short": []}
-    verdict["heads"][0]["comparison"] = {"baseline_skill": None, "difference": None, "note": ""}
+    alone = {"baseline_skill": None, "difference": None, "note": ""}
+    verdict["heads"] = [{**verdict["heads"][0], "comparison": alone}]
+    del verdict["heads"][0]["linear_baseline"]
     return RunRecord(heads=record.heads[:1], verdict=verdict)

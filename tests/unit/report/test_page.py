@@ -100,12 +100,48 @@ def test_the_outcome_names_what_blocked_and_what_changed(reader: Reader) -> None
     assert not re.search(r"training.dropout\s*0.2\s*0.2", reader.text)
 
 
-def test_the_model_in_service_stands_beside_this_one_with_every_score(reader: Reader) -> None:
-    row = r"mean absolute error, cm\s*6.10 \[6.05, 6.15\]\s*0.500\s*6.60 \[6.55, 6.65\]"
+def test_every_contender_stands_beside_this_run_with_every_score(reader: Reader) -> None:
+    titles = r"score\s*linear baseline\s*constant baseline\s*deployed model\s*verdict"
+    assert re.search(titles, reader.text)
+    others = r"6.35 \[6.30, 6.40\]\s*0.500\s*6.60 \[6.55, 6.65\]"
+    row = rf"mean absolute error, cm\s*6.10 \[6.05, 6.15\]\s*{others}"
     assert re.search(row, reader.text)
-    assert re.search(
-        r"skill\s*0.300 \[0.250, 0.350\]\s*0.000\s*0.200 \[0.150, 0.250\]", reader.text
+    others = r"0.280 \[0.230, 0.330\]\s*0.000\s*0.200 \[0.150, 0.250\]"
+    assert re.search(rf"skill\s*0.300 \[0.250, 0.350\]\s*{others}", reader.text)
+    assert "beside the linear baseline and the deployed model." in reader.text
+
+
+def test_what_the_shared_network_adds_is_drawn_and_said_of_each_head(reader: Reader) -> None:
+    assert "plot-outcome-added" in reader.ids
+    added = "height: the shared network adds 0.020 [0.010, 0.050] of skill to the linear baseline."
+    few = (
+        "450 authors are too few for the shared network to add to party "
+        "(0.020 [-0.010, 0.050] of skill)."
     )
+    # Once in the outcome, once with the head, once on the card.
+    assert [reader.text.count(sentence) for sentence in (added, few)] == [3, 3]
+
+
+def test_the_training_names_the_network_and_what_is_kept_of_each_step(reader: Reader) -> None:
+    assert re.search(r"network\s*multi-head Conv1D network, 1,234 parameters", reader.text)
+    assert re.search(r"parameters of the linear baseline\s*567", reader.text)
+    assert re.search(r"learned from\s*450 authors", reader.text)
+    kept = "party: of its correction 93 % is kept, of its answer 98 %; of the linear baseline's"
+    assert kept in reader.text
+
+
+def test_a_run_of_before_the_linear_baseline_is_drawn_without(record: RunRecord) -> None:
+    heads = [
+        {key: value for key, value in head.items() if key != "linear_baseline"}
+        for head in record.verdict["heads"]
+    ]
+    told = {"parameters": 1234, "epochs": [], "settings": {}}
+    before = {"verdict": {**record.verdict, "heads": heads}, "training": told}
+    reader = Reader(render_page(record.model_copy(update=before)))
+    assert "outcome-added" not in " ".join(reader.ids)
+    assert "shared network" not in reader.text and "is kept" not in reader.text
+    assert re.search(r"network\s*1,234 parameters", reader.text)
+    assert re.search(r"6.10 \[6.05, 6.15\]\s*0.500\s*6.60 \[6.55, 6.65\]", reader.text)
 
 
 def test_what_users_name_is_never_markup(record: RunRecord) -> None:
@@ -222,7 +258,8 @@ def test_the_command_of_a_trial_trains_with_its_weights_and_without_a_search(
     assert config.training.loss_weights == {"height": 1.0, "party": 1.5, "smoker": 1.5}
     assert (config.training.learning_rate, config.training.dropout) == (0.001, 0.2)
     assert (config.training.weight_decay, config.training.label_smoothing) == (0.01, 0.05)
-    assert config.network.kind == "wide"
+    # Which a search of before could choose.
+    assert config.network.kind == "conv"
 
 
 def test_slices_come_in_the_order_of_their_bands() -> None:
@@ -242,7 +279,12 @@ def test_the_card_states_what_it_is_told_and_says_what_it_is_not(record: RunReco
     text = card_markdown(record.model_copy(update={"card": card}))
     assert "- Data: CC BY 4.0 &lt;x>" in text
     assert "- Model: not stated (section card of the configuration)." in text
-    assert "- height: mean absolute error 6.10 [6.05, 6.15] (constant 0.500); skill 0.300" in text
+    assert (
+        "- height: mean absolute error 6.10 [6.05, 6.15] (linear baseline 6.35, constant baseline "
+        "0.500, deployed model 6.60); skill 0.300 [0.250, 0.350] (linear baseline 0.280, deployed "
+        "model 0.200). On 360 labels of test, intervals at 95%. height: the shared network adds "
+    ) in text
+    assert "A multi-head Conv1D network, 1,234 parameters." in text
     for heading in (
         "Intended use",
         "Not to be used for",

@@ -170,6 +170,17 @@ def test_a_head_measured_by_its_leading_metric_or_the_first_that_has_an_interval
     assert measured_quality(VERDICT) == QUALITY
 
 
+def test_what_both_baselines_measured_stands_beside_it() -> None:
+    age = head("age", "regression", mae=(4.1, 3.8, 4.5))
+    linear = {"metrics": {"mae": {"value": 4.4, "lower": 4.0, "upper": 4.8}}}
+    judged = {**age, "constant": {"mae": 8.2, "rmse": 10.1}, "linear_baseline": linear}
+    quality = measured_quality(
+        {"heads": [judged, {**judged, "name": "h", "linear_baseline": None}]}
+    )
+    assert quality["age"] == QUALITY["age"] | {"linear_baseline": 4.4, "constant_baseline": 8.2}
+    assert quality["h"] == QUALITY["age"] | {"constant_baseline": 8.2}
+
+
 def test_a_version_says_how_good_it_measured_and_loads_as_before(
     toy_model: Path, tmp_path: Path
 ) -> None:

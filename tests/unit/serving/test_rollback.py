@@ -26,7 +26,7 @@ from tests.unit.serving.damage import list_digests
 HEADS = {"separator": "|", "heads": [{"name": "age", "kind": "regression"}]}
 
 
-def write_version(folder, number, content=None, quality=None):
+def write_version(folder, number, content=None, quality=None, **beside):
     version = folder / str(number)
     (version / "assets").mkdir(parents=True)
     (version / "assets.extra").mkdir()
@@ -34,6 +34,7 @@ def write_version(folder, number, content=None, quality=None):
     (version / "assets/heads.json").write_text(json.dumps(HEADS))
     if quality:
         told = {"age": {"metric": "mae", "value": quality, "lower": 3.0, "upper": 9.0}}
+        told["age"] |= beside
         (version / "assets.extra/quality.json").write_text(json.dumps(told))
     return version
 
@@ -143,6 +144,16 @@ def test_the_list_shows_time_quality_and_what_serves(folder):
     (served,) = [line for line in lines if "in service" in line]
     assert "rollback to 1700000002" in served
     assert [line for line in lines if "not whole" in line]
+
+
+def test_the_list_shows_both_baselines_below_the_model_where_they_were_told(folder):
+    baselines = {"linear_baseline": 4.5, "constant_baseline": 8.0}
+    write_version(folder, 1700000004, quality=4.0, **baselines)
+    output = run("list", "--model", folder).output
+    _, newest = output.split("1700000004")
+    told = ["mae 4.00 [3.00, 9.00]", "linear baseline 4.50", "constant baseline 8.00"]
+    assert sorted(map(newest.index, told)) == list(map(newest.index, told))
+    assert output.count("linear baseline") == 1
 
 
 @pytest.mark.parametrize(
