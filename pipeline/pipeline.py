@@ -38,7 +38,7 @@ from components.retraining.planner import RetrainingPlanner
 from components.retraining.planning import Setup
 from components.serving.check import ServingCheck
 from components.serving.pusher import VersionedPusher
-from components.table.component import WIDTH, TableMaker
+from components.table.component import TableMaker
 from components.training.hooks import HookSettings
 from components.training.search import HeadTuner
 from components.training.settings import TunerSettings
@@ -126,7 +126,7 @@ def create_pipeline(
     table = TableMaker(
         transformed_examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
-        width=getattr(config.network, "table_width", WIDTH),
+        width=config.network.table_width,
         seed=config.training.seed,
     ).with_id("Table")
     baseline = Baseline(

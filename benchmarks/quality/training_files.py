@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from components.linear.component import fit_baseline
-from components.linear.settings import BaselineSettings
-from components.table.component import WIDTH, make_table
 
 from benchmarks.quality.corpus import Corpus, Fold, targets_of
 from components.heads.declared import Heads
+from components.linear.component import fit_baseline
+from components.linear.settings import BaselineSettings
 from components.table.artifact import write_table
+from components.table.component import make_table
 from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings
 from components.training.loading import load_data
@@ -70,7 +70,7 @@ def open_training(
         labels = targets_of(corpus, heads, numbers, fold.facts)
         write_split(folder / name, [corpus.authors[i] for i in numbers], ids, labels)
     splits = {name: str(folder / name) for name in ("train", "eval")}
-    width = getattr(settings.network, "table_width", WIDTH)
+    width = settings.network.table_width
     table = make_table(splits["train"], fold.vocabulary_size, fold.pair_keys, width, SEED)
     write_table(table, str(folder / "table"))
     fit_baseline(splits, table, heads, BaselineSettings(), str(folder / "baseline"))

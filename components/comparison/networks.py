@@ -106,6 +106,6 @@ def with_learned_weights(group: HookSettings, data: TrainingData, epochs: int) -
         training.learning_rate,
         steps,
         weight_decay=training.weight_decay,
-        pull=getattr(group.network, "pull", 0.0),
+        pull=group.network.pull,
     )
     return weighted

@@ -75,6 +75,16 @@ class ReferenceSettings(Strict):
     filters: int = Field(256, ge=1, description="filters of the four other convolutions")
     dense_width: int = Field(128, ge=1, description="width of the layer under the heads")
 
+    @property
+    def pull(self) -> float:
+        """There is no table to draw."""
+        return 0.0
+
+    @property
+    def table_width(self) -> int:
+        """Of the table that the linear baseline takes its rarities from: nothing else is read."""
+        return 1
+
 
 OLD_KINDS = ("words", "wide")
 """Kinds of networks of earlier releases, which `conv` takes the place of."""

@@ -230,7 +230,7 @@ def build_candidate(settings: HookSettings, data: TrainingData, epochs: int) -> 
         training.learning_rate,
         data.train.steps * epochs,
         weight_decay=training.weight_decay,
-        pull=getattr(network, "pull", 0.0),
+        pull=network.pull,
         label_smoothing=training.label_smoothing,
     )
     return model

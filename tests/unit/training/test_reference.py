@@ -1,4 +1,4 @@
-"""The textbook network: its table, a numpy forward pass, and that an answer is of the author alone."""
+"""The textbook network: its table, a numpy forward pass, and an answer of the author alone."""
 
 from __future__ import annotations
 
