@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import tensorflow as tf
 from count_head.head import CountHead
 from count_head.network import CountNetwork, PoissonDeviance
-from numpy.typing import NDArray
+from scipy.optimize import minimize
 from sklearn.linear_model import PoissonRegressor
 from sklearn.metrics import mean_poisson_deviance
 
 from components.training.heads import network_of
-from components.training.linear import LabelFacts
-from components.training.model import build_model, compile_model
-from components.training.settings import NetworkSettings
-from components.training.words import WordFacts
+from components.training.model import build_model
+from components.training.settings import ConvSettings, ReferenceSettings
+from tests.unit.training.small_network import VOCABULARY, draw_table
 
 HEAD = CountHead(name="n")
 NETWORK = CountNetwork(HEAD)
@@ -47,44 +44,28 @@ def test_the_loss_is_that_of_the_head() -> None:
     assert float(metric.result()) == pytest.approx(expected, rel=1e-5)
 
 
-def untrained(kind: str, constants: Any) -> Any:
-    network = NetworkSettings(
-        kind=kind, embedding_width=4, first_filters=4, filters=4, dense_width=4, ridge=1e-4
-    )
-    words = WordFacts(4, np.int64([0, 0, 2, 2, 2]))
-    return build_model((HEAD,), 5, network, words=words, labels=LabelFacts(constants))
+def test_the_network_starts_at_the_linear_baseline_and_answers_counts_above_0() -> None:
+    links = {"n": HEAD.link(np.float64(LABELS))}
+    small = ConvSettings(table_width=6, filters=4, shared_width=4)
+    model = build_model((HEAD,), VOCABULARY, small, links=links, table=draw_table())
+    tokens = np.int32([[2, 3, 0], [4, 0, 0]])
+    answers = model({"tokens": tokens, "n.offset": np.float32([[0.0], [1.5]])})
+    assert answers["n"].numpy()[:, 0] == pytest.approx(np.exp([0.0, 1.5]), rel=1e-5)
 
 
-def test_a_model_of_words_answers_the_mean_before_it_has_learned() -> None:
-    answers = untrained("words", {"n": [2.5]})(np.int32([[2, 3, 0], [4, 0, 0]]))
-    assert answers["n"].numpy() == pytest.approx(np.full((2, 1), 2.5))
-
-
-@pytest.mark.parametrize("kind", ["reference", "wide"])
-def test_a_trunk_answers_counts_above_0(kind: str) -> None:
-    answers = untrained(kind, {"n": [2.5]})(np.int32([[2, 3, 0], [4, 0, 0]]))
-    assert (answers["n"].numpy() > 0).all()
-
-
-def test_the_penalty_follows_the_second_derivative_of_the_loss() -> None:
-    for constant in (0.5, 4.0):
-        output = tf.Variable([[np.log(constant)]], dtype=tf.float64)
-        with tf.GradientTape() as outer, tf.GradientTape() as inner:
-            loss = PoissonDeviance().call(tf.constant([[3.0]], tf.float64), tf.exp(output))
-            slope = inner.gradient(loss, output)
-        curve = outer.gradient(slope, output)
-        assert NETWORK.penalty_scale([constant]) == pytest.approx(float(curve[0, 0]))
+def test_the_reference_network_answers_counts_above_0() -> None:
+    network = ReferenceSettings(embedding_width=4, first_filters=4, filters=4, dense_width=4)
+    model = build_model((HEAD,), VOCABULARY, network, links={})
+    assert (model({"tokens": np.int32([[2, 3, 0], [4, 0, 0]])})["n"].numpy() > 0).all()
 
 
 def test_the_linear_model_learns_what_poisson_regression_does() -> None:
     draws = np.random.default_rng(5)
-    tokens: NDArray[np.int32] = draws.integers(2, 5, (200, 1), dtype=np.int32)
-    labels = draws.poisson(np.array([0.5, 2.0, 8.0])[tokens[:, 0] - 2])[:, None].astype("float32")
-    model = untrained("words", {"n": [float(labels.mean())]})
-    compile_model(model, (HEAD,), {}, 0.002, 150)
-    again = (150, 1)
-    model.fit(np.tile(tokens, again), {"n": np.tile(labels, again)}, 200, shuffle=False, verbose=0)
-    one_hot = np.eye(3)[tokens[:, 0] - 2]
-    reference = PoissonRegressor(alpha=0).fit(one_hot, labels[:, 0]).predict(np.eye(3))
-    answers = model(np.int32([[2], [3], [4]]))["n"].numpy()[:, 0]
-    assert answers == pytest.approx(reference, rel=0.01)
+    rows = np.eye(3)[draws.integers(0, 3, 400)]
+    labels = draws.poisson(rows @ np.array([0.5, 2.0, 8.0]))[:, None].astype("float64")
+    link = HEAD.link(labels)
+    fitted = minimize(
+        lambda at: link.score_loss((rows @ at)[:, None], labels)[0].sum(), np.zeros(3)
+    ).x
+    reference = PoissonRegressor(alpha=0, tol=1e-8).fit(rows, labels[:, 0]).predict(np.eye(3))
+    assert np.exp(fitted) == pytest.approx(reference, rel=0.01)

@@ -10,14 +10,12 @@ import tensorflow as tf
 import yaml
 
 from components.heads.declared import parse_heads
-from components.heads.ordinal import StepFacts
 from components.serving.assets import ServedHeads
 from components.serving.bulk.tables import columns
-from components.training.linear import LabelFacts
-from components.training.model import build_model, compile_model, for_outputs
-from components.training.settings import NetworkSettings
-from components.training.words import WordFacts
+from components.training.model import build_model, compile_model, for_model
+from components.training.settings import ConvSettings, ReferenceSettings
 from pipeline.config import ConfigError, load_config
+from tests.unit.training.small_network import VOCABULARY, draw_table, links_of
 
 GIVEN = {"posts": ["posts.jsonl"], "labels": ["labels.csv"]}
 NUMBER, CLASSES = {"kind": "regression"}, {"kind": "classes", "classes": 3}
@@ -147,32 +145,38 @@ def test_columns_of_all_heads_are_those_of_a_table_of_predictions():
 
 # What the network, its training and Keras call parts of theirs.
 TAKEN = (
-    *("age", "age_known", "age_steps", "age_words", "age_trunk", "age_sum", "age_answer"),
-    *("age_shrunk", "age_loss", "shared", "embedding", "padded", "windows", "window_ids"),
-    *("token_dropout", "pairs", "word_weights", "conv_1", "authorprofile", "loss", "known"),
+    *("age", "age_known", "age_steps", "age_offset", "age_logits", "age_answer", "age_correction"),
+    *("age_shrunk", "age_loss", "shared", "embedding", "padded", "table", "crop", "convolution"),
+    *("paths", "pairs", "word_weights", "conv_1", "authorprofile", "loss", "known", "pool_norm"),
 )
 
 
-@pytest.mark.parametrize("kind", ["words", "wide", "reference"])
-def test_a_head_of_any_name_has_its_own_layers_outputs_and_measures(kind):
+@pytest.mark.parametrize(
+    "network",
+    [
+        ConvSettings(table_width=6, filters=4, shared_width=4),
+        ReferenceSettings(embedding_width=4, first_filters=4, filters=4, dense_width=4),
+    ],
+    ids=lambda network: network.kind,
+)
+def test_a_head_of_any_name_has_its_own_layers_outputs_and_measures(network):
     heads = parse_heads({name: {"kind": "binary"} if "_" in name else NUMBER for name in TAKEN})
-    network = NetworkSettings(
-        kind=kind, embedding_width=4, first_filters=4, filters=4, dense_width=4
-    )
-    words = WordFacts(10, np.full(50, 3))
-    labels = LabelFacts(steps={"age": StepFacts((0.0,), (-1.0, 1.0), (0.2,))})
-    model = build_model(heads, 50, network, words=words, labels=labels, seed=3)
+    links = links_of(heads)
+    model = build_model(heads, VOCABULARY, network, links=links, table=draw_table(), seed=3)
     compile_model(model, heads, {}, 1e-3)
     # One batch does not repay the graph of so many heads.
     model.run_eagerly = True
     names = [layer.name for layer in model.layers]
     assert len(names) == len(set(names))
+    offsets = {
+        f"{name}.offset": np.zeros((1, link.logits), "float32") for name, link in links.items()
+    }
     author = (
-        np.array([[2, 3]], dtype="int32"),
+        {"tokens": np.array([[2, 3]], dtype="int32"), **offsets},
         {head.name: np.float32([[1]]) for head in heads},
         {head.name: np.ones(1, "float32") for head in heads},
     )
-    batches = for_outputs(tf.data.Dataset.from_tensors(author), model)
+    batches = for_model(tf.data.Dataset.from_tensors(author), model)
     logs = model.evaluate(batches, verbose=0, return_dict=True)
     assert {f"{name}_known.loss" for name in TAKEN} <= set(logs)
     assert len(logs) == 1 + 2 * len(TAKEN)

@@ -8,9 +8,16 @@ import tensorflow as tf
 
 from components.heads.declared import parse_heads
 from components.serving.portions import answer_in_portions
+from components.training.conv import shrunk_model
 from components.training.model import build_model
-from components.training.settings import NetworkSettings
-from components.training.words import WordFacts
+from components.training.settings import ReferenceSettings
+from tests.unit.training.small_network import (
+    build_small,
+    draw_linear,
+    draw_table,
+    draw_weights,
+    links_of,
+)
 
 HEADS = parse_heads({"age": {"kind": "regression"}})
 
@@ -40,14 +47,21 @@ def test_no_author_is_no_answer():
     assert found["seen"].shape == (0, 3)
 
 
-@pytest.mark.parametrize("kind", ["words", "reference"])
-def test_an_answer_is_the_same_alone_and_beside_a_much_longer_author(kind):
-    random = np.random.default_rng(0)
+def conv():
+    links, table = links_of(HEADS), draw_table()
+    model = draw_weights(build_small(HEADS))
+    return shrunk_model(model, HEADS, links, {}, draw_linear(table, links))
+
+
+def reference():
     widths = {"embedding_width": 4, "first_filters": 4, "filters": 4, "dense_width": 4}
-    words = WordFacts(100, random.integers(1, 90, 50))
-    model = build_model(HEADS, 50, NetworkSettings(kind=kind, **widths), words=words, seed=1)
-    for weight in model.trainable_variables:
-        weight.assign(random.normal(0, 0.3, weight.shape))
+    model = draw_weights(build_model(HEADS, 50, ReferenceSettings(**widths), links={}, seed=1))
+    return lambda ids, training=False: model({"tokens": ids}, training=training)
+
+
+@pytest.mark.parametrize("build", [conv, reference])
+def test_an_answer_is_the_same_alone_and_beside_a_much_longer_author(build):
+    random, model = np.random.default_rng(0), build()
     authors = [random.integers(2, 50, n).tolist() for n in (30, 30_000, 31)]
 
     def ask(some):
