@@ -23,7 +23,9 @@ from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS, audit_sources
 from components.ingest.label_checks import empty_groups_note, learning_problem
 from components.ingest.records import split_of
 from components.ingest.settings import IngestSettings, SplitSettings
-from components.training.fitting import load_data
+from components.training.dataset import read_examples
+from components.training.fitting import make_data
+from components.training.loading import to_rows
 
 SETTINGS = IngestSettings(splits=SplitSettings(train=0.6, eval=0.2, test=0.2))
 IDS = [f"a{number}" for number in range(400)]
@@ -157,15 +159,12 @@ def test_the_audit_refuses_exactly_the_heads_whose_skill_the_training_cannot_mea
     audited, transformed
 ):
     folder, graph = transformed
+    spec = graph.transformed_feature_spec()
+    rows = (
+        to_rows(read_examples([f"{folder}/{split}*"], spec), HEADS) for split in ("train", "eval")
+    )
     with pytest.raises(ValueError, match="Skill needs") as raised:
-        load_data(
-            tf.io.gfile.glob(f"{folder}/train*"),
-            tf.io.gfile.glob(f"{folder}/eval*"),
-            graph.transformed_feature_spec(),
-            HEADS,
-            vocabulary_size=10,
-            batch_size=32,
-        )
+        make_data(HEADS, *rows, batch_size=32, vocabulary_size=10)
     (refused,) = re.findall(r"Received none for (.*?)\.", str(raised.value))
     told = [head.name for head in HEADS if learning_problem(audited, head)]
     assert refused.split(", ") == told == [name for name, case in CASES.items() if not case[3]]
