@@ -21,7 +21,7 @@ from components.training.distribution import choose_strategy, count_workers, fil
 
 ROOT = Path(__file__).parents[3]
 WORKER = Path(__file__).with_name("training_worker.py")
-KINDS = ("words", "reference")
+KINDS = ("conv", "reference")
 TOLERANCE = 1e-5
 PATIENCE_SECONDS = 1800
 
@@ -109,9 +109,9 @@ def test_two_workers_one_of_them_killed_train_what_one_does(folder):
         assert end(survivor) == [1], log.read_text()
     finally:
         survivor.kill()
-    left = json.loads((folder / "killed/words/state.json").read_text())
+    left = json.loads((folder / "killed/conv/state.json").read_text())
     assert 1 <= left["next_epoch"] <= 2
-    assert not (folder / "killed/words.npz").exists()
+    assert not (folder / "killed/conv.npz").exists()
     again = start_workers(folder, "killed")
     assert end(*again) == [0, 0], log.read_text()
     assert log.read_text().count(f"resuming after epoch {left['next_epoch']} of 4") == 2
