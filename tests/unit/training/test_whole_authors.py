@@ -14,7 +14,7 @@ from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.table.artifact import Table
 from components.training.fitting import fit, make_data
 from components.training.model import build_model, compile_model
-from components.training.settings import ConvSettings, ReferenceSettings
+from components.training.settings import ConvSettings
 
 HEADS = parse_heads({"gender": DEFAULT_HEADS["gender"]})
 NOISE, VOCABULARY = 1600, 31
@@ -76,12 +76,3 @@ def test_the_default_network_learns_what_stands_behind_token_1500(data, tmp_path
         logger=logging.getLogger("authorprofile.test"),
     )
     assert state.best_skill > 0.3
-
-
-def test_the_textbook_network_reads_the_first_1500_tokens_alone():
-    widths = {"embedding_width": 4, "first_filters": 4, "filters": 4, "dense_width": 4}
-    model = build_model(HEADS, 50, ReferenceSettings(**widths), links={}, seed=1)
-    ids = RANDOM.integers(2, 50, (1, 1700)).astype("int32")
-    first = np.array(model({"tokens": ids[:, :1500]})["gender"])
-    np.testing.assert_allclose(model({"tokens": ids})["gender"], first, rtol=1e-6)
-    assert not np.allclose(model({"tokens": ids[:, :1400]})["gender"], first, rtol=1e-4)
