@@ -185,7 +185,7 @@ def share_batches(
     """Whole batches to what each replica takes of them: consecutive rows, as many in each.
 
     Args:
-        batches: `(tokens, targets, weights)`.
+        batches: `(inputs, targets, weights)` of `dataset.make_batches`.
         strategy: whose replicas share them.
         scale: whether weights make up for the rows that fill a batch up, which Keras's mean over
             rows counts; right for losses, and wrong for metrics, which divide by the weights.
@@ -211,20 +211,20 @@ def share_batches(
 
 
 def fill_batch(
-    tokens: Any, targets: Any, weights: Any, *, replicas: int, scale: bool
+    inputs: Any, targets: Any, weights: Any, *, replicas: int, scale: bool
 ) -> tuple[Any, Any, Any]:
     """A batch with authors of weight 0 after its own, to a multiple of `replicas` rows."""
-    rows = tf.shape(tokens)[0]
+    rows = tf.shape(inputs["tokens"])[0]
     missing = -rows % replicas
 
     def fill(values: Any) -> Any:
         return tf.pad(values, [[0, missing], *[[0, 0]] * (len(values.shape) - 1)])
 
-    tokens, targets, weights = tf.nest.map_structure(fill, (tokens, targets, weights))
+    inputs, targets, weights = tf.nest.map_structure(fill, (inputs, targets, weights))
     if scale:
         share = tf.cast((rows + missing) / rows, tf.float32)
         weights = {name: values * share for name, values in weights.items()}
-    return tokens, targets, weights
+    return inputs, targets, weights
 
 
 def _cut(values: Any, replicas: int) -> Any:

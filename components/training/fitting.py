@@ -151,7 +151,11 @@ def known_loss(head_name: str, logs: dict[str, float]) -> float:
 
 
 class MeanSkill(keras.callbacks.Callback):
-    """Adds `val_skill`, the objective, and `val_<head>_skill` to each epoch's logs."""
+    """Adds `val_skill`, the objective, and `val_<head>_skill` to each epoch's logs.
+
+    Args:
+        constant_losses: of the heads whose skill is defined on `eval`; of none, the objective is 0.
+    """
 
     def __init__(self, constant_losses: dict[str, float]):
         super().__init__()
@@ -164,7 +168,7 @@ class MeanSkill(keras.callbacks.Callback):
             logs[OBJECTIVE] = -math.inf
             self.model.stop_training = True
             return
-        logs[OBJECTIVE] = mean_skill(losses, self.constant_losses)
+        logs[OBJECTIVE] = mean_skill(losses, self.constant_losses) if losses else 0.0
         for name, value in head_skills(logs, self.constant_losses).items():
             logs[f"val_{name}_skill"] = value
 
@@ -323,6 +327,13 @@ class BestWeights(keras.callbacks.Callback):
         return self.folder / f"{kind}-{epoch:04d}.weights.h5"
 
 
+def _judged(data: TrainingData, selects: bool) -> dict[str, float]:
+    """Constant losses of the heads whose skill is told."""
+    losses = data.eval.constant_losses
+    # Where nothing is chosen, `eval` may be some dozens of authors whose labels are all alike.
+    return losses if selects else {name: loss for name, loss in losses.items() if loss > 0}
+
+
 def fit(
     model: keras.Model,
     data: TrainingData,
@@ -391,7 +402,7 @@ def fit(
             validation_data=selecting,
             callbacks=[
                 EpochSeeds(seed),
-                MeanSkill(data.eval.constant_losses),
+                MeanSkill(_judged(data, selects)),
                 best,
                 *callbacks,
             ],

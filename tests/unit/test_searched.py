@@ -13,13 +13,9 @@ from pipeline.report import write_config
 
 GIVEN = {"posts": ["posts.jsonl"], "labels": ["labels.csv"]}
 WEIGHTS = {"loss_weight/income", "loss_weight/gender"}
-RIDGES = {"ridge/age", "ridge/income", "ridge/gender"}
-BY_DEFAULT = {*WEIGHTS, *RIDGES, "learning_rate", "dropout", "network"}
+BY_DEFAULT = {*WEIGHTS, "learning_rate", "dropout"}
 # Each with values that a space could name beside the one that is set.
 SET = [
-    ("network.kind", "reference", "network", "[words, wide]", {"network", *RIDGES}),
-    ("network.kind", "words", "network", "[wide]", {"network"}),
-    ("network.ridge", "0.5", "ridge", "{minimum: 0.1, maximum: 1}", RIDGES),
     (
         "training.learning_rate",
         "0.002",
@@ -28,16 +24,8 @@ SET = [
         {"learning_rate"},
     ),
     ("training.dropout", "0.3", "dropout", "[0.2, 0.3]", {"dropout"}),
-    ("training.spatial_dropout", "0.1", "spatial_dropout", "[0, 0.1]", set()),
     ("training.weight_decay", "0.01", "weight_decay", "[0, 0.01]", set()),
     ("training.label_smoothing", "0.05", "label_smoothing", "[0, 0.05]", set()),
-    (
-        "network.ridges",
-        "{age: 1, income: 1, gender: 1}",
-        "ridge",
-        "{minimum: 0.1, maximum: 1}",
-        RIDGES,
-    ),
     (
         "training.loss_weights",
         "{income: 2, gender: 3}",
@@ -51,7 +39,7 @@ SET = [
 def searched(config):
     """Names of what the search of a configuration chooses."""
     hp = keras_tuner.HyperParameters()
-    declare_space(hp, config.head_list, config.tuner.space, config.training, config.network)
+    declare_space(hp, config.head_list, config.tuner.space, config.training)
     return set(hp.values)
 
 
@@ -76,7 +64,7 @@ def test_a_value_that_is_set_leaves_the_search(key, value, name, others, leaves)
 @pytest.mark.parametrize("agrees", [False, True], ids=["other values", "none or the same"])
 def test_set_in_both_places_it_is_an_error(key, value, name, others, leaves, agrees):
     is_list = others.startswith("[")
-    space = ("[]" if name != "network" else f"[{value}]") if is_list else "null"
+    space = "[]" if is_list else "null"
     assignments = [f"{key}={value}", f"tuner.space.{name}={space if agrees else others}"]
     if agrees:
         assert name not in searched(load(*assignments))
@@ -95,10 +83,9 @@ def test_set_in_both_places_it_is_an_error(key, value, name, others, leaves, agr
     ("assignments", "left"),
     [
         (["training.loss_weights={gender: 3}"], BY_DEFAULT - {"loss_weight/gender"}),
-        (["network.ridges={age: 1}"], BY_DEFAULT - {"ridge/age"}),
         (
-            ["network.ridges={age: 1}", "tuner.space.ridge={minimum: 0.1, maximum: 1}"],
-            BY_DEFAULT - {"ridge/age"},
+            ["training.loss_weights={gender: 3}", "tuner.space.dropout=[]"],
+            {"loss_weight/income", "learning_rate"},
         ),
     ],
 )
@@ -107,19 +94,26 @@ def test_what_is_set_for_a_head_is_searched_for_the_others(assignments, left):
 
 
 def test_a_search_of_nothing_is_refused():
-    everything = [f"{key}={value}" for key, value, *_ in SET if value != "words"]
+    everything = [f"{key}={value}" for key, value, *_ in SET]
     with pytest.raises(ConfigError, match=r"nothing is left to search: .* Set tune: false"):
         load(*everything)
-    assert load(*everything, "tune=false").network.kind == "reference"
+    assert load(*everything, "tune=false").training.dropout == 0.3
+
+
+@pytest.mark.parametrize("kind", ["conv", "reference"])
+def test_a_kind_that_is_set_is_the_kind_that_is_trained(kind):
+    config = load(f"network.kind={kind}")
+    assert config.network.kind == kind
+    assert searched(config) == BY_DEFAULT, "no search tries another"
 
 
 @pytest.mark.parametrize(
     "assignments",
     [
         [],
-        ["network.kind=wide", "training.learning_rate=0.002"],
+        ["network.kind=reference", "training.learning_rate=0.002"],
         ["tuner.space.dropout=[0.1, 0.2]", "training.loss_weights={gender: 3}"],
-        [f"{key}={value}" for key, value, *_ in SET if value != "words"] + ["tune=false"],
+        [f"{key}={value}" for key, value, *_ in SET] + ["tune=false"],
     ],
 )
 def test_the_file_that_repeats_a_run_sets_and_searches_the_same(tmp_path, assignments):
@@ -136,7 +130,7 @@ def test_the_file_that_repeats_a_run_sets_and_searches_the_same(tmp_path, assign
     assert again.head_list == config.head_list
 
 
-@pytest.mark.parametrize("before", [[], ["training.dropout=0.4"], ["network.ridges={age: 1}"]])
+@pytest.mark.parametrize("before", [[], ["training.dropout=0.4"], ["network.filters=7"]])
 @pytest.mark.parametrize(("key", "value"), [one[:2] for one in SET])
 def test_the_file_that_repeats_a_run_takes_each_value_that_is_searched(
     tmp_path, before, key, value
@@ -147,9 +141,9 @@ def test_the_file_that_repeats_a_run_takes_each_value_that_is_searched(
 
 
 def test_the_file_that_repeats_a_run_keeps_the_space_that_was_set(tmp_path):
-    write_config(load("tuner.space.network=[words, wide]"), tmp_path / "config.yaml")
-    with pytest.raises(ConfigError, match=r"network.kind and tuner.space.network are both set"):
-        load_config(tmp_path / "config.yaml", ["network.kind=reference"])
+    write_config(load("tuner.space.dropout=[0.1, 0.2]"), tmp_path / "config.yaml")
+    with pytest.raises(ConfigError, match=r"training.dropout and tuner.space.dropout are both set"):
+        load_config(tmp_path / "config.yaml", ["training.dropout=0.3"])
 
 
 def test_the_settings_that_are_printed_to_start_from_search_what_a_run_without_them_does(tmp_path):

@@ -15,9 +15,10 @@ from components.comparison.weighting import UncertaintyWeighted
 from components.features.settings import TextSettings
 from components.heads.declared import DEFAULT_HEADS, parse_heads
 from components.judging.settings import JudgingSettings
+from components.training.conv import logits_of
 from components.training.hooks import HookSettings
-from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
-from components.training.words import WordFacts
+from components.training.settings import ReferenceSettings, TrainingSettings, TunerSettings
+from tests.unit.training.small_network import SMALL, VOCABULARY, draw_table, links_of
 
 HEADS = parse_heads(DEFAULT_HEADS)
 AGE, INCOME, GENDER = HEADS
@@ -28,7 +29,7 @@ def settings_of(*heads):
     return HookSettings(
         heads,
         TextSettings(),
-        NetworkSettings(),
+        SMALL,
         TrainingSettings(loss_weights=chosen),
         TunerSettings(),
         JudgingSettings(),
@@ -73,16 +74,26 @@ def test_a_learned_weight_multiplies_a_loss_and_pays_for_its_smallness():
     assert total == pytest.approx(expected, abs=1e-6)
 
 
-def test_learned_weights_are_learned_by_the_whole_recipe():
-    counts = np.full(20, 3)
-    train = SimpleNamespace(
-        document_frequencies=counts, steps=4, constants={}, numbers={}, longest=300
+@pytest.mark.parametrize("network", [SMALL, ReferenceSettings(filters=7)], ids=lambda n: n.kind)
+def test_learned_weights_are_learned_by_the_whole_recipe(network):
+    train = SimpleNamespace(steps=4, constant_losses={"age": 1.0, "gender": 0.69})
+    data = SimpleNamespace(
+        heads=(AGE, GENDER),
+        train=train,
+        vocabulary_size=VOCABULARY,
+        links=links_of((AGE, GENDER)),
+        table=draw_table(),
     )
-    data = SimpleNamespace(train=train, words=WordFacts(9, counts), vocabulary_size=20)
     recipe = TrainingSettings(weight_decay=0.01, label_smoothing=0.05)
-    model = with_learned_weights(replace(settings_of(GENDER), training=recipe), data, 1)
+    settings = replace(settings_of(AGE, GENDER), training=recipe, network=network)
+    model = with_learned_weights(settings, data, 1)
     assert model.head_losses["gender"].label_smoothing == 0.05
     assert model.optimizer.weight_decay == 0.01
+    # A table is pulled, and what learns the weights still answers and can be served.
+    assert len(model.optimizer._pulled) == (network is SMALL)
+    assert set(logits_of(model, (AGE, GENDER))) == (
+        {"age", "gender"} if network is SMALL else set()
+    )
 
 
 def test_a_score_is_of_the_terms_meaned_over_runs():

@@ -19,15 +19,16 @@ from components.features.schema import build_schema
 from components.features.settings import TextSettings, ValidationSettings
 from components.features.transform import preprocessing_fn
 from components.heads.declared import heads_to_json, parse_heads
-from components.heads.ordinal import find_steps
 from components.ingest.audit_sources import LOCAL_BEAM_ARGUMENTS
 from components.ingest.examples import encode_example
-from components.serving.export import ServedModel, export
-from components.training.linear import LabelFacts
+from components.serving.export import LINEAR_SIGNATURE, Answering, ServedModel, export
+from components.table.artifact import Table
+from components.training.conv import linear_model, shrunk_model
 from components.training.model import build_model
 from components.training.pairs import pair_keys
-from components.training.settings import NetworkSettings
-from components.training.words import STEP_SCALE, WordFacts
+from components.training.settings import ConvSettings, ReferenceSettings
+from tests.unit.training.plain_network import PlainNetwork
+from tests.unit.training.small_network import draw_linear, draw_weights, links_of, weights_of
 
 HEADS = parse_heads(
     {
@@ -36,9 +37,12 @@ HEADS = parse_heads(
         "gender": {"kind": "binary"},
     }
 )
-NETWORK = NetworkSettings(
+CONV = ConvSettings(filters=5, shared_width=7)
+REFERENCE = ReferenceSettings(
     window_tokens=300, embedding_width=6, first_filters=5, filters=7, dense_width=4
 )
+LINKS = links_of(HEADS)
+SHARES = {"age": 0.7, "income": 0.4, "gender": 1.0}
 SEPARATOR = "\x1e"
 POSTS = [
     ("Don't @bob! http://a.io", "你好 3.5 👍🏽👨‍👩‍👧 don’t"),
@@ -106,46 +110,51 @@ def transformed(tmp_path_factory):
     return output, rows
 
 
-@pytest.fixture(scope="module", params=["reference", "words", "wide"])
-def exported(request, transformed, tmp_path_factory):
-    """The loaded model, the network in memory, and the rows that it would be trained on."""
-    folder = str(tmp_path_factory.mktemp(request.param))
-    output, rows = transformed
-    network = network_of(request.param, output)
-    export(ServedModel(network, output, HEADS, [25.0, 35.0]), f"{folder}/model")
-    return tf.saved_model.load(f"{folder}/model"), network, rows, f"{folder}/model"
-
-
-def network_of(kind, output):
-    """A network of random weights over the graph's own words and pairs."""
+@pytest.fixture(scope="module")
+def table(transformed):
+    """The graph's own words and pairs, their rarities and rows drawn."""
+    output, _ = transformed
     tokens = [token.decode() for token in output.vocabulary_by_name("tokens")]
     keys = pair_keys(
         (pair.decode() for pair in output.vocabulary_by_name("pairs")),
         {token: place + 2 for place, token in enumerate(tokens)},
     )
     assert len(keys) > 10
-    ids, random = len(tokens) + 2, np.random.default_rng(0)
-    users = random.integers(1, 41, ids + len(keys))
-    steps = find_steps(np.array([-1.0, 0.0, 0.5, 1.0]), 4)
-    network = build_model(
-        HEADS,
-        ids,
-        NETWORK.model_copy(update={"kind": kind}),
-        words=WordFacts(40, users, pair_keys=keys),
-        labels=LabelFacts({}, {"age": steps}),
-        seed=3,
-    )
-    for weight in network.trainable_variables:
-        scale = 0.4 / (STEP_SCALE if weight.path.endswith("table") else 1)
-        weight.assign(random.normal(0, scale, weight.shape))
-    return network
+    random = np.random.default_rng(0)
+    idf = random.uniform(1, 4, len(tokens) + 2 + len(keys)).astype("float32")
+    idf[:2] = 0
+    rows = random.normal(0, 1, (len(idf), 6)).astype("float32")
+    return Table(idf, keys, rows, np.ones(6, "float32"), authors=40)
 
 
-def test_the_pairs_that_training_saw_are_found_again_when_it_serves(transformed):
+@pytest.fixture(scope="module", params=["conv", "reference"])
+def exported(request, transformed, table, tmp_path_factory):
+    """The loaded model, the network in memory, and the rows that it would be trained on."""
+    folder = str(tmp_path_factory.mktemp(request.param))
     output, rows = transformed
-    network = network_of("words", output)
-    find = keras.Model(network.input, network.get_layer("pairs").output)
-    ids = len(output.vocabulary_by_name("tokens")) + 2
+    trained = network_of(request.param, table)
+    network, baseline = trained, None
+    if request.param == "conv":
+        linear = draw_linear(table, LINKS)
+        network = shrunk_model(trained, HEADS, LINKS, SHARES, linear)
+        baseline = Answering(linear_model(trained, HEADS, LINKS, linear))
+    served = ServedModel(Answering(network), output, HEADS, [25.0, 35.0], baseline)
+    export(served, f"{folder}/model")
+    return tf.saved_model.load(f"{folder}/model"), (trained, network), rows, f"{folder}/model"
+
+
+def network_of(kind, table):
+    """A network of random weights over the graph's own words and pairs."""
+    settings = CONV if kind == "conv" else REFERENCE
+    network = build_model(HEADS, table.vocabulary_size, settings, links=LINKS, table=table, seed=3)
+    return draw_weights(network)
+
+
+def test_the_pairs_that_training_saw_are_found_again_when_it_serves(transformed, table):
+    output, rows = transformed
+    network = network_of("conv", table)
+    find = keras.Model(network.input["tokens"], network.get_layer("pairs").output)
+    ids = table.vocabulary_size
     graph = output.transform_features_layer()
     for one in AUTHORS[:4]:
         trained = dense(rows[one[0]]["tokens"])[None].astype("int32")
@@ -159,8 +168,13 @@ def test_the_pairs_that_training_saw_are_found_again_when_it_serves(transformed)
         # Of short authors every pair of known words is in the list.
         if len(trained[0]) < 30:
             known = (trained[0, :-1] > 1) & (trained[0, 1:] > 1)
-            pairs = np.array(found)[0, NETWORK.window_tokens :][: len(known)]
+            pairs = np.array(found)[0, len(trained[0]) :][: len(known)]
             np.testing.assert_array_equal(pairs >= ids, known)
+
+
+def as_input(network, ids):
+    """Ids as a network takes them, alone or by name."""
+    return {"tokens": ids} if isinstance(network.input, dict) else ids
 
 
 def raw(one):
@@ -169,17 +183,53 @@ def raw(one):
 
 
 def test_raw_posts_are_answered_as_the_network_answers_the_ids_that_training_saw(exported):
-    model, network, rows, _ = exported
+    model, (_, network), rows, _ = exported
     served = model.signatures["posts"](posts=tf.constant([raw(one) for one in AUTHORS[:4]]))
     assert len({float(age) for age in served["age"][:, 0]}) == 4
     for place, one in enumerate(AUTHORS[:4]):
         ids = dense(rows[one[0]]["tokens"])[None].astype("int32")
-        answers = network(ids, training=False)
+        answers = network(as_input(network, ids), training=False)
         # 32 known ages: 22.5, 27.5, 37.5, 42.5, eight of each; variance (10**2 + 5**2) / 2.
         years = answers["age"].numpy()[0] * 62.5**0.5 + 32.5
         np.testing.assert_allclose(served["age"][place], years, rtol=1e-5)
         for name in ("income", "gender"):
             np.testing.assert_allclose(served[name][place], answers[name][0], atol=1e-5)
+
+
+def test_served_answers_are_the_formulas_and_those_of_the_baseline_inside_too(exported, table):
+    model, (trained, _), rows, _ = exported
+    if "age.offset" not in trained.input:
+        assert LINEAR_SIGNATURE not in model.signatures
+        return
+    plain = PlainNetwork(
+        table.idf,
+        table.pair_keys,
+        LINKS,
+        weights_of(trained),
+        linear=draw_linear(table, LINKS),
+        shares=SHARES,
+    )
+    examples = tf.constant([encode_example(one, HEADS) for one in AUTHORS[:4]])
+    for signature, answer in (
+        ("serving_default", plain.answers),
+        (LINEAR_SIGNATURE, plain.baseline),
+    ):
+        found = model.signatures[signature](examples=examples)
+        for place, one in enumerate(AUTHORS[:4]):
+            expected = answer(dense(rows[one[0]]["tokens"]).tolist())
+            expected["age"] = expected["age"] * 62.5**0.5 + 32.5
+            for name, values in expected.items():
+                np.testing.assert_allclose(found[name][place], values, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("text", [b"", b"\xc2\xa0", b"neverseenword"])
+def test_a_text_without_a_known_word_is_answered_alone(exported, text):
+    model, *_ = exported
+    alone = model.signatures["posts"](posts=tf.constant([text]))
+    beside = model.signatures["posts"](posts=tf.constant([raw(AUTHORS[0]), text]))
+    for name, values in alone.items():
+        assert np.isfinite(values.numpy()).all()
+        np.testing.assert_allclose(values[0], beside[name][1], rtol=1e-4, atol=1e-5)
 
 
 def test_serialized_examples_are_answered_as_raw_posts(exported):

@@ -21,7 +21,7 @@ from components.training.distribution import choose_strategy, count_workers, fil
 
 ROOT = Path(__file__).parents[3]
 WORKER = Path(__file__).with_name("training_worker.py")
-KINDS = ("words", "reference")
+KINDS = ("conv", "reference")
 TOLERANCE = 1e-5
 PATIENCE_SECONDS = 1800
 
@@ -109,9 +109,9 @@ def test_two_workers_one_of_them_killed_train_what_one_does(folder):
         assert end(survivor) == [1], log.read_text()
     finally:
         survivor.kill()
-    left = json.loads((folder / "killed/words/state.json").read_text())
+    left = json.loads((folder / "killed/conv/state.json").read_text())
     assert 1 <= left["next_epoch"] <= 2
-    assert not (folder / "killed/words.npz").exists()
+    assert not (folder / "killed/conv.npz").exists()
     again = start_workers(folder, "killed")
     assert end(*again) == [0, 0], log.read_text()
     assert log.read_text().count(f"resuming after epoch {left['next_epoch']} of 4") == 2
@@ -119,15 +119,17 @@ def test_two_workers_one_of_them_killed_train_what_one_does(folder):
 
 
 def test_a_batch_is_filled_up_with_authors_that_do_not_count():
-    batch = (tf.ones([3, 5], tf.int32), {"a": tf.ones([3, 1])}, {"a": tf.constant([1.0, 0.0, 1.0])})
-    tokens, targets, weights = fill_batch(*batch, replicas=2, scale=True)
-    assert tokens.shape == (4, 5) and targets["a"].shape == (4, 1)
+    inputs = {"tokens": tf.ones([3, 5], tf.int32), "a.offset": tf.ones([3, 2])}
+    batch = (inputs, {"a": tf.ones([3, 1])}, {"a": tf.constant([1.0, 0.0, 1.0])})
+    filled, targets, weights = fill_batch(*batch, replicas=2, scale=True)
+    assert filled["tokens"].shape == (4, 5) and targets["a"].shape == (4, 1)
+    np.testing.assert_array_equal(filled["a.offset"], [[1, 1]] * 3 + [[0, 0]])
     # A mean over 4 rows is 3/4 of that over 3.
     np.testing.assert_allclose(weights["a"], [4 / 3, 0, 4 / 3, 0], rtol=1e-6)
     np.testing.assert_array_equal(
         fill_batch(*batch, replicas=2, scale=False)[2]["a"], [1.0, 0.0, 1.0, 0.0]
     )
-    assert fill_batch(*batch, replicas=3, scale=True)[0].shape == (3, 5)
+    assert fill_batch(*batch, replicas=3, scale=True)[0]["tokens"].shape == (3, 5)
 
 
 def test_workers_are_counted():

@@ -8,76 +8,46 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.heads.declared import DEFAULT_HEADS, parse_heads
+from components.heads.declared import parse_heads
 from components.training.dataset import (
-    BATCH_TOKENS,
+    TRAINING_TOKENS,
     bucket_bounds,
     make_batches,
     read_examples,
-    summarise,
     to_row,
     training_batches,
 )
-from components.training.fitting import MeanSkill, TrainingData, fit, load_data
-from components.training.model import build_model, compile_model
-from components.training.settings import NetworkSettings
+from components.training.fitting import MeanSkill, TrainingData, fit, make_data
+from components.training.loading import load_data
+from components.training.model import compile_model, for_model
+from tests.unit.training.small_network import (
+    HEADS,
+    SPEC,
+    VOCABULARY,
+    build_small,
+    links_of,
+    write_files,
+)
 
-HEADS = parse_heads(DEFAULT_HEADS)
-SMALL = NetworkSettings(kind="wide", embedding_width=6, first_filters=5, filters=7, dense_width=4)
 STEPS = 40
 LOGGER = logging.getLogger("authorprofile.test")
-SPEC = {
-    "tokens": tf.io.VarLenFeature(tf.int64),
-    **{head.name: tf.io.FixedLenFeature([head.width], tf.float32) for head in HEADS},
-    **{head.known_name: tf.io.FixedLenFeature([1], tf.float32) for head in HEADS},
-}
-
-
-def example(random, age_known):
-    group = int(random.integers(10))
-    values = {
-        "age": [random.normal() if age_known else 0.0],
-        "age.known": [float(age_known)],
-        "income": np.eye(10)[group].tolist(),
-        "income.known": [1.0],
-        "gender": [float(random.integers(2))],
-        "gender.known": [1.0],
-    }
-    features = {
-        name: tf.train.Feature(float_list=tf.train.FloatList(value=value))
-        for name, value in values.items()
-    }
-    tokens = random.integers(1, 50, random.integers(0, 500))
-    features["tokens"] = tf.train.Feature(int64_list=tf.train.Int64List(value=tokens))
-    return tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory) -> TrainingData:
-    random = np.random.default_rng(5)
-    folder = tmp_path_factory.mktemp("examples")
-    for split, authors in (("train", 40), ("eval", 20)):
-        path = str(folder / f"{split}.gz")
-        with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as out:
-            for number in range(authors):
-                out.write(example(random, age_known=number % 4 != 0))
-    patterns = [[str(folder / f"{split}.gz")] for split in ("train", "eval")]
-    return load_data(*patterns, SPEC, HEADS, 50, 8)
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("files")
 
 
-def new_model(data, weights=None):
-    model = build_model(
-        HEADS,
-        50,
-        SMALL,
-        words=data.words,
-        loss_weights=weights,
-        seed=3,
-        dropout=0.3,
-        token_dropout=0.2,
-        spatial_dropout=0.2,
-    )
-    recipe = {"weight_decay": 0.1, "label_smoothing": 0.1}
+@pytest.fixture(scope="module")
+def data(folder) -> TrainingData:
+    beside = write_files(folder)
+    patterns = [[str(folder / "examples" / split / "*")] for split in ("train", "eval")]
+    return load_data(*patterns, SPEC, HEADS, VOCABULARY, 8, **beside)
+
+
+def new_model(data, weights=None, pull=5.0):
+    model = build_small()
+    recipe = {"weight_decay": 0.1, "label_smoothing": 0.1, "pull": pull}
     compile_model(model, HEADS, weights or {}, 1e-2, STEPS, **recipe)
     return model
 
@@ -90,7 +60,7 @@ def test_a_split_is_counted_exactly(data):
     assert data.train.authors == 40
     assert data.train.known == {"age": 30, "income": 40, "gender": 40}
     assert data.eval.known == {"age": 15, "income": 20, "gender": 20}
-    rows = read_rows(data)
+    rows = list(data.train_rows.as_numpy_iterator())
     ages = [float(t["age"][0]) for _, t, w in rows if w["age"] == 1]
     assert data.train.constant_losses["age"] == pytest.approx(np.var(ages), rel=1e-5)
 
@@ -104,47 +74,53 @@ def test_a_step_is_traced_once(data, tmp_path, monkeypatch):
     assert len(traced) == 1
 
 
-def read_rows(data):
-    return list(data.train_rows.as_numpy_iterator())
-
-
 def test_batches_hold_every_author_once_padded_to_a_bound(data):
-    seen = 0
-    for tokens, targets, weights in make_batches(data.train_rows, 8, data.train.longest, 7):
-        assert tokens.shape[1] in bucket_bounds(data.train.longest)
+    seen, logits = 0, {name: link.logits for name, link in links_of().items()}
+    for inputs, targets, weights in make_batches(data.train_rows, 8, 500, 7):
+        tokens = inputs["tokens"]
+        assert tokens.shape[1] in bucket_bounds(500)
         assert len(tokens) == len(targets["age"]) == len(weights["age"]) <= 8
+        for name, count in logits.items():
+            assert inputs[f"{name}.offset"].shape == (len(tokens), count)
         seen += len(tokens)
     assert seen == 40
 
 
-def test_a_batch_of_long_authors_is_bounded_by_its_tokens(data):
-    lengths = [30_000, 20, 5_000, 70_000, 4_000, 300_000] * 9
-    rows = tf.data.Dataset.from_generator(
-        lambda: ((np.ones(n, "int32"), {"age": [0.0]}, {"age": 1.0}) for n in lengths),
-        output_signature=(
-            tf.TensorSpec([None], tf.int32),
-            {"age": tf.TensorSpec([1], tf.float32)},
-            {"age": tf.TensorSpec([], tf.float32)},
-        ),
-    )
-    shapes = [tokens.shape for tokens, _, _ in make_batches(rows, 32, max(lengths))]
-    assert sum(authors for authors, _ in shapes) == len(lengths)
-    assert max(authors for authors, _ in shapes) == 18
-    assert all(authors * width <= BATCH_TOKENS or authors == 1 for authors, width in shapes)
-    heads = parse_heads({"age": DEFAULT_HEADS["age"]})
-    counted = summarise(rows, heads, 2, 32)
-    assert (counted.authors, counted.longest, counted.steps) == (54, 300_000, len(shapes))
-    assert counted.document_frequencies.tolist() == [0, 54]
+def test_long_authors_share_a_batch_with_few(data):
+    batches = list(make_batches(data.train_rows, 8, 500, batch_tokens=1000))
+    for inputs, _, _ in batches:
+        authors, width = inputs["tokens"].shape
+        assert authors == 1 or authors * width <= 1000
+    assert sum(len(inputs["tokens"]) for inputs, _, _ in batches) == 40
+
+
+def test_an_offset_stays_beside_its_author(data):
+    def pairs(rows):
+        return sorted(
+            (inputs["tokens"][inputs["tokens"] > 0].tolist(), inputs["age.offset"].tolist())
+            for inputs in rows
+        )
+
+    rows = [inputs for inputs, *_ in data.train_rows.as_numpy_iterator()]
+    of_batches = [
+        {name: values.numpy()[place] for name, values in inputs.items()}
+        for inputs, *_ in make_batches(data.train_rows, 8, 500, 7)
+        for place in range(len(inputs["tokens"]))
+    ]
+    assert pairs(of_batches) == pairs(rows)
 
 
 def test_epochs_differ_in_order_and_repeat_with_the_seed(data):
-    def first_tokens(seed, epoch):
-        batches = training_batches(data.train_rows, 8, data.train.longest, seed, epoch)
-        return np.concatenate([b[0].numpy()[:, 0] for b in batches.take(data.train.steps)])
+    def order(seed, epoch):
+        batches = training_batches(data.train_rows, 8, 500, seed, epoch)
+        taken = batches.take(data.train.steps)
+        return np.concatenate([b[0]["gender.offset"].numpy()[:, 0] for b in taken])
 
-    np.testing.assert_array_equal(first_tokens(1, 0), first_tokens(1, 0))
-    assert (first_tokens(1, 0) != first_tokens(1, 1)).any()
-    np.testing.assert_array_equal(first_tokens(1, 1), first_tokens(1, 1))
+    np.testing.assert_array_equal(order(1, 0), order(1, 0))
+    assert (order(1, 0) != order(1, 1)).any()
+    np.testing.assert_array_equal(order(1, 1), order(1, 1))
+    assert sorted(order(1, 0)) == sorted(order(1, 1)), "an epoch is a pass over all authors"
+    assert TRAINING_TOKENS > 8 * 500
 
 
 def test_a_fit_that_stopped_half_way_ends_like_an_uninterrupted_one(data, tmp_path):
@@ -175,7 +151,7 @@ def test_the_objective_does_not_move_with_the_loss_weights(data):
     skills, losses = [], []
     for scale in (1.0, 100.0):
         model = new_model(data, {"age": scale, "income": 2 * scale, "gender": scale})
-        batches = make_batches(data.eval_rows, 8, data.eval.longest)
+        batches = for_model(make_batches(data.eval_rows, 8, data.eval.longest), model)
         logs = model.evaluate(batches, verbose=0, return_dict=True)
         logs = {f"val_{name}": value for name, value in logs.items()}
         MeanSkill(data.eval.constant_losses).on_epoch_end(0, logs)
@@ -186,15 +162,15 @@ def test_the_objective_does_not_move_with_the_loss_weights(data):
 
 
 def test_one_head_alone_can_be_fitted(data, tmp_path):
-    heads = parse_heads({"gender": DEFAULT_HEADS["gender"]})
-    examples = (data.train_rows, data.eval_rows)
-    rows = [
-        r.map(lambda t, y, w: (t, {"gender": y["gender"]}, {"gender": w["gender"]}))
-        for r in examples
-    ]
-    summaries = [summarise(r, heads, 50, 8) for r in rows]
-    alone = TrainingData(heads, rows[0], rows[1], summaries[0], summaries[1], 8)
-    model = build_model(heads, 50, SMALL, words=alone.words, seed=3)
+    heads = parse_heads({"gender": {"kind": "binary"}})
+
+    def only(inputs, targets, weights):
+        kept = {name: inputs[name] for name in ("tokens", "gender.offset")}
+        return kept, {"gender": targets["gender"]}, {"gender": weights["gender"]}
+
+    rows = [rows.map(only) for rows in (data.train_rows, data.eval_rows)]
+    alone = make_data(heads, *rows, 8, VOCABULARY, links=data.links, table=data.table)
+    model = build_small(heads)
     compile_model(model, heads, {}, 1e-2)
     state = run_fit(model, alone, tmp_path, 1)
     assert np.isfinite(state.best_skill)
@@ -207,13 +183,16 @@ def test_a_loss_that_is_not_finite_ends_with_what_to_do(data, tmp_path):
         run_fit(model, data, tmp_path, 2)
 
 
-def test_rows_carry_mask_and_target(data):
-    record = example(np.random.default_rng(0), age_known=False)
-    tokens, targets, weights = to_row(tf.io.parse_single_example(record, SPEC), HEADS)
+def test_rows_carry_mask_target_and_offset(folder, data):
+    (record,) = read_examples([str(folder / "examples" / "train" / "*")], SPEC).take(1)
+    inputs, targets, weights = to_row(record, HEADS)
+    assert list(inputs) == ["tokens"], "examples of themselves have no offset"
     assert float(weights["age"]) == 0.0
     assert float(weights["gender"]) == 1.0
-    assert targets["income"].shape == (10,)
-    assert tokens.dtype == tf.int32
+    assert targets["income"].shape == (3,)
+    assert inputs["tokens"].dtype == tf.int32
+    (joined,) = data.train_rows.take(1)
+    assert set(joined[0]) == {"tokens", "age.offset", "income.offset", "gender.offset"}
 
 
 def test_files_are_read_in_the_order_of_their_names(tmp_path):

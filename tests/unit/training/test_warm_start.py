@@ -57,10 +57,10 @@ def links(thresholds=16):
     return {head.name: head.link(targets[head.name]) for head in HEADS}
 
 
-def conv(tokens, table, seed=9, thresholds=16, **widths):
+def conv(tokens, table, seed=9, thresholds=16, heads=HEADS, **widths):
     settings = ConvSettings(**{"filters": 4, "shared_width": 5, **widths})
     return build_model(
-        HEADS, len(tokens) + 2, settings, links=links(thresholds), table=table, seed=seed
+        heads, len(tokens) + 2, settings, links=links(thresholds), table=table, seed=seed
     )
 
 
@@ -215,6 +215,20 @@ def test_a_number_of_other_thresholds_is_corrected_anew_and_the_others_as_before
     assert f"anew: age.correction/kernel (was 5 x {was}, is 5 x {now})" in start.describe()
     scales = [model.get_layer(f"{name}.logits").scale.numpy() for name in ("age", "gender")]
     np.testing.assert_allclose(scales, [1, before.get_layer("gender.logits").scale.numpy()])
+
+
+def test_a_head_that_is_new_is_corrected_anew_on_the_earlier_trunk(tmp_path):
+    before = shaken(conv(BEFORE, table_of(BEFORE, PAIRS_BEFORE), heads=HEADS[:2]))
+    save_network(before, BEFORE, FACTS_BEFORE, str(tmp_path))
+    model, start = started(str(tmp_path), table_of(NOW, PAIRS_NOW))
+    parts = ("correction/kernel", "correction/bias", "logits/scale")
+    assert list(start.anew) == [f"gender.{part}" for part in parts] and start.lost == []
+    np.testing.assert_array_equal(
+        model.get_layer("shared").kernel.numpy(), before.get_layer("shared").kernel.numpy()
+    )
+    fewer = conv(NOW, table_of(NOW, PAIRS_NOW), heads=HEADS[:1])
+    start = open_start(str(tmp_path), "conv", NOW, FACTS_NOW, HEADS[:1], table_of(NOW, PAIRS_NOW))
+    assert start.carry_over(fewer).lost == [f"income.{part}" for part in sorted(parts)]
 
 
 @pytest.mark.parametrize("widths", [{"shared_width": 6}, {"filters": 3}, {"kernel_width": 4}])

@@ -2,7 +2,7 @@
 
     python training_worker.py FOLDER NAME [EPOCH_TO_DIE_IN]
 
-FOLDER holds `train.gz` and `eval.gz`, which NAME `alone` makes. The chief's checkpoints are in
+FOLDER holds what `write_files` leaves, which NAME `alone` does. The chief's checkpoints are in
 `FOLDER/NAME`; beside them it leaves `KIND.npz`, the weights, and `KIND.json`, the state. So
 does each worker `NAME.seeds.json`, the seeds of its replicas in the last epoch. `alone` has one
 device, `devices` two; any other name takes the workers of TF_CONFIG. With an epoch, the
@@ -22,52 +22,39 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from test_fitting import HEADS, SPEC, example
 
-from components.heads.ordinal import find_steps
 from components.training.distribution import choose_strategy, is_chief, wait_for_all
-from components.training.fitting import TrainingData, fit, load_data
-from components.training.linear import LabelFacts
+from components.training.fitting import TrainingData, fit
+from components.training.loading import load_data
 from components.training.model import build_model, compile_model
-from components.training.settings import NetworkSettings
+from components.training.settings import ReferenceSettings
+from tests.unit.training.small_network import HEADS, SMALL, SPEC, VOCABULARY, write_files
 
-KINDS = ("words", "reference")
-WIDTHS = {"embedding_width": 6, "first_filters": 5, "filters": 7, "dense_width": 4}
-VOCABULARY, BATCH_SIZE, WINDOW_TOKENS, EPOCHS = 50, 8, 500, 4
-
-
-def write_splits(folder: Path) -> None:
-    """Splits whose batches two replicas cannot always share evenly."""
-    random = np.random.default_rng(5)
-    for split, authors in (("train", 45), ("eval", 21)):
-        path = str(folder / f"{split}.gz")
-        with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression_type="GZIP")) as out:
-            for number in range(authors):
-                out.write(example(random, age_known=number % 4 != 0))
+KINDS = {
+    # The crop holds the longest author, so that nothing but dropout is random.
+    "conv": SMALL.model_copy(update={"crop_tokens": 500, "term_dropout": 0.0}),
+    "reference": ReferenceSettings(
+        embedding_width=6, first_filters=5, filters=7, dense_width=4, token_dropout=0.0
+    ),
+}
+BATCH_SIZE, EPOCHS = 8, 4
 
 
 def open_data(folder: Path) -> TrainingData:
     """The splits in `folder`."""
-    patterns = [[str(folder / f"{split}.gz")] for split in ("train", "eval")]
-    return load_data(*patterns, SPEC, HEADS, VOCABULARY, BATCH_SIZE)
+    patterns = [[str(folder / "examples" / split / "*")] for split in ("train", "eval")]
+    table, baseline = (str(folder / name) for name in ("table", "baseline"))
+    return load_data(*patterns, SPEC, HEADS, VOCABULARY, BATCH_SIZE, table, baseline)
 
 
 def train(data, kind, folder, strategy, callbacks=()):
     """The network of that kind, fitted under the strategy, and the state it ended in."""
-    # A window holds the longest author, so that nothing but dropout is random.
-    network = NetworkSettings(kind=kind, window_tokens=WINDOW_TOKENS, **WIDTHS)
-    steps = {name: find_steps(labels, 3) for name, labels in data.train.numbers.items()}
+    given = {"links": data.links, "table": data.table, "seed": 3}
     with strategy.scope():
-        model = build_model(
-            HEADS,
-            VOCABULARY,
-            network,
-            words=data.words,
-            labels=LabelFacts(data.train.constants, steps),
-            seed=3,
-        )
+        model = build_model(HEADS, VOCABULARY, KINDS[kind], **given)
         steps = EPOCHS * data.train.steps
-        compile_model(model, HEADS, {}, 1e-2, steps, weight_decay=0.1, label_smoothing=0.1)
+        recipe = {"weight_decay": 0.1, "label_smoothing": 0.1, "pull": 5.0}
+        compile_model(model, HEADS, {}, 1e-2, steps, **recipe)
     state = fit(
         model,
         data,
@@ -104,16 +91,17 @@ def main(folder: Path, name: str, *dies_in: str) -> None:
     assert strategy.num_replicas_in_sync == (1 if name == "alone" else 2)
     tf.config.experimental.enable_op_determinism()
     if name == "alone":
-        write_splits(folder)
+        # Splits whose batches two replicas cannot always share evenly.
+        write_files(folder, {"train": 45, "eval": 21})
     data = open_data(folder)
     callbacks = tuple(Death(int(epoch)) for epoch in dies_in)
     for kind in KINDS:
         model, state = train(data, kind, folder / name, strategy, callbacks=callbacks)
+        if kind == "conv":
+            seeds = model.get_layer("crop").seed_generator.state.value
         if is_chief(strategy):
             np.savez(folder / name / f"{kind}.npz", *model.get_weights())
             (folder / name / f"{kind}.json").write_text(json.dumps(asdict(state)))
-    # The reference network, trained last, has layers that draw.
-    seeds = model.get_layer("token_dropout").seed_generator.state.value
     of_replicas = [copy.numpy().tolist() for copy in strategy.experimental_local_results(seeds)]
     (folder / f"{name}.seeds.json").write_text(json.dumps(of_replicas))
     wait_for_all(strategy)
