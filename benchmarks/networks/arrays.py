@@ -51,6 +51,12 @@ def read_arrays(path: str) -> tuple[Arrays, Arrays]:
     return train, selecting
 
 
+def read_pair_keys(path: str) -> np.ndarray:
+    """The corpus's commonest pairs, as `components.training.pairs.pair_keys` has them."""
+    with np.load(path, allow_pickle=False) as stored:
+        return np.asarray(stored["pair_keys"])
+
+
 def read_posts(path: str, most: int | None = None) -> list[list[str]]:
     """The posts of a corpus's authors, of the first `most` alone."""
     with Path(path).with_name(AUTHORS_FILE).open(encoding="utf-8") as lines:

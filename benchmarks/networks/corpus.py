@@ -2,9 +2,9 @@
 
 Enters: how many, or a folder of real posts. Leaves in a folder: `authors.jsonl`, an author's posts
 and labels a line; `graph/`, the pipeline's own transform graph of them; `corpus.npz`, token ids end
-to end, lengths and targets, that every contender reads. Labels are all known, so that a peer needs
-no masks. Memory: 4.2 GB for 100,000 authors, of which token ids are some 30 kB an author; with real
-posts all of them. Called by `benchmarks.training` and `benchmarks.inference`.
+to end, lengths, targets, and the commonest pairs, that every contender reads. Labels are all known,
+so that a peer needs no masks. Memory: 4.2 GB for 100,000 authors, of which token ids are some 30 kB
+an author; with real posts all of them.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def _transform(folder: Path, stored: Path) -> None:
 
     heads = parse_heads(HEADS)
     metadata = dataset_metadata.DatasetMetadata(build_schema(heads, ValidationSettings()))
-    text = TextSettings(maximum_bytes=MAXIMUM_BYTES, vocabulary_size=VOCABULARY, pairs=0)
+    text = TextSettings(maximum_bytes=MAXIMUM_BYTES, vocabulary_size=VOCABULARY)
     config = {"heads": heads_to_json(heads), "text": text.model_dump_json()}
     with (
         tft_beam.Context(temp_dir=str(folder / "temporary")),
@@ -226,7 +226,10 @@ def _gather_rows(folder: Path) -> dict[str, Any]:
     import tensorflow as tf
     import tensorflow_transform as tft
 
-    spec = tft.TFTransformOutput(str(folder / "graph")).transformed_feature_spec()
+    from components.table.component import read_terms
+
+    transform = tft.TFTransformOutput(str(folder / "graph"))
+    spec = transform.transformed_feature_spec()
     found = {}
     for record in tf.data.TFRecordDataset(tf.io.gfile.glob(str(folder / "rows*"))):
         row = tf.io.parse_single_example(record, spec)
@@ -236,6 +239,7 @@ def _gather_rows(folder: Path) -> dict[str, Any]:
     return {
         "tokens": np.concatenate([tokens for tokens, _ in rows]),
         "lengths": np.array([len(tokens) for tokens, _ in rows]),
+        "pair_keys": read_terms(transform)[1],
         **{
             head: np.stack([targets[head] for _, targets in rows]).astype("float32")
             for head in HEADS

@@ -1,10 +1,10 @@
 """The network as this project trains and serves it.
 
-    python -m benchmarks.networks.own CORPUS reference|words float32|bfloat16 whole|windows [STEP]
+    python -m benchmarks.networks.own CORPUS reference|conv float32|bfloat16 whole|windows [STEP]
 
-`whole` reads each author as one sequence, which is the peers' function; `windows` is what the
-reference network does by default. `words` is the linear model of the words alone, without the pairs
-and the steps of the pipeline's default. STEP is that of the length classes.
+`reference` is the peers' function, reading `whole` authors or two `windows` of 300 tokens in a
+step; `conv` is the default network, on top of its linear baseline, whose making `restart` tells the
+seconds of. STEP is that of the length classes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -24,30 +25,49 @@ from benchmarks.networks.arrays import (
     Arrays,
     mean_skill,
     read_arrays,
+    read_pair_keys,
     read_posts,
 )
 from benchmarks.networks.contenders import serve
 from benchmarks.networks.corpus import HEADS, MAX_TOKENS
 from benchmarks.networks.keras_start import remember_start
+from benchmarks.quality.training_files import prepare, write_split
 from components.features.tokens import SEPARATOR
-from components.heads.declared import parse_heads
+from components.heads.declared import Heads, parse_heads
+from components.linear.artifact import SELECTION, read_models
 from components.serving.answering import answer_batches
 from components.training import dataset
-from components.training.dataset import make_batches, summarise, training_batches
-from components.training.model import build_model, compile_model, for_outputs
-from components.training.settings import NetworkSettings
-from components.training.words import WordFacts
+from components.training.conv import linear_model, shrunk_model
+from components.training.dataset import make_batches, training_batches
+from components.training.fitting import TrainingData, make_data
+from components.training.model import build_model, compile_model, for_model
+from components.training.settings import ConvSettings, ReferenceSettings, TrainingSettings
 
 LONG_TEXT = 400
 """Authors whose texts together are enough for 2,000 tokens."""
+WINDOW_TOKENS, WINDOWS = 300, 2
+LEARNING_RATE = 1e-3
+"""Of all that train the reference network."""
 
 
 def open_rows(arrays: Arrays) -> tf.data.Dataset:
-    """Rows as `dataset.to_row` gives them."""
+    """Rows as `dataset.to_row` gives them, without offsets."""
     known = {head: np.ones(len(arrays.lengths), "float32") for head in arrays.targets}
     tokens = tf.RaggedTensor.from_tensor(arrays.tokens, lengths=arrays.lengths)
     rows = tf.data.Dataset.from_tensor_slices((tokens, arrays.targets, known))
-    return rows.map(lambda ids, targets, weights: (tf.identity(ids), targets, weights))
+    return rows.map(lambda ids, targets, weights: ({"tokens": tf.identity(ids)}, targets, weights))
+
+
+def open_with_baseline(path: str, splits: dict[str, Arrays], folder: Path, heads: Heads) -> Any:
+    """The splits with table, baseline and offsets, by the pipeline's own components."""
+    for name, arrays in splits.items():
+        count = len(arrays.lengths)
+        ids = [row[:length] for row, length in zip(arrays.tokens, arrays.lengths, strict=True)]
+        known = {head: np.ones(count, "float32") for head in arrays.targets}
+        authors = [f"{name}-{number:06}" for number in range(count)]
+        write_split(folder / name, authors, ids, (arrays.targets, known))
+    width = ConvSettings().table_width
+    return prepare(folder, heads, VOCABULARY, read_pair_keys(path), width, BATCH)
 
 
 class Own:
@@ -59,32 +79,77 @@ class Own:
         self.path = path
         self.heads = parse_heads(HEADS)
         self.train_arrays, self.eval_arrays = read_arrays(path)
-        rows = open_rows(self.train_arrays)
-        whole = {"window_tokens": MAX_TOKENS} if reading == "whole" else {}
-        words = None
-        if kind == "words":
-            counted = summarise(rows, self.heads, VOCABULARY, BATCH)
-            words = WordFacts(counted.authors, counted.document_frequencies)
-        network = NetworkSettings(kind=kind, **whole)
-        self.model = build_model(
-            self.heads, VOCABULARY, network, words=words, seed=1, precision=precision
-        )
-        compile_model(self.model, self.heads, {}, 1e-3)
-        self.restart = remember_start(self.model)
-        batches = for_outputs(training_batches(rows, BATCH, MAX_TOKENS, 1, 0), self.model)
+        self.prepared = 0.0
+        self.linear: keras.Model | None = None
+        make = self._make_conv if kind == "conv" else self._make_reference
+        self.data, self.model, self.network = make(precision, reading == "windows")
+        self.start = remember_start(self.model)
+        rows, longest = self.data.train_rows, self.data.train.longest
+        batches = for_model(training_batches(rows, BATCH, longest, 1, 0), self.model)
         # The same batches twice: the second time to say what was read, outside the clock.
         self.batches, self.told = iter(batches), iter(batches)
         self.model.make_train_function()
         # What a step reads of an author: two windows at the most, or all of it.
-        self.most_read = MAX_TOKENS if reading == "whole" or kind == "words" else 600
+        self.most_read = WINDOW_TOKENS * WINDOWS if reading == "windows" else MAX_TOKENS
         self._posts: Any = None
+
+    def _make_reference(
+        self, precision: str, in_windows: bool
+    ) -> tuple[TrainingData, keras.Model, keras.Model]:
+        train, selecting = map(open_rows, (self.train_arrays, self.eval_arrays))
+        data = make_data(self.heads, train, selecting, BATCH, VOCABULARY)
+        network = ReferenceSettings(
+            window_tokens=WINDOW_TOKENS if in_windows else None, windows=WINDOWS
+        )
+        model = build_model(self.heads, VOCABULARY, network, links={}, seed=1, precision=precision)
+        compile_model(model, self.heads, {}, LEARNING_RATE)
+        return data, model, model
+
+    def _make_conv(
+        self, precision: str, in_windows: bool
+    ) -> tuple[TrainingData, keras.Model, keras.Model]:
+        """With the defaults of a training; the network that answers has the baseline inside."""
+        assert not in_windows, "the default network reads whole authors"
+        self._files = tempfile.TemporaryDirectory()
+        folder = Path(self._files.name)
+        started = time.perf_counter()
+        splits = {"train": self.train_arrays, "eval": self.eval_arrays}
+        data = open_with_baseline(self.path, splits, folder, self.heads)
+        self.prepared = time.perf_counter() - started
+        settings, training = ConvSettings(), TrainingSettings()
+        model = build_model(
+            self.heads,
+            VOCABULARY,
+            settings,
+            links=data.links,
+            table=data.table,
+            dropout=training.dropout,
+            seed=1,
+            precision=precision,
+        )
+        compile_model(
+            model,
+            self.heads,
+            {},
+            training.learning_rate,
+            weight_decay=training.weight_decay,
+            pull=settings.pull,
+        )
+        linear = read_models(str(folder / "baseline"), self.heads)[SELECTION]
+        self.linear = linear_model(model, self.heads, data.links, linear)
+        return data, model, shrunk_model(model, self.heads, data.links, {}, linear)
+
+    def restart(self) -> float:
+        """Sets the weights back; seconds of what was made before the first step."""
+        self.start()
+        return self.prepared
 
     def train(self, steps: int) -> dict[str, float]:
         """Trains on as many authors as that many full batches hold, and on what a batch adds."""
         total = seen = count = 0
         while seen < steps * BATCH:
             # The last batches of an epoch's length classes are smaller.
-            lengths = np.count_nonzero(next(self.told)[0].numpy(), axis=1)
+            lengths = np.count_nonzero(next(self.told)[0]["tokens"].numpy(), axis=1)
             seen += len(lengths)
             count += 1
             total += int(np.minimum(lengths, self.most_read).sum())
@@ -99,26 +164,27 @@ class Own:
         """Mean skill on `eval`."""
         answers: dict[str, list[Any]] = {head.name: [] for head in self.heads}
         targets: dict[str, list[Any]] = {head.name: [] for head in self.heads}
-        for tokens, truth, _ in make_batches(open_rows(self.eval_arrays), BATCH, MAX_TOKENS):
-            for name, values in self.model(tokens, training=False).items():
-                answers[name].append(values.numpy())
+        for inputs, truth, _ in make_batches(self.data.eval_rows, BATCH, MAX_TOKENS):
+            found = self.model({name: inputs[name] for name in self.model.input}, training=False)
+            for name in answers:
+                answers[name].append(found[name].numpy())
                 targets[name].append(truth[name].numpy())
         joined = ({h: np.concatenate(v) for h, v in one.items()} for one in (answers, targets))
         return mean_skill(*joined)
 
     def padding(self) -> float:
         """Share of padding in an epoch's batches."""
-        rows, seen, held = open_rows(self.train_arrays), 0, 0
-        for tokens, _, _ in make_batches(rows, BATCH, MAX_TOKENS, 1):
-            seen += int(np.count_nonzero(tokens.numpy()))
-            held += int(tf.size(tokens))
+        seen = held = 0
+        for inputs, _, _ in make_batches(self.data.train_rows, BATCH, MAX_TOKENS, 1):
+            seen += int(np.count_nonzero(inputs["tokens"].numpy()))
+            held += int(tf.size(inputs["tokens"]))
         return 1 - seen / held
 
     def distinct(self) -> float:
         """Share of distinct tokens in a batch, the median of an epoch's."""
         shares = []
-        for tokens, _, _ in make_batches(open_rows(self.train_arrays), BATCH, MAX_TOKENS, 1):
-            ids = tokens.numpy()
+        for inputs, _, _ in make_batches(self.data.train_rows, BATCH, MAX_TOKENS, 1):
+            ids = inputs["tokens"].numpy()
             shares.append(len(np.unique(ids)) / np.count_nonzero(ids))
         return float(np.median(shares))
 
@@ -159,23 +225,32 @@ class Own:
     def _serve(self) -> Any:
         """The signature `posts` of the exported and loaded model."""
         if self._posts is None:
-            import tensorflow_transform as tft
-
-            from components.serving.export import ServedModel, export
-
-            transform = tft.TFTransformOutput(str(Path(self.path).with_name("graph")))
-            served = ServedModel(self.model, transform, self.heads, [])
             self._exported = tempfile.TemporaryDirectory()
-            export(served, self._exported.name)
+            self.export(self._exported.name)
             self._loaded = tf.saved_model.load(self._exported.name)
             self._posts = self._loaded.signatures["posts"]
         return self._posts
 
+    def export(self, folder: str) -> None:
+        """Writes the network, as it is, as a SavedModel that takes raw text."""
+        import tensorflow_transform as tft
+
+        from components.serving.export import Answering, ServedModel, export
+
+        transform = tft.TFTransformOutput(str(Path(self.path).with_name("graph")))
+        baseline = Answering(self.linear) if self.linear is not None else None
+        export(ServedModel(Answering(self.network), transform, self.heads, [], baseline), folder)
+
     def _serve_ids(self) -> Any:
         if not hasattr(self, "_ids"):
-            model = self.model
+            network = self.network
+            by_name = isinstance(network.input, dict)
+
+            def answer(ids: Any) -> Any:
+                return network({"tokens": ids} if by_name else ids, training=False)
+
             spec = [tf.TensorSpec([None, None], tf.int32)]
-            self._ids = tf.function(lambda ids: model(ids, training=False), input_signature=spec)
+            self._ids = tf.function(answer, input_signature=spec)
         return self._ids
 
 

@@ -16,6 +16,8 @@ from benchmarks.networks.environments import PeerError, make_environment
 
 KERAS, OWN = "Keras float32", "authorprofile"
 """What ratios are taken to, and what is measured against it."""
+CONV = "authorprofile conv"
+"""The default network, which is another function than that of all others."""
 FINER = "authorprofile finer classes"
 """Length classes with less padding and more batches: what was tried and left."""
 
@@ -31,7 +33,7 @@ CONTENDERS: dict[str, tuple[str, list[str], str | None]] = {
     "authorprofile float32": ("own", ["reference", "float32", "whole"], None),
     OWN: ("own", ["reference", "bfloat16", "whole"], None),
     "authorprofile windows": ("own", ["reference", "bfloat16", "windows"], None),
-    "authorprofile words": ("own", ["words", "float32", "windows"], None),
+    CONV: ("own", ["conv", "float32", "whole"], None),
     FINER: ("own", ["reference", "bfloat16", "whole", "1.2"], None),
 }
 BY_DEFAULT = [name for name in CONTENDERS if name != FINER]

@@ -69,23 +69,36 @@ def open_training(
     ):
         labels = targets_of(corpus, heads, numbers, fold.facts)
         write_split(folder / name, [corpus.authors[i] for i in numbers], ids, labels)
-    splits = {name: str(folder / name) for name in ("train", "eval")}
     width = settings.network.table_width
-    table = make_table(splits["train"], fold.vocabulary_size, fold.pair_keys, width, SEED)
+    size, batch = fold.vocabulary_size, settings.training.batch_size
+    data = prepare(folder, heads, size, fold.pair_keys, width, batch)
+    table, baseline = str(folder / "table"), str(folder / "baseline")
+    return data, replace(settings, table=table, baseline=baseline)
+
+
+def prepare(
+    folder: Path,
+    heads: Heads,
+    vocabulary_size: int,
+    pair_keys: np.ndarray,
+    table_width: int,
+    batch_size: int,
+) -> TrainingData:
+    """Makes table and baseline of the splits that `write_split` has left in a folder; opens all."""
+    splits = {name: str(folder / name) for name in ("train", "eval")}
+    table = make_table(splits["train"], vocabulary_size, pair_keys, table_width, SEED)
     write_table(table, str(folder / "table"))
     fit_baseline(splits, table, heads, BaselineSettings(), str(folder / "baseline"))
-    settings = replace(settings, table=str(folder / "table"), baseline=str(folder / "baseline"))
-    data = load_data(
+    return load_data(
         [f"{splits['train']}/*"],
         [f"{splits['eval']}/*"],
         feature_spec(heads),
         heads,
-        fold.vocabulary_size,
-        settings.training.batch_size,
-        settings.table,
-        settings.baseline,
+        vocabulary_size,
+        batch_size,
+        str(folder / "table"),
+        str(folder / "baseline"),
     )
-    return data, settings
 
 
 def feature_spec(heads: Heads) -> dict[str, Any]:

@@ -3,7 +3,8 @@
     python -m benchmarks.training [--authors 1000] [--rounds 5] [--steps 8] [--skill 0.1]
 
 Every contender trains the reference network of 14,146,316 parameters on the same authors in batches
-of 32; `authorprofile words` is a linear model of the words alone (`benchmarks.networks.own`).
+of 32; `authorprofile conv` trains the default network, another function, on top of its table and
+linear baseline (`benchmarks.networks.own`), whose making counts among its seconds to a skill.
 Tokens are those that were read; padding does not count. To a skill each trains anew in every round,
 from the weights it started with and on authors in another order. Cost: some 20 minutes on two
 cores, and once 5 GB of packages for PyTorch, in `.cache/peers`.
@@ -74,10 +75,10 @@ def seconds_to_skill(
 ) -> tuple[float, str]:
     """Seconds of a training from its start until the skill is reached, and a note.
 
-    `eval` is not counted. Seconds are infinite where the epochs end first.
+    What a contender makes before its first step, which it tells at `restart`, counts; `eval` does
+    not. Seconds are infinite where the epochs end first.
     """
-    contender.ask("restart")
-    seconds, best = 0.0, float("-inf")
+    seconds, best = contender.ask("restart") or 0.0, float("-inf")
     for _ in range(epochs):
         seconds += contender.ask("train", steps=steps)["seconds"]
         best = max(best, contender.ask("skill"))

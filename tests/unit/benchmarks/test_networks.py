@@ -23,7 +23,7 @@ from benchmarks.networks.roster import start_contenders
 from benchmarks.training.__main__ import main as measure_training
 from benchmarks.training.__main__ import seconds_to_skill
 
-SMALL = "authorprofile words"
+SMALL = "authorprofile conv"
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +39,10 @@ def corpus(tmp_path_factory):
         own / "corpus.npz",
         tokens=random.integers(2, 50, lengths.sum()).astype("int32"),
         lengths=lengths,
+        pair_keys=np.zeros(0, "int64"),
         age=np.linspace(-1, 1, 10, dtype="float32")[:, None],
         income=np.eye(10, dtype="float32"),
-        gender=(np.arange(10) % 3 == 1).astype("float32")[:, None],
+        gender=(np.arange(10) % 4 == 1).astype("float32")[:, None],
     )
     return folder
 
