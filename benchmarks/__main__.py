@@ -22,7 +22,10 @@ from rich.table import Table
 
 from benchmarks.side_by_side import Comparison, add_rows, make_console
 
-FEW = ["--contenders", "Keras float32,PyTorch float32,Ludwig,authorprofile"]
+FEW = [
+    "--contenders",
+    "Keras float32,PyTorch float32,Ludwig,authorprofile,authorprofile conv",
+]
 # What a part measures at a size; `full` takes an hour on two idle cores, `small` minutes.
 SIZES: dict[str, dict[str, list[str]]] = {
     "full": {

@@ -53,14 +53,20 @@ def main(arguments: list[str] | None = None) -> int:
         }
     written = {"machine": measure_machine(), "tokens": options.tokens, **told}
     (options.out / "long_author.json").write_text(json.dumps(written, indent=1), encoding="utf-8")
-    sys.stdout.write(f"started: {told['started']:,.0f} MB at the most\n")
+    sys.stdout.writelines(f"{line}\n" for line in describe(told))
+    return 0
+
+
+def describe(told: dict[str, Any]) -> list[str]:
+    """What was measured, a line each."""
+    lines = [f"started: {told['started']:,.0f} MB at the most"]
     for kind in (PREDICT, EXPLAIN):
         seconds, megabytes = told[kind]["seconds"], told[kind]["megabytes"]
-        sys.stdout.write(
+        lines.append(
             f"{kind}: {median(seconds):.2f} s, the first {seconds[0]:.2f} s; "
-            f"{megabytes:,.0f} MB at the most so far\n"
+            f"{megabytes:,.0f} MB at the most so far"
         )
-    return 0
+    return lines
 
 
 def export_network(out: Path, authors: int) -> Path:

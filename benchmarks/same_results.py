@@ -32,7 +32,7 @@ AUTHORS = 1500
 TEXTS = ("I went home, and it was raining.", "my grandchildren came", "lol exam tomorrow", "a")
 JSON_FILES = (
     *("report", "verdict", "training", "answers", "data", "heads", "audit", "comparison"),
-    *("trials", "check", "facts", "tuner_results", "quality"),
+    *("trials", "check", "facts", "tuner_results", "quality", "baseline"),
 )
 SET_ASIDE = re.compile(
     r"seconds|time|created|started|finished|_at$|^run$|run_id|artifact_id|fingerprint|version|uri|"

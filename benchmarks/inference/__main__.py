@@ -4,9 +4,10 @@
 
 The reference network, as it is before training, whose speed is the same. `authorprofile` answers
 raw text through the served signature `posts`, tokenisation included; `authorprofile, ids` is its
-network alone. The peers are given token ids; in rows of `raw text` Keras cuts it by its layer
-`TextVectorization` with the default settings, Ludwig in its own way. Cost: some 5 minutes on two
-cores, beside what `benchmarks.training` tells of environments.
+network alone; `authorprofile conv` is the default network. The peers are given token ids; in rows
+of `raw text` Keras cuts it by its layer `TextVectorization` with the default settings, Ludwig in
+its own way. Cost: some 5 minutes on two cores, beside what `benchmarks.training` tells of
+environments.
 """
 
 from __future__ import annotations

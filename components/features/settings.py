@@ -25,7 +25,8 @@ class TextSettings(Strict):
     pairs: int = Field(
         50_000,
         ge=0,
-        description="commonest pairs of neighbouring words counted for the linear model; 0: none",
+        description="commonest pairs of neighbouring words that the network and its linear "
+        "baseline read; 0: none",
     )
 
 
