@@ -88,11 +88,11 @@ def describe_first(error: Exception, root: Any) -> str:
     return str(error).partition("\n")[0]
 
 
-def keys_of_kind(root: type[BaseModel], location: Location, kind: Any) -> set[str] | None:
-    """The keys of a kind, where `kind` at this place chooses among classes; None elsewhere."""
+def class_of_kind(root: type[BaseModel], location: Location, kind: Any) -> type[BaseModel] | None:
+    """The settings of a kind, where `kind` at this place chooses among classes; None elsewhere."""
     members = _classes(_find(root, location).annotation)
     chosen = [one for one in members if len(members) > 1 and kind in _kinds(one)]
-    return set(chosen[0].model_fields) if chosen else None
+    return chosen[0] if chosen else None
 
 
 def _line(key: str, came: str, rules: Sequence[str]) -> str:

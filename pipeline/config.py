@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from components.features.settings import TextSettings, ValidationSettings
-from components.field_errors import describe_errors, keys_of_kind
+from components.field_errors import class_of_kind, describe_errors
 from components.heads.declared import DEFAULT_HEADS, DeclaredHead, Heads, parse_heads
 from components.heads.names import check_names
 from components.ingest.settings import IngestSettings
@@ -339,7 +339,9 @@ def _parse_assignment(assignment: str) -> dict[str, Any]:
 def _merge(
     base: Mapping[str, Any], change: Mapping[str, Any], place: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """The base with the change; of what is changed to another kind, what that kind has stays."""
+    """The base with the change; of what is changed to another kind, what that kind has stays,
+    but what was of the kind before by default: a run's `config.yaml` holds that too.
+    """
     merged = dict(base)
     for key, value in change.items():
         old, here = merged.get(key), (*place, str(key))
@@ -356,8 +358,16 @@ def _of_kind(
     before, kind = old.get("kind"), change.get("kind")
     if None in (before, kind) or before == kind:
         return old
-    keys = keys_of_kind(Config, place, kind)
-    return old if keys is None else {key: value for key, value in old.items() if key in keys}
+    new, left = class_of_kind(Config, place, kind), class_of_kind(Config, place, before)
+    if new is None:
+        return old
+    stays = {key: value for key, value in old.items() if key in new.model_fields}
+    fields = left.model_fields if left else {}
+    return {
+        key: value
+        for key, value in stays.items()
+        if key not in fields or value != fields[key].get_default(call_default_factory=True)
+    }
 
 
 def _select_heads(declared: Any, names: list[str]) -> dict[str, Any]:

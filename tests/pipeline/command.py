@@ -15,9 +15,9 @@ COMMAND = str(Path(sys.executable).parent / "authorprofile")
 DEADLINE_SECONDS = 600
 TINY = [
     "text={maximum_bytes: 2000, vocabulary_size: 500}",
-    "network={kind: wide, embedding_width: 8, first_filters: 8, filters: 8, dense_width: 8}",
+    "network={table_width: 8, filters: 8, shared_width: 8}",
     "training={epochs: 3, learning_rate: 0.003}",
-    "tuner={trials: 2, epochs: 1, space: {network: [wide]}}",
+    "tuner={trials: 2, epochs: 1}",
 ]
 
 

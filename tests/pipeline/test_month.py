@@ -33,8 +33,7 @@ DAYS = range(1, 31)
 DRIFT, BROKEN, KILLED, ROLLBACK = 12, 17, 20, 21
 SETTINGS = [
     *TINY,
-    "network.kind=reference",
-    "tuner={trials: 1, epochs: 1, space: {network: [reference]}}",
+    "tuner={trials: 1, epochs: 1}",
     "judging={accept: [age, gender]}",
     "ingest.window.last=7",
     "retraining.minimum_new_spans=7",

@@ -32,7 +32,8 @@ SPAN = 3
 WHEN_DUE = ["--parameter", "train=when_due"]
 # What the fit's inputs are made by.
 TO_THE_FIT = [
-    *("RetrainingPlanner", "PostsExampleGen", "HeadsSchema", "Transform", "Tuner", "Trainer")
+    *("RetrainingPlanner", "PostsExampleGen", "HeadsSchema", "Transform", "Table", "Baseline"),
+    *("Tuner", "Trainer"),
 ]
 
 
@@ -137,7 +138,7 @@ def test_every_step_ran_and_the_newest_span_was_read(folder, target):
     root = folder / f"rehearsal/{target}/root"
     text = (folder / f"{target}.txt").read_text()
     steps = {path.name for path in root.iterdir()}
-    assert {"RetrainingPlanner", "PostsExampleGen", "Tuner", "Trainer", "RunReport"} <= steps
+    assert {*TO_THE_FIT, "RunReport"} <= steps
     assert all(f"{step} " in text for step in steps)
     assert (root / "RunReport/report/report.html").exists()
     kept = folder / f"rehearsal/{target}/serving-history/statistics/span-{SPAN}/Split-train"

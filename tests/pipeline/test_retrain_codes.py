@@ -9,7 +9,7 @@ import pytest
 from command import TINY, run_command
 from daily import write_day
 
-SETTINGS = [*TINY, "tune=false", "training.epochs=1", "network.kind=words"]
+SETTINGS = [*TINY, "tune=false", "training.epochs=1"]
 
 
 @pytest.fixture(scope="module", name="folder")

@@ -16,7 +16,7 @@ from pipeline.local import run_local
 from tests.serving.server_process import ServerProcess
 
 SETTINGS = [
-    "text={max_tokens: 300, vocabulary_size: 500}",
+    "text={maximum_bytes: 2000, vocabulary_size: 500}",
     "tune=false",
     "heads={income: null, gender: null, followers: {kind: regression, unit: followers,"
     " maximum: 1000000000}}",

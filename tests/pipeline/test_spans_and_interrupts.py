@@ -26,7 +26,7 @@ SETTINGS = [
     "tuner={algorithm: random, trials: 2, epochs: 1}",
     "judging={accept: [age, gender]}",
 ]
-HYPERBAND = "tuner={algorithm: hyperband, trials: 4, epochs: 3, space: {ridge: null}}"
+HYPERBAND = "tuner={algorithm: hyperband, trials: 4, epochs: 3, space: {learning_rate: null}}"
 """One bracket: three candidates of one epoch, of which the best goes on to its third."""
 
 

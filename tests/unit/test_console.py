@@ -127,7 +127,7 @@ def test_a_model_in_service_is_shown_with_its_scores_and_how_to_use_it() -> None
         serving_path="runs/mine/serving/1700000000",
         hyperparameters={
             "loss_weight/income": 0.71623,
-            "network": "wide",
+            "dropout": 0.4,
             "tuner/epochs": 2,
             "tuner/trial_id": "0003",
         },
@@ -138,7 +138,7 @@ def test_a_model_in_service_is_shown_with_its_scores_and_how_to_use_it() -> None
     assert "RMSE 5.25 10.10" in lines
     assert "skill 0.500 [0.400, 0.600] 0.000 0.810" in lines
     assert any(line.startswith("On 43 authors of `test`") and "at 90%" in line for line in lines)
-    assert "Chosen by the search: weight of income 0.716, network wide." in lines
+    assert "Chosen by the search: dropout 0.4, weight of income 0.716." in lines
     assert lines[-3:-1] == [
         "In service: runs/mine/serving/1700000000",
         "Use it: echo 'a post' | authorprofile predict --model runs/mine/serving",

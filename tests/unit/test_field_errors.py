@@ -58,15 +58,17 @@ def told(*assignments):
         ("tuner.space.dropout=[0.2, x]", "tuner.space.dropout.1: must be a number, at least 0 and"),
         ("tuner.space.dropout=[0.2, 1]", "tuner.space.dropout.1: must be below 1; got 1"),
         (
-            "tuner.space.ridge.minimum=x",
-            "tuner.space.ridge.minimum: must be a number, above 0",
+            "tuner.space.loss_weight.minimum=x",
+            "tuner.space.loss_weight.minimum: must be a number, above 0",
         ),
-        ("network.kind=deep", "network.kind: must be 'words', 'wide' or 'reference'; got"),
-        ("network.kind=[]", "network.kind: must be 'words', 'wide' or 'reference'; got []"),
-        ("network.ridges={age: -1}", "network.ridges.age: must be above 0; got -1"),
+        ("network.kind=deep", "network.kind: must be one of 'conv', 'reference'; got \"deep\""),
+        ("network.kind=[]", "network.kind: must be one of 'conv', 'reference'; got []"),
+        ("network.pull=-1", "network.pull: must be at least 0; got -1"),
+        ("network.table_widht=64", "network.table_widht: unknown key; allowed here: "),
+        ("training.loss_weights={age: x}", "training.loss_weights.age: must be a number"),
         (
-            "network.ridges=1",
-            "network.ridges: must be names with values, as in {name: value}",
+            "training.loss_weights=1",
+            "training.loss_weights: must be names with values, as in {name: value}",
         ),
         ("training=5", "training: must be keys with values, as in {batch_size: "),
         ("training.epoch=3", "training.epoch: unknown key; allowed here: batch_size, "),
@@ -107,7 +109,7 @@ def told(*assignments):
         ("heads.income.classes=1", "heads.income.classes: must be at least 2; got 1"),
         ("heads.income.given_as=range", "heads.income.given_as: must be 'amount' or 'group'; got"),
         ("heads=[]", "heads: must be "),
-        ("nonsense=1", "nonsense: unknown key; allowed here: beam, cache, card, "),
+        ("nonsense=1", "nonsense: unknown key; allowed here: baseline, beam, cache, "),
     ],
 )
 def test_a_wrong_setting_is_told_in_plain_words(assignment, said):
@@ -124,7 +126,7 @@ def test_a_wrong_setting_is_told_in_plain_words(assignment, said):
             "heads.age=5",
             "the keys are classes, exact, field, given_as, kind, maximum, minimum, neg",
         ),
-        ("heads.age.size=5", "allowed here: field, kind, maximum, minimum, unit (of kind"),
+        ("heads.age.size=5", "allowed here: field, kind, maximum, minimum, scale, unit (of kind"),
     ],
 )
 def test_a_head_s_name_is_no_setting_of_it(assignment, came):
@@ -239,10 +241,12 @@ def test_the_metadata_may_become_of_another_kind(tmp_path, file, assignment, kin
     assert (metadata.kind, getattr(metadata, "host", None)) == (kind, host)
 
 
-def test_a_kind_that_chooses_among_no_classes_keeps_what_is_beside_it(tmp_path):
-    path = tmp_path / "config.yaml"
-    path.write_text("posts: [a.jsonl]\nlabels: [b.csv]\nnetwork: {kind: words, filters: 8}\n")
-    assert load_config(path, ["network={kind: wide}"]).network.filters == 8
+def test_another_kind_of_network_keeps_what_was_set_and_no_default_of_the_kind_before(tmp_path):
+    path, given = tmp_path / "config.yaml", "posts: [a.jsonl]\nlabels: [b.csv]\nnetwork: "
+    for filters, left in ((64, 64), (128, 256)):
+        path.write_text(f"{given}{{kind: conv, filters: {filters}, pull: 10}}\n")
+        network = load_config(path, ["network.kind=reference"]).network
+        assert (network.kind, network.filters) == ("reference", left)
 
 
 def patterns_of(model):

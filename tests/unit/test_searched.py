@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from components.training.searched import SETTINGS
+from components.training.settings import ReferenceSettings
 from components.training.tuner import declare_space
 from pipeline.config import ConfigError, load_config, settings_as_yaml
 from pipeline.report import write_config
@@ -105,6 +106,12 @@ def test_a_kind_that_is_set_is_the_kind_that_is_trained(kind):
     config = load(f"network.kind={kind}")
     assert config.network.kind == kind
     assert searched(config) == BY_DEFAULT, "no search tries another"
+
+
+def test_of_the_textbook_kind_a_run_s_own_file_is_the_textbook_network(tmp_path):
+    write_config(load(f"out={tmp_path}"), tmp_path / "config.yaml")
+    again = load_config(tmp_path / "config.yaml", ["network.kind=reference"])
+    assert again.network == ReferenceSettings()
 
 
 @pytest.mark.parametrize(

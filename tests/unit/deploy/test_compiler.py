@@ -60,7 +60,8 @@ def test_what_is_written_is_a_specification_of_the_published_schema(jobs, target
         job["pipelineSpec"]["deploymentSpec"], pipeline_spec_pb2.PipelineDeploymentConfig()
     )
     tasks = published.root.dag.tasks
-    assert {"PostsExampleGen", "Tuner", "Trainer", "VersionedPusher", "RunReport"} <= set(tasks)
+    named = {"PostsExampleGen", "Table", "Baseline", "Tuner", "Trainer", "VersionedPusher"}
+    assert {*named, "RunReport"} <= set(tasks)
     for name in tasks:
         # Kubeflow runs no resolvers, Vertex AI those of TFX alone.
         kind = deployment.executors[f"{name}_executor"].WhichOneof("spec")
