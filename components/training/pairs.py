@@ -1,9 +1,8 @@
-"""Pairs of neighbouring words: which the linear model knows, and where an author uses them.
+"""Pairs of neighbouring words: which have a row in the table, and where an author uses them.
 
 Enters: token ids and the list of the training split's commonest pairs, which the Transform counts.
 Leaves: the feature number of each neighbouring pair, after those of the single words. It follows
 from the ids in the network's own graph, so training, judging and service cannot differ in it.
-Called by `model.build_model` (the layer), `hooks` and `dataset` (the list). Knows nothing of TFX.
 """
 
 from __future__ import annotations

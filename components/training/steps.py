@@ -6,8 +6,7 @@ being above each of them into a number:
     answer = level_0 + sum over thresholds j of (level_j - level_j-1) * P(label > threshold_j)
 
 the mean of the predicted distribution, so what squared error asks for. Each probability is learned
-by cross-entropy, which an outlier cannot dominate, and so a linear model of words bends where the
-relation does. Called by `model.build_model`. Knows nothing of TFX.
+by cross-entropy, which an outlier cannot dominate, and the answer may bend where the relation does.
 """
 
 from __future__ import annotations

@@ -1,16 +1,13 @@
-"""The wide side of the network: a linear model of the distinct words and pairs an author uses.
+"""TF-IDF of an author's words and pairs, in the network's graph.
 
 Enters: token ids, 0 = padding, 1 = out of vocabulary, and the numbers of `pairs.NeighbourPairs`
-after them. Leaves: a sum over the author's distinct ones, each weighed by how often the author uses
-it and how few authors do:
+after them. Leaves: a weight for each of the author's distinct ones, by how often the author uses it
+and how few authors do:
 
     weight = (1 + ln count) * (1 + ln((1 + authors) / (1 + authors who use it)))
 
 scaled to a Euclidean norm of 1 an author: what scikit-learn's `TfidfVectorizer(sublinear_tf=True)`
-computes, without leaving the graph. Where hundreds of authors are all there is, such a model is
-hard to beat; beside the trunk it catches what single words tell, and the trunk what their order
-adds (Cheng et al., "Wide & Deep Learning for Recommender Systems", 2016). Called by
-`model.build_model`. Knows nothing of TFX.
+computes, without leaving the graph.
 """
 
 from __future__ import annotations
