@@ -102,9 +102,9 @@ class ServedModel(tf.Module):
         )
         answers = {}
         for head in self.heads:
-            network, own = network_of(head), certainty.get(head.name, {})
-            natural = network.natural(outputs[head.name], features)
-            answers[head.name] = network.calibrated(natural, own)
+            of_kind = network_of(head)
+            natural = of_kind.natural(outputs[head.name], features)
+            answers[head.name] = of_kind.calibrated(natural, certainty.get(head.name, {}))
         return answers
 
     @tf.function(input_signature=[_STRINGS], autograph=False)
