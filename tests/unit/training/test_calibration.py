@@ -22,22 +22,21 @@ from components.features.transform import preprocessing_fn
 from components.heads.calibration import Calibration, fit_half_width, fit_temperature
 from components.heads.declared import DEFAULT_HEADS, heads_to_json, parse_heads
 from components.judging.settings import JudgingSettings
-from components.serving.export import ServedModel, export
+from components.serving.export import Answering, ServedModel, export, label_facts
 from components.training.calibration import calibrate
 from components.training.dataset import read_examples
-from components.training.fitting import FitState, load_data
+from components.training.fitting import FitState, make_data
 from components.training.heads import divide_logits
 from components.training.hooks import HookSettings
-from components.training.learning import Learned
+from components.training.learning import Learned, Shares, held_out_of
+from components.training.loading import to_rows
 from components.training.model import build_model
-from components.training.settings import NetworkSettings, TrainingSettings, TunerSettings
+from components.training.settings import ReferenceSettings, TrainingSettings, TunerSettings
 from components.training.trainer import calibrated_model, in_memory_answers
 
 HEADS = parse_heads(DEFAULT_HEADS | {"income": {"kind": "classes", "classes": 3}})
 TEXT = TextSettings(vocabulary_size=30)
-NETWORK = NetworkSettings(
-    kind="reference", embedding_width=16, first_filters=16, filters=16, dense_width=16
-)
+NETWORK = ReferenceSettings(embedding_width=16, first_filters=16, filters=16, dense_width=16)
 TEMPERATURES = {"income": 0.5, "gender": 2.0}
 SCALES = {"age": 1.0, "income": 1.0, "gender": 1.0}
 
@@ -157,7 +156,8 @@ def trained(tmp_path_factory):
     transform = tft.TFTransformOutput(f"{folder}/graph")
     files = {split: [f"{folder}/{split}*.gz"] for split in ("train", "eval")}
     spec = transform.transformed_feature_spec()
-    data = load_data(files["train"], files["eval"], spec, HEADS, 30, 16)
+    rows = [to_rows(read_examples(files[split], spec), HEADS) for split in ("train", "eval")]
+    data = make_data(HEADS, *rows, 16, 30)
     settings = HookSettings(
         heads=HEADS,
         text=TEXT,
@@ -167,23 +167,27 @@ def trained(tmp_path_factory):
         judging=JudgingSettings(),
     )
     arguments = FnArgs(eval_files=files["eval"])
-    model = build_model(HEADS, 30, NETWORK, seed=3)
+    model = build_model(HEADS, 30, NETWORK, links={}, seed=3)
     # Answers that a temperature moves, untrained as the network is.
     model.get_layer("income.answer").bias.assign([0.9, 0.0, -0.7])
     model.get_layer("gender.answer").bias.assign([1.1])
     return model, data, transform, settings, arguments
 
 
+def learned_of(model, data, final=None, share=1.0):
+    """A training that ended in these networks and keeps a share of every answer."""
+    shares = {head.name: Shares(answer=share) for head in HEADS}
+    held_out, constants = held_out_of(model, data), data.train.constants
+    networks = (model, final or model, FitState())
+    return Learned(HEADS, {}, *networks, shares, held_out, (constants, constants), 60)
+
+
 def test_one_pass_over_eval_fits_every_head_on_its_known_labels(trained) -> None:
     model, data, *_ = trained
-    fitted = calibrate(model, data, SCALES | {"age": 10.0}, 0.5)
+    fitted = calibrate(learned_of(model, data), SCALES | {"age": 10.0}, 0.5)
     assert [fitted[name].labels for name in ("age", "income", "gender")] == [54, 54, 54]
-    label, answer = [], []
-    for tokens, targets, weights in data.eval_rows.batch(1, drop_remainder=True):
-        if weights["age"][0] > 0:
-            label.append(float(targets["age"][0, 0]))
-            answer.append(float(model(tokens, training=False)["age"][0, 0]))
-    residuals = sorted(abs(a - b) * 10 for a, b in zip(answer, label, strict=True))
+    told = learned_of(model, data).held_out["age"]
+    residuals = np.sort(np.abs(told.answers - told.labels)[:, 0]) * 10
     # Rank ceil(55 * 0.5) = 28 of 54.
     assert fitted["age"].half_width == pytest.approx(residuals[27], rel=1e-5)
     assert fitted["age"].coverage == 0.5
@@ -195,36 +199,47 @@ def test_a_network_fitted_anew_on_eval_too_is_made_no_surer(
 ) -> None:
     model, data, *_ = trained
     monkeypatch.setattr("components.heads.probabilities.fit_temperature", lambda *_: found)
-    assert calibrate(model, data, SCALES, 0.8)["income"].temperature == found
-    refitted = calibrate(model, data, SCALES, 0.8, refitted=True)
+    assert calibrate(learned_of(model, data), SCALES, 0.8)["income"].temperature == found
+    other = build_model(HEADS, 30, NETWORK, links={}, seed=4)
+    refitted = calibrate(learned_of(model, data, other), SCALES, 0.8)
     assert refitted["income"].temperature == refitted["gender"].temperature == stated
     assert refitted["age"].half_width is not None
 
 
 def test_the_interval_is_in_the_heads_own_unit(trained) -> None:
     model, data, transform, settings, _ = trained
-    other = build_model(HEADS, 30, NETWORK, seed=4)
-    learned = Learned(model, other, FitState(), {}, 60)
-    served, fitted = calibrated_model(learned, data, transform, settings)
+    other = build_model(HEADS, 30, NETWORK, links={}, seed=4)
+    served, fitted = calibrated_model(learned_of(model, data, other), transform, settings)
     # What was fitted on the answers of the network that `eval` has not taught.
-    assert served.network is other
-    deviation = served.label_facts()["age.deviation"]
+    ids = {"tokens": np.array([[2, 3, 4]], "int32")}
+    np.testing.assert_allclose(served.network(ids)["age"], other(ids)["age"], rtol=1e-5)
+    deviation = label_facts(transform, HEADS)["age.deviation"]
     assert deviation == pytest.approx(8.222, abs=0.001)
-    standardised = calibrate(model, data, SCALES, 0.8)["age"].half_width
+    standardised = calibrate(learned_of(model, data), SCALES, 0.8)["age"].half_width
     assert fitted["age"].half_width == pytest.approx(standardised * deviation, rel=1e-5)
     assert served.certainty["age"] == {
         "interval": {"coverage": 0.8, "half_width": fitted["age"].half_width}
     }
 
 
+def test_what_is_calibrated_is_the_shrunk_answer(trained) -> None:
+    model, data, *_ = trained
+    whole, constant = (calibrate(learned_of(model, data, share=s), SCALES, 0.8) for s in (1.0, 0.0))
+    ages = [float(t["age"][0]) for _, t, w in data.eval_rows.as_numpy_iterator() if w["age"]]
+    residuals = sorted(abs(age - data.train.constants["age"][0]) for age in ages)
+    # Rank ceil(55 * 0.8) = 44 of 54.
+    assert constant["age"].half_width == pytest.approx(residuals[43], rel=1e-4)
+    assert whole["age"].half_width != pytest.approx(residuals[43], rel=1e-4)
+
+
 @pytest.fixture(scope="module")
 def both_models(trained, tmp_path_factory):
     """The model as it is, the one with temperatures, and the latter exported and loaded."""
     model, _, transform, *_ = trained
-    plain = ServedModel(model, transform, HEADS, [25.0])
+    plain = ServedModel(Answering(model), transform, HEADS, [25.0])
     certainty = {name: Calibration(54, value).description() for name, value in TEMPERATURES.items()}
     certainty["age"] = Calibration(54, coverage=0.8, half_width=6.2).description()
-    certain = ServedModel(model, transform, HEADS, [25.0], certainty)
+    certain = ServedModel(Answering(model, certainty), transform, HEADS, [25.0])
     folder = tmp_path_factory.mktemp("export") / "model"
     export(certain, str(folder))
     return plain, certain, tf.saved_model.load(str(folder)), folder

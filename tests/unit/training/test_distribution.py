@@ -96,8 +96,8 @@ def test_two_devices_train_what_one_does(folder):
     alone, (first, second) = (
         json.loads((folder / f"{name}.seeds.json").read_text()) for name in ("alone", "devices")
     )
-    # The seed of a layer, and the epoch.
-    assert alone == [first] and first[1] == second[1] == 3
+    # The seed of a layer, and the epoch to which each draw has added one.
+    assert alone == [first] and first[1] == second[1] > 3
     assert first[0] != second[0]
 
 
