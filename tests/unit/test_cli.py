@@ -119,7 +119,7 @@ def run_local(config, observer):
                 skill={"value": None}, blessed=END != "unblessed", reason="falls short")
     verdict = dict(blessed=END != "unblessed", confidence=0.95, authors=9, split="test",
                    heads=[head])
-    return types.SimpleNamespace(verdict=verdict, check={}, hyperparameters={},
+    return types.SimpleNamespace(verdict=verdict, check={}, hyperparameters={}, training={},
                                  pushed=END == "pushed", serving_path="serving/1",
                                  report="report.html")
 local.run_local = run_local
