@@ -99,6 +99,7 @@ def test_a_run_shows_its_folders_whole_and_a_command_that_a_shell_can_take(name)
     outcome = SimpleNamespace(
         verdict=verdict,
         hyperparameters={},
+        training={},
         check={},
         pushed=True,
         serving_path=f"/runs/{name}/serving/1",
@@ -157,7 +158,7 @@ def test_every_module_prints_through_the_terminal():
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "rich"
         for name in node.names
     }
-    allowed = {"rich.table.Table", "rich.text.Text", "rich.filesize", "rich.progress"}
+    allowed = {"rich.box", "rich.table.Table", "rich.text.Text", "rich.filesize", "rich.progress"}
     others = {
         (file, name)
         for file, name in found
@@ -178,6 +179,8 @@ def test_every_table_is_one_that_folds():
     made = {
         str(path.relative_to(root))
         for path in files
+        # The table of the network's terms is another one.
+        if "from rich" in path.read_text()
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         if node.func.id in ("Table", "Console")
