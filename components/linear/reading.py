@@ -35,7 +35,7 @@ class Batch:
 
 
 def list_shards(folder: str) -> list[str]:
-    """Paths of a split's files, by name: as `tf.data.Dataset.list_files` orders them."""
+    """Paths of a split's files, by name: the order in which TensorFlow lists them."""
     return [os.path.join(folder, name) for name in sorted(tf.io.gfile.listdir(folder))]
 
 

@@ -32,16 +32,6 @@ def pair_keys(lines: Iterable[str], ids: Mapping[str, int]) -> np.ndarray:
     return np.array(sorted(keys), dtype="int64")
 
 
-def used_pairs(tokens: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Places in `keys` of the distinct pairs that one author uses; int `[tokens]` -> int `[n]`."""
-    if not len(keys):
-        return np.zeros(0, dtype="int64")
-    tokens = tokens.astype("int64")
-    wanted = np.unique(tokens[:-1] * FIRST_PLACE + tokens[1:])
-    places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.asarray(places[keys[places] == wanted])
-
-
 @keras.saving.register_keras_serializable("authorprofile")
 class NeighbourPairs(keras.layers.Layer):
     """Each token id, then the feature number of each pair of neighbours.

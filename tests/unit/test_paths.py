@@ -242,6 +242,7 @@ IN_A_RUNS_FOLDER = {
     "components/training/dataset.py",
 }
 ESCAPED = {
+    "components/linear/artifact.py",
     "components/ingest/sources.py",
     "components/serving/answering.py",
     "components/serving/server/loaded.py",

@@ -8,7 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from components.training.words import WordFacts, WordWeights
+from components.linear.terms import inverse_document_frequencies
+from components.training.words import WordWeights
 
 
 def weights_by_id(layer, ids):
@@ -20,8 +21,7 @@ def weights_by_id(layer, ids):
 def layer_of(authors, frequencies):
     layer = WordWeights(len(frequencies))
     layer.build(None)
-    facts = WordFacts(authors, np.array(frequencies))
-    layer.rarities.assign(facts.inverse_document_frequencies())
+    layer.rarities.assign(inverse_document_frequencies(authors, np.array(frequencies)))
     return layer
 
 
