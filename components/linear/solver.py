@@ -1,7 +1,7 @@
 """Fits a head's linear model by preconditioned L-BFGS, block by block.
 
 The penalty, half the strength times the squared weights, stands beside the sum of the losses; the
-intercepts are free. Memory: 26 vectors of `terms * columns` float64, and one block.
+intercepts are free. Memory: 16 vectors of `terms * columns` float64, and one block.
 
 Most of the loss's curvature lies in a few directions, those of the commonest words above all. With
 them known (`Directions`), a fit of 4,162 authors and 95,700 terms took 12 to 16 evaluations in
@@ -26,7 +26,7 @@ MOST_STEPS = 200
 STRONGEST = 8
 _TOLERANCE = 3e-7
 """Of the mean loss: the least gain for which a further step is made."""
-_MEMORY = 10
+_MEMORY = 5
 _REST = 0.3
 """Of the weakest known direction: what the others have, about."""
 _TYPICAL_SQUARE = 0.01
