@@ -42,6 +42,7 @@ from components.linear.reading import (
     read_batches,
 )
 from components.linear.settings import BaselineSettings
+from components.linear.solver import Directions
 from components.linear.terms import TermMatrix, count_terms, weigh_terms
 from components.table.artifact import Table, read_table
 from components.table.component import TermsTable
@@ -226,6 +227,7 @@ class Corpus:
             np.concatenate(is_train),
             {name: np.concatenate(found) for name, found in targets.items()},
             {name: np.concatenate(found) for name, found in known.items()},
+            Directions.of(matrix, self._table.table),
         )
 
     def offsets(

@@ -23,10 +23,10 @@ import numpy as np
 from components.heads.base import Head
 from components.heads.links import Link
 from components.linear.artifact import FINAL, PARTS, SELECTION, LinearHead, fold_set
-from components.linear.solver import Fit, Rows, fit_weights
+from components.linear.solver import Directions, Fit, Rows, fit_weights
 
-STRENGTHS = (0.1, 0.3, 1.0, 3.0)
-"""Of the penalty, beside a squared error of standardised numbers."""
+STRENGTHS = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01)
+"""Of the penalty, beside a squared error of standardised numbers; tried until the loss rises."""
 HELD_OUT = 1_000
 """Authors that strengths are compared on where there are more; else all are, part by part."""
 FEW_AUTHORS = 1_500
@@ -46,6 +46,7 @@ class Authors:
         is_train: bool `[rows]`; the others are of `eval`.
         targets: float32 `[rows, width]` by head, finite where unknown.
         known: bool `[rows]` by head.
+        directions: of the rows.
     """
 
     rows: Rows
@@ -53,6 +54,7 @@ class Authors:
     is_train: np.ndarray
     targets: Mapping[str, np.ndarray]
     known: Mapping[str, np.ndarray]
+    directions: Directions
 
     @property
     def are_few(self) -> bool:
@@ -78,8 +80,8 @@ class Sample:
 
     def fit(self, chosen: np.ndarray, strength: float, start: Fit | None = None) -> Fit:
         """Weights by the chosen rows."""
-        rows = self.authors.rows
-        return fit_weights(rows, self.targets, chosen, self.link, strength, start)
+        rows, known = self.authors.rows, self.authors.directions
+        return fit_weights(rows, self.targets, chosen, self.link, strength, known, start)
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,8 @@ def cross_fit(head: Head, authors: Authors) -> CrossFitted:
         )
     link = head.link(targets[in_train])
     train = Sample(authors, link, targets, in_train)
-    strengths = [base * link.curvature for base in STRENGTHS]
-    losses = held_out_losses(head, train, strengths)
-    strength = strengths[int(np.argmin(losses))]
+    losses = held_out_losses(head, train)
+    strength = min(losses, key=losses.__getitem__)
     selection = NestedFits(train, authors.is_train, strength)
     both = Sample(authors, link, targets, known)
     final = NestedFits(both, np.ones_like(known), strength, folds=authors.are_few)
@@ -124,8 +125,8 @@ def cross_fit(head: Head, authors: Authors) -> CrossFitted:
         offsets |= {fold_set(fold): final.offsets(fold) for fold in range(PARTS)}
     facts = {
         "strength": strength,
-        "strengths": strengths,
-        "losses": losses,
+        "strengths": list(losses),
+        "losses": list(losses.values()),
         "labels": {"train": int(in_train.sum()), "both": int(known.sum())},
         "columns": link.columns,
         "logits": link.logits,
@@ -135,30 +136,31 @@ def cross_fit(head: Head, authors: Authors) -> CrossFitted:
     return CrossFitted(models, offsets, facts)
 
 
-def held_out_losses(head: Head, sample: Sample, strengths: list[float]) -> list[float]:
-    """The head's mean loss by strength, of parts that the weights did not see.
+def held_out_losses(head: Head, sample: Sample) -> dict[float, float]:
+    """The head's mean loss by strength, on parts of `train` that the weights did not see.
 
-    From the strongest on, each fit starts from the last one of the same rows.
+    From the strongest on, each fit starting from the last one of the same rows, until the loss is
+    above the least.
     """
-    part = sample.authors.part
+    part, link = sample.authors.part, sample.link
     held = np.cumsum(np.bincount(part[sample.chosen], minlength=PARTS))
     parts = range(min(int(np.searchsorted(held, HELD_OUT)) + 1, PARTS))
-    order = sorted(strengths, reverse=True)
-    scores = {s: np.zeros((len(part), sample.link.columns)) for s in order}
-    for number in parts:
-        own, start = part == number, None
-        for strength in order:
-            start = sample.fit(sample.chosen & ~own, strength, start)
-            scores[strength][own] = start.scores(sample.authors.rows)[own]
     judged = sample.chosen & np.isin(part, parts)
     targets = sample.targets[judged]
-
-    def loss(found: np.ndarray) -> float:
-        mixing, bias = sample.link.fit(found, targets)
-        answers = sample.link.answers(found @ mixing + bias)
-        return float(head.losses(answers, targets).mean())
-
-    return [loss(scores[strength][judged]) for strength in strengths]
+    starts: dict[int, Fit | None] = dict.fromkeys(parts)
+    losses: dict[float, float] = {}
+    for strength in (base * link.curvature for base in STRENGTHS):
+        scores = np.zeros((len(part), link.columns))
+        for number in parts:
+            own = part == number
+            fit = sample.fit(sample.chosen & ~own, strength, starts[number])
+            starts[number], scores[own] = fit, fit.scores(sample.authors.rows)[own]
+        mixing, bias = link.fit(scores[judged], targets)
+        answers = link.answers(scores[judged] @ mixing + bias)
+        losses[strength] = float(head.losses(answers, targets).mean())
+        if losses[strength] > min(losses.values()):
+            break
+    return losses
 
 
 class NestedFits:

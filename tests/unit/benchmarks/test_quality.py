@@ -38,9 +38,9 @@ from components.heads.declared import DEFAULT_HEADS, parse_heads
 HEADS = parse_heads({name: DEFAULT_HEADS[name] for name in ("age", "gender")})
 AUTHORS = 200
 ROWS = (
-    *("constant", "linear", "tuner", "uncertainty", "single", "no-pool", "hidden:gender"),
+    *("constant", "linear", "tuner", "uncertainty", "single", "hidden:gender"),
     "baseline",
-    *("sklearn:triples", "fewer:60:tuner", "fewer:60:linear"),
+    *("sklearn:triples", "fewer:60:linear"),
 )
 WITHOUT_NETWORK = {"constant", "linear", "baseline", "sklearn:triples", "fewer:60:linear"}
 
@@ -205,7 +205,7 @@ def test_the_table_has_a_line_a_row(measured):
 
     assert rows(lines[2:first]) == set(ROWS)
     assert lines[first + 1].startswith("| less `tuner` | age, mae in years | age skill |")
-    assert rows(lines[first + 3 : second]) == set(ROWS) - {"tuner", "fewer:60:tuner"}
+    assert rows(lines[first + 3 : second]) == set(ROWS) - {"tuner"}
     assert rows(lines[second + 3 :]) == set(ROWS) - WITHOUT_NETWORK
 
 

@@ -60,7 +60,7 @@ def features(tmp_path_factory):
     ]
     config = {
         "heads": heads_to_json(HEADS),
-        "text": TextSettings(max_tokens=30, vocabulary_size=12).model_dump_json(),
+        "text": TextSettings(maximum_bytes=200, vocabulary_size=12).model_dump_json(),
     }
     with (
         tft_beam.Context(temp_dir=f"{folder}/temporary", desired_batch_size=2),
