@@ -210,7 +210,7 @@ def show_outcome(console: Terminal, outcome: Any, reachable: dict[str, Any]) -> 
 
 
 def _title(name: str) -> str:
-    return name.replace("loss_weight/", "weight of ").replace("ridge/", "ridge of ")
+    return name.replace("loss_weight/", "weight of ")
 
 
 def _chosen(value: float | str) -> str:

@@ -32,9 +32,7 @@ heads:
   income: {kind: classes, classes: 10, given_as: amount, unit: dollars a year}
   gender: {kind: binary, positive: female, negative: male}
 text: {vocabulary_size: 8000}
-# Shorter than by default: of so regular a text little is left to learn after a few epochs.
-training: {epochs: 4}
-tuner: {trials: 3, epochs: 2}
+tuner: {trials: 3}
 card:
   title: Profile of made-up authors
   intended_use: Seeing the pipeline work. It knows nothing of people who exist.
