@@ -213,13 +213,13 @@ class Corpus:
         for split, paths in self._shards.items():
             for path in paths:
                 for batch in read_batches(path, heads):
-                    own = self.drawn(batch.ids)
-                    matrix.add(self._rows(batch)[own])
-                    part.append(parts_of(batch.ids, PARTS)[own])
-                    is_train.append(np.full(int(own.sum()), split == "train"))
+                    own = batch.take(self.drawn(batch.ids))
+                    matrix.add(self._rows(own))
+                    part.append(parts_of(own.ids, PARTS))
+                    is_train.append(np.full(len(own.ids), split == "train"))
                     for head in heads:
-                        targets[head.name].append(batch.targets[head.name][own])
-                        known[head.name].append(batch.known[head.name][own])
+                        targets[head.name].append(own.targets[head.name])
+                        known[head.name].append(own.known[head.name])
         matrix.finish()
         return Authors(
             matrix,
@@ -244,7 +244,7 @@ class Corpus:
             own = self.drawn(batch.ids)
             places = slice(first, first + int(own.sum()))
             first = places.stop
-            others = None if own.all() else self._rows(batch)[~own]
+            others = None if own.all() else self._rows(batch.take(~own))
             told: dict[str, dict[str, np.ndarray]] = {}
             for head, found in fitted.items():
                 for name, offsets in found.offsets.items():

@@ -33,6 +33,19 @@ class Batch:
     targets: dict[str, np.ndarray] = field(default_factory=dict)
     known: dict[str, np.ndarray] = field(default_factory=dict)
 
+    def take(self, chosen: np.ndarray) -> Batch:
+        """Those that are chosen, bool `[authors]`."""
+        if chosen.all():
+            return self
+        lengths = np.diff(self.starts)
+        return Batch(
+            [author for author, own in zip(self.ids, chosen, strict=True) if own],
+            self.tokens[np.repeat(chosen, lengths)],
+            np.concatenate([[0], np.cumsum(lengths[chosen])]),
+            {name: targets[chosen] for name, targets in self.targets.items()},
+            {name: known[chosen] for name, known in self.known.items()},
+        )
+
 
 def list_shards(folder: str) -> list[str]:
     """Paths of a split's files, by name: the order in which TensorFlow lists them."""
