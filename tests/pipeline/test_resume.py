@@ -98,8 +98,9 @@ def check_comparison(out):
         "hand-set 0.25 / 1 / 10",
         "uncertainty weighting",
         "one network a head",
+        "linear baseline",
     ]
-    chosen, *others = record["comparison"]
+    chosen, *others, _ = record["comparison"]
     for head in record["verdict"]["heads"]:
         again = chosen["heads"][head["name"]]
         assert again["mean"] == pytest.approx(head["skill"]["value"], abs=1e-4)
