@@ -105,8 +105,9 @@ def check_comparison(out):
         again = chosen["heads"][head["name"]]
         assert again["mean"] == pytest.approx(head["skill"]["value"], abs=1e-4)
         assert again["lower"] == pytest.approx(head["skill"]["lower"], abs=1e-4)
-        # A step of Adam is as long whatever a head's weight: what differs is what the heads share.
-        assert len({again["mean"], *(row["heads"][head["name"]]["mean"] for row in others)}) > 1
+    # Of so few authors a head may keep nothing of its correction, and then answers alike in all rows.
+    rows = [[row["heads"][name]["mean"] for row in others] for name in chosen["heads"]]
+    assert any(len(set(means)) > 1 for means in rows)
     page = (out / "report.html").read_text()
     assert all(f"<td>{name}</td>" in page for name in names)
     assert "Not run. A comparison trains" not in page
