@@ -105,7 +105,7 @@ def check_comparison(out):
         again = chosen["heads"][head["name"]]
         assert again["mean"] == pytest.approx(head["skill"]["value"], abs=1e-4)
         assert again["lower"] == pytest.approx(head["skill"]["lower"], abs=1e-4)
-    # Of so few authors a head may keep nothing of its correction, and then answers alike in all rows.
+    # A head that keeps nothing of its correction, as of so few authors, is alike in all rows.
     rows = [[row["heads"][name]["mean"] for row in others] for name in chosen["heads"]]
     assert any(len(set(means)) > 1 for means in rows)
     page = (out / "report.html").read_text()
