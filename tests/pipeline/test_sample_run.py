@@ -112,7 +112,10 @@ def test_what_was_fitted_on_eval_holds_on_test(sample_run):
     assert answers["split"] == "test"
     known, inside = answers["heads"]["age"]["arrays"]["coverage"]
     assert known > 250
-    assert 0.75 <= inside / known <= 0.85
+    # Chance moves both the quantile, found on so many authors, and the share of those judged.
+    fitted_on = read_summary(out)["training"]["calibration"]["age"]["labels"]
+    error = (0.8 * 0.2 * (1 / known + 1 / fitted_on)) ** 0.5
+    assert abs(inside / known - 0.8) <= 2.5 * error
     for name in ("income", "gender"):
         arrays = answers["heads"][name]["arrays"]
         before = calibration_error(arrays["reliability_before"])
