@@ -25,9 +25,9 @@ from components.linear.artifact import PARTS
 from components.linear.crossfit import Authors, cross_fit
 from components.linear.solver import Directions
 from components.linear.terms import TermMatrix, count_terms, inverse_document_frequencies
-from components.table.component import WIDTH
 from components.table.svd import truncated_svd
 from components.training.pairs import FIRST_PLACE
+from components.training.settings import ConvSettings
 
 VOCABULARY, PAIRS = 50_000, 50_000
 ZIPF, NOISE, EVAL_SHARE = 1.05, 0.8, 0.1
@@ -53,7 +53,7 @@ def measure(authors: int, tokens: int, folder: Path) -> None:
     rows = timed("count", lambda: make_rows(authors, tokens, folder, random))
     terms = sum(block.nnz for block in rows.blocks())
     say(f"{terms / authors:,.0f} terms an author, {terms * 8 / 1e6:,.0f} MB on the disk")
-    vectors, _ = timed("table", lambda: truncated_svd(rows, WIDTH, seed=0))
+    vectors, _ = timed("table", lambda: truncated_svd(rows, ConvSettings().table_width, seed=0))
     weights = random.normal(size=rows.terms)
     signal = np.concatenate([block @ weights for block in rows.blocks()])
     labels = signal / signal.std() + NOISE * random.normal(size=authors)

@@ -34,21 +34,8 @@ class StepFacts:
     shares: tuple[float, ...]
 
 
-def find_steps(labels: Array, groups: int) -> StepFacts | None:
-    """Cuts labels into groups of like size, half way between two labels; None where all are one.
-
-    Equal labels stay together, so there may be fewer groups than asked for.
-
-    >>> find_steps(np.array([1.0, 1.0, 2.0, 6.0]), 2)
-    StepFacts(thresholds=(1.5,), levels=(1.0, 4.0), shares=(0.5,))
-    """
-    if groups < 2:
-        return None
-    return cut_at(labels, [number / groups for number in range(1, groups)])
-
-
 def steps_in_reach(labels: Array) -> StepFacts | None:
-    """`find_steps` of `GROUPS` whose outermost levels are the least and the greatest label.
+    """`GROUPS` of like size, whose outermost levels are the least and the greatest label.
 
     The mean over groups lies between the outermost levels: were those the means of a sixteenth of
     the labels each, no answer could reach the labels beyond. The outermost groups hold few labels,
@@ -67,7 +54,13 @@ def steps_in_reach(labels: Array) -> StepFacts | None:
 
 
 def cut_at(labels: Array, quantiles: Sequence[float]) -> StepFacts | None:
-    """Cuts labels at ascending quantiles, half way to the next label; None where all are one."""
+    """Cuts labels at ascending quantiles, half way to the next label; None where all are one.
+
+    Equal labels stay together, so there may be fewer groups than quantiles ask for.
+
+    >>> cut_at(np.array([1.0, 1.0, 2.0, 6.0]), [0.5])
+    StepFacts(thresholds=(1.5,), levels=(1.0, 4.0), shares=(0.5,))
+    """
     values = np.unique(labels)
     if len(values) < 2:
         return None

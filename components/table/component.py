@@ -27,7 +27,6 @@ from components.training.pairs import pair_keys
 from components.wiring import Artifacts, WiredComponent
 
 LOGGER = logging.getLogger("authorprofile.table")
-WIDTH = 128
 DECOMPOSED_AUTHORS = 200_000
 """Further ones move the strongest directions little."""
 AUTHORS_A_DIRECTION = 4

@@ -16,8 +16,6 @@ from keras import ops
 
 from components.training.layers import PADDING_ID
 
-NO_SEPARATOR = -1
-
 
 @keras.saving.register_keras_serializable("authorprofile")
 class CutWindows(keras.layers.Layer):
@@ -28,14 +26,12 @@ class CutWindows(keras.layers.Layer):
 
         n = 700, window_tokens = 300 -> 3 windows, from tokens 0, 200 and 400
 
-    In training at most `windows` of them are drawn afresh each step, from a post's beginning where
-    one follows within a quarter of a window.
+    In training at most `windows` of them are drawn afresh each step.
 
     Args:
         window_tokens: length of a window, at the most: where no author of a batch has as many, its
             windows are as long as the batch, which changes nothing but the work.
         windows: windows drawn of an author in training, at the most.
-        separator_id: id of the token between posts; `NO_SEPARATOR` where there is none.
         seed: of the draws.
         shortest: tokens that a batch has at the least; None: `window_tokens`.
 
@@ -48,7 +44,6 @@ class CutWindows(keras.layers.Layer):
         self,
         window_tokens: int,
         windows: int,
-        separator_id: int = NO_SEPARATOR,
         seed: int | None = None,
         shortest: int | None = None,
         **kwargs: Any,
@@ -57,7 +52,6 @@ class CutWindows(keras.layers.Layer):
         self.shortest = shortest
         self.window_tokens = window_tokens
         self.windows = windows
-        self.separator_id = separator_id
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
@@ -86,13 +80,7 @@ class CutWindows(keras.layers.Layer):
     def _draw_starts(self, ids: Any, room: Any, count: Any) -> Any:
         shape = (ops.shape(ids)[0], count)
         draws = keras.random.uniform(shape, seed=self.seed_generator, dtype="float32")
-        starts = ops.cast(draws * ops.cast(room + 1, "float32"), "int32")
-        if self.separator_id == NO_SEPARATOR:
-            return starts
-        near = self.window_tokens // 4
-        borders = _gather(ids, ops.minimum(starts, room), near) == self.separator_id
-        first = ops.cast(ops.argmax(ops.cast(borders, "int32"), axis=2), "int32") + 1
-        return starts + ops.where(ops.any(borders, axis=2), first, 0)
+        return ops.cast(draws * ops.cast(room + 1, "float32"), "int32")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], None, self.window_tokens if self._is_always_whole else None)
@@ -105,7 +93,6 @@ class CutWindows(keras.layers.Layer):
             **super().get_config(),
             "window_tokens": self.window_tokens,
             "windows": self.windows,
-            "separator_id": self.separator_id,
             "seed": self.seed,
             "shortest": self.shortest,
         }

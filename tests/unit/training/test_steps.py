@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from components.heads.ordinal import find_steps
+from components.heads.ordinal import cut_at
 from components.training.steps import MeanOfSteps
 
+QUARTERS = [1 / 4, 2 / 4, 3 / 4]
 LABELS = np.array([-1.0, -1.0, 0.0, 0.0, 0.0, 2.0, 3.0, 5.0])
 
 
 def test_groups_are_of_like_size_and_equal_labels_stay_together():
-    facts = find_steps(LABELS, 4)
+    facts = cut_at(LABELS, QUARTERS)
     # The quartiles -1, 0, 2: cut half way to the next label.
     assert facts.thresholds == (-0.5, 1.0, 2.5)
     assert facts.levels == (-1.0, 0.0, 2.0, 4.0)
@@ -19,14 +20,13 @@ def test_groups_are_of_like_size_and_equal_labels_stay_together():
 
 
 def test_labels_that_are_mostly_one_are_still_cut():
-    assert find_steps(np.array([0.0, 1.0, 1.0, 1.0, 1.0]), 2).thresholds == (0.5,)
-    assert find_steps(np.array([0.0, 0.0, 0.0, 0.0, 7.0]), 3).thresholds == (3.5,)
+    assert cut_at(np.array([0.0, 1.0, 1.0, 1.0, 1.0]), [1 / 2]).thresholds == (0.5,)
+    assert cut_at(np.array([0.0, 0.0, 0.0, 0.0, 7.0]), [1 / 3, 2 / 3]).thresholds == (3.5,)
 
 
 def test_labels_that_do_not_differ_have_no_steps():
-    assert find_steps(np.ones(5), 4) is None
-    assert find_steps(np.zeros(0), 4) is None
-    assert find_steps(LABELS, 1) is None
+    assert cut_at(np.ones(5), QUARTERS) is None
+    assert cut_at(np.zeros(0), QUARTERS) is None
 
 
 def test_the_answer_is_the_mean_of_the_predicted_distribution():

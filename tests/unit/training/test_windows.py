@@ -75,16 +75,8 @@ def test_training_windows_are_drawn_anew_whole_and_at_most_so_many():
         assert starts_of(draw)[2] == [0, -1]
 
 
-def test_training_windows_begin_at_a_post_where_one_is_near():
-    ids = np.full((1, 2000), 7, dtype="int32")
-    ids[0, 49::50] = 5
-    layer = CutWindows(300, windows=4, separator_id=5, seed=2)
-    for _ in range(5):
-        windows = np.array(layer(ids, training=True))[0]
-        # A post is 49 words and the separator, so every window begins with 49 words.
-        assert (windows[:, :49] == 7).all()
-        assert (windows[:, 49] == 5).all()
-    # One border alone, before token 5: far from it the cut is as drawn.
+def test_training_windows_begin_anywhere():
+    layer = CutWindows(300, windows=4, seed=2)
     starts = [starts_of(layer(ids_of(2000), training=True))[0] for _ in range(5)]
     assert len(np.unique(starts)) > 15
 
