@@ -118,7 +118,7 @@ def make_table(folder: str, vocabulary_size: int, keys: np.ndarray, width: int, 
         matrix.weigh(idf)
         columns = min(width, max(1, authors // AUTHORS_A_DIRECTION))
         vectors, singular = truncated_svd(matrix, columns, seed)
-        start = start_of_table(vectors, singular, matrix.rows)
+        start = start_of_table(vectors, singular)
     if not len(singular):
         # No author has a word: one direction in which all are alike.
         start, singular = np.zeros((terms, 1), "float32"), np.zeros(1, "float32")

@@ -2,7 +2,7 @@
 
     tokens -+- words, pairs: rows of the table, TF-IDF-weighed sum -- LayerNorm -+
             |                                                                    +- dropout
-            +- rows of a crop -- Conv1D, GELU -- mean of positions -- LayerNorm -+     |
+            +- rows of a crop -- Conv1D, GELU - mean of positions - standardise -+     |
             |                                                        Dense, GELU, dropout
             +- linear baseline: an offset per head ---------+                          |
                                          logits = scale * offset + W * shared, W from 0
@@ -38,6 +38,7 @@ from components.training.layers import PadTokens
 from components.training.linear import LinearTerms
 from components.training.offsets import CorrectOffset, KeepShare, offset_name
 from components.training.settings import ConvSettings
+from components.training.standardise import Standardise
 from components.training.table import Crop, OwnMean, PadToKernel, TermTable
 from components.training.terms import weigh_terms
 
@@ -132,13 +133,7 @@ def shared_features(
         x = OwnMean(settings.kernel_width, name="mean_of_positions", dtype="float32")(
             convolution(of_crop, places), crop
         )
-        # Its scale starts at 0: what word order adds must grow, and harms nobody where it is none.
-        norm = keras.layers.LayerNormalization(
-            gamma_initializer="zeros" if settings.pool else "ones",
-            dtype="float32",
-            name="mean_norm",
-        )
-        paths.append(norm(x))
+        paths.append(Standardise(name="standardise", dtype="float32")(x, crop))
     x = keras.layers.Concatenate(name="paths")(paths) if len(paths) > 1 else paths[0]
     x = keras.layers.Dropout(dropout, seed=seed, name="paths_dropout")(x)
     x = keras.layers.Dense(settings.shared_width, "gelu", dtype=policy, name="shared")(x)

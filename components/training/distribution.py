@@ -24,6 +24,8 @@ from tensorflow.compiler.xla.tsl.protobuf import coordination_config_pb2
 from tensorflow.python.distribute import multi_worker_util
 from tensorflow.python.eager import context
 
+from components.training.standardise import Standardise
+
 ROLES = ("chief", "worker")
 SECONDS_TO_MEET = 1800
 SECONDS_OF_SILENCE = 60
@@ -233,14 +235,20 @@ def _cut(values: Any, replicas: int) -> Any:
 
 
 def follow_chief(model: keras.Model, numbers: Iterable[float]) -> list[float]:
-    """Gives every worker the chief's numbers, its weights and its optimizer's state.
+    """Gives every worker the chief's numbers, its weights, statistics and optimizer's state.
 
     So a training goes on from the chief's checkpoint alone, wherever the other workers run.
     """
     strategy = model.distribute_strategy
     with strategy.scope():
         model.optimizer.build(model.trainable_variables)
-    variables = [*model.trainable_variables, *model.optimizer.variables]
+    statistics = [
+        statistic
+        for layer in model.layers
+        if isinstance(layer, Standardise)
+        for statistic in layer.non_trainable_variables
+    ]
+    variables = [*model.trainable_variables, *statistics, *model.optimizer.variables]
     numbers_sent = tf.constant(list(numbers), tf.float64)
     sent = [numbers_sent, *(tf.convert_to_tensor(variable) for variable in variables)]
     agreed, *values = _from_first(strategy, sent)

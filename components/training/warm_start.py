@@ -50,6 +50,7 @@ from components.training.earlier_names import (
 )
 from components.training.fold_in import Places, are_enough, fold_in, kept_pairs, kept_tokens
 from components.training.pairs import NeighbourPairs
+from components.training.standardise import Standardise
 
 FOLDER = "network"
 WEIGHTS_FILE, TOKENS_FILE, FACTS_FILE = "weights.npz", "tokens.txt", "facts.json"
@@ -57,7 +58,7 @@ PAIRS = "pairs/keys"
 TRAIN_SHARE = "train_share"
 """Fact of a network: the share of authors, by the hash of their ids, that it may have seen."""
 NO_PAIRS = np.zeros(0, dtype="int64")
-READS = {"mean_norm": ("convolution",), "shared": ("convolution", "mean_norm", "pool_norm")}
+READS = {"standardise": ("convolution",), "shared": ("convolution", "standardise", "pool_norm")}
 """Layers below a layer that means nothing where one of them starts anew."""
 
 
@@ -275,11 +276,13 @@ def open_start(
 
 
 def _weights(model: keras.Model) -> list[tuple[str, Any]]:
-    """The weights that training changes, by `<layer>/<weight>`; a layer after those it reads."""
+    """What training changes, by `<layer>/<weight>`; a layer after those it reads."""
     return [
         (f"{layer.name}/{variable.name}", variable)
         for layer in model.layers
-        for variable in layer.trainable_weights
+        for variable in (
+            layer.weights if isinstance(layer, Standardise) else layer.trainable_weights
+        )
     ]
 
 

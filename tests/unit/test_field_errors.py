@@ -243,8 +243,8 @@ def test_the_metadata_may_become_of_another_kind(tmp_path, file, assignment, kin
 
 def test_another_kind_of_network_keeps_what_was_set_and_no_default_of_the_kind_before(tmp_path):
     path, given = tmp_path / "config.yaml", "posts: [a.jsonl]\nlabels: [b.csv]\nnetwork: "
-    for filters, left in ((64, 64), (128, 256)):
-        path.write_text(f"{given}{{kind: conv, filters: {filters}, pull: 10}}\n")
+    for filters, left in ((48, 48), (64, 256)):
+        path.write_text(f"{given}{{kind: conv, filters: {filters}, pull: 1}}\n")
         network = load_config(path, ["network.kind=reference"]).network
         assert (network.kind, network.filters) == ("reference", left)
 

@@ -73,7 +73,7 @@ class PlainNetwork:
         if "pool_norm/gamma" in self.weights:
             paths.append(self._normalised(self.pooled(tokens), "pool_norm"))
         if "convolution/kernel" in self.weights:
-            paths.append(self._normalised(self.convolved(tokens), "mean_norm"))
+            paths.append(self._standardised(self.convolved(tokens)))
         features = np.concatenate(paths) @ self._of("shared", "kernel", "/")
         return gelu(features + self._of("shared", "bias", "/"))
 
@@ -115,6 +115,10 @@ class PlainNetwork:
         spread = math.sqrt(values.var() + 1e-3)
         scaled = (values - values.mean()) / spread
         return np.asarray(scaled * self._of(layer, "gamma", "/") + self._of(layer, "beta", "/"))
+
+    def _standardised(self, values: np.ndarray) -> np.ndarray:
+        mean, square = (self._of("standardise", name, "/") for name in ("mean", "square"))
+        return np.asarray((values - mean) / np.sqrt(square - mean**2 + 1e-3))
 
     def _of(self, owner: str, weight: str, between: str = ".") -> np.ndarray:
         return self.weights[owner + between + weight].astype("float64")

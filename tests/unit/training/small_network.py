@@ -28,6 +28,7 @@ from components.table.artifact import Table, write_table
 from components.training.model import build_model
 from components.training.pairs import FIRST_PLACE
 from components.training.settings import ConvSettings
+from components.training.standardise import Standardise
 
 HEADS = parse_heads(
     {
@@ -95,11 +96,15 @@ def draw_linear(table: Table, links: Mapping[str, Link], seed: int = 2) -> Linea
 
 
 def draw_weights(model: keras.Model, seed: int = 3) -> keras.Model:
-    """The model, each trained weight drawn anew; scales stay above 0."""
+    """The model, each trained weight and statistic drawn anew; scales stay above 0."""
     random = np.random.default_rng(seed)
     for weight in model.trainable_variables:
         drawn = random.normal(0, 0.5, weight.shape)
         weight.assign(np.abs(drawn) + 0.5 if weight.name in ("scale", "gamma") else drawn)
+    for layer in model.layers:
+        if isinstance(layer, Standardise):
+            layer.mean.assign(random.normal(0, 0.3, layer.mean.shape))
+            layer.square.assign(layer.mean**2 + random.uniform(0.1, 1, layer.mean.shape))
     return model
 
 

@@ -48,7 +48,7 @@ def declared(space, training=SETTINGS.training):
 
 def test_every_weight_but_the_first_is_searched_and_what_a_head_has_is_not():
     hp = declared(SearchSpace(), TrainingSettings(loss_weights={"gender": 3.0}))
-    assert hp.values == {"loss_weight/income": 1.0, "learning_rate": 3e-3, "dropout": 0.5}
+    assert hp.values == {"loss_weight/income": 1.0, "learning_rate": 2e-3, "dropout": 0.4}
 
 
 def test_a_configured_choice_is_the_default_where_the_space_has_it():

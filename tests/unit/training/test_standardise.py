@@ -1,0 +1,83 @@
+"""Features over the authors of a batch: held against Keras's BatchNormalization and by hand."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from components.training.standardise import WINDOW, Standardise
+
+RANDOM = np.random.default_rng(1)
+FEATURES = RANDOM.normal(2, 3, (50, 4)).astype("float32")
+IDS = np.ones((50, 2), "int32")
+
+
+def test_a_batch_is_standardised_as_keras_does():
+    keras_layer = keras.layers.BatchNormalization(center=False, scale=False, epsilon=1e-3)
+    expected = keras_layer(FEATURES, training=True)
+    np.testing.assert_allclose(Standardise()(FEATURES, IDS, training=True), expected, atol=2e-5)
+
+
+def test_the_first_batch_says_at_once_what_answers_are_standardised_by():
+    layer = Standardise()
+    in_training = layer(FEATURES, IDS, training=True)
+    np.testing.assert_allclose(layer(FEATURES, IDS), in_training, atol=1e-5)
+    np.testing.assert_allclose(layer.mean, FEATURES.mean(axis=0), atol=1e-5)
+
+
+def test_before_any_batch_features_stay_as_they_are():
+    np.testing.assert_allclose(Standardise()(FEATURES, IDS), FEATURES, rtol=1e-3)
+
+
+def test_an_author_without_a_token_does_not_count():
+    ids, features = IDS.copy(), FEATURES.copy()
+    ids[30:], features[30:] = 0, 100
+    layer, alone = Standardise(), Standardise()
+    found = layer(features, ids, training=True)
+    expected = alone(FEATURES[:30], IDS[:30], training=True)
+    np.testing.assert_allclose(found[:30], expected, atol=1e-5)
+    np.testing.assert_allclose(layer.square, alone.square, rtol=1e-6)
+
+
+def test_a_batch_without_a_token_changes_no_statistic():
+    layer = Standardise()
+    layer(FEATURES, IDS, training=True)
+    before = [weight.numpy() for weight in layer.weights]
+    assert np.isfinite(layer(FEATURES, 0 * IDS, training=True)).all()
+    for weight, value in zip(layer.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, value)
+
+
+@pytest.mark.parametrize("sizes", [(50,), (49, 1), (20, 1, 1, 28)])
+def test_batches_count_by_their_authors(sizes):
+    """Within the window the statistics are those of all authors, however they were batched."""
+    layer = Standardise()
+    for part in np.split(FEATURES, np.cumsum(sizes)[:-1]):
+        layer(part, IDS[: len(part)], training=True)
+    np.testing.assert_allclose(layer.mean, FEATURES.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(layer.square, (FEATURES**2).mean(axis=0), rtol=1e-4)
+
+
+def test_beyond_the_window_earlier_authors_fade():
+    layer = Standardise()
+    for value in (0.0, 1.0):
+        for _ in range(3 * WINDOW // 50):
+            layer(np.full((50, 1), value, "float32"), IDS, training=True)
+    assert layer.mean.numpy() == pytest.approx(1, abs=0.06)
+
+
+def test_the_gradient_is_that_of_keras():
+    import tensorflow as tf
+
+    weights = RANDOM.normal(size=FEATURES.shape).astype("float32")
+    found = []
+    for layer, further in (
+        (Standardise(), (IDS,)),
+        (keras.layers.BatchNormalization(center=False, scale=False), ()),
+    ):
+        features = tf.Variable(FEATURES)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(weights * layer(features, *further, training=True) ** 2)
+        found.append(tape.gradient(loss, features))
+    np.testing.assert_allclose(*found, atol=1e-4)
