@@ -14,6 +14,7 @@ from components.report.contenders import (
     contenders,
     describe_gain,
     describe_network,
+    describe_paths,
 )
 from components.report.heads import report_of
 from components.report.markup import Html, element, joined, moment
@@ -83,6 +84,8 @@ def _measured(head: Json, record: RunRecord) -> str:
         aside = f" ({', '.join(others)})" if others else ""
         told.append(f"{metric_of(head['kind'], key).title} {format_estimate(score)}{aside}")
     gain = f" {describe_gain(head, record.training.get('learned_from'))}." if added(head) else ""
+    by_path = describe_paths(head["name"], record.training)
+    gain += f" On held-out authors, {by_path}." if gain and by_path else ""
     return (
         f"{head['name']}: {'; '.join(told)}. On {head['labels']:,} labels of {verdict['split']}, "
         f"intervals at {verdict['confidence']:.0%}.{gain}"

@@ -8,7 +8,14 @@ from __future__ import annotations
 from components.heads.declared import metric_of
 from components.heads.metrics import SKILL, format_estimate
 from components.report.changes import changes
-from components.report.contenders import CONSTANT, LINEAR, added, contenders, gains
+from components.report.contenders import (
+    CONSTANT,
+    LINEAR,
+    added,
+    contenders,
+    describe_paths,
+    gains,
+)
 from components.report.drawing import with_unit
 from components.report.figures_outcome import intervals_figure
 from components.report.markup import (
@@ -127,6 +134,7 @@ def _added(record: RunRecord) -> list[Html | None]:
         subsection(
             "What the shared network adds",
             element("ul", *(element("li", f"{sentence}.") for sentence in sentences)),
+            *_by_path(record),
             plot(
                 "outcome added",
                 intervals_figure([("added", points)], "skill added on test", LINEAR),
@@ -134,6 +142,22 @@ def _added(record: RunRecord) -> list[Html | None]:
                 "and answers alone under a signature of its own; drawn on the same authors.",
             ),
         )
+    ]
+
+
+def _by_path(record: RunRecord) -> list[Html]:
+    """What convolution and pool add; nothing of a training that did not measure it."""
+    names = [head["name"] for head in record.verdict["heads"]]
+    told = [line for name in names if (line := describe_paths(name, record.training))]
+    if not told:
+        return []
+    return [
+        paragraph(
+            "And each path of the network, on the held-out authors that shares and calibration "
+            "were fitted on: the network less the same network in which the path says of every "
+            "author what it says on average. What two paths both know, neither adds by itself."
+        ),
+        element("ul", *(element("li", f"{line}.") for line in told)),
     ]
 
 

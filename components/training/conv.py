@@ -28,6 +28,7 @@ from typing import Any
 
 import keras
 
+from components.heads.arrays import Array
 from components.heads.declared import Heads
 from components.heads.links import Link
 from components.linear.artifact import LinearModel
@@ -43,7 +44,11 @@ from components.training.table import Crop, OwnMean, PadToKernel, TermTable
 from components.training.terms import weigh_terms
 
 TABLE, SHARED, WEIGHTS = "table", "shared_dropout", "word_weights"
+BOTH, FEATURES = "paths", "shared"
 CORRECTION, LOGITS, LINEAR = "correction", "logits", "linear"
+POOL, CONVOLUTION = "pool", "convolution"
+PATHS = {POOL: "pool_norm", CONVOLUTION: "standardise"}
+"""The last layer of each path below the shared layer."""
 
 
 def build_conv(
@@ -121,22 +126,22 @@ def shared_features(
     rows.table.assign(table.table)
     paths = []
     if settings.pool:
-        paths.append(keras.layers.LayerNormalization(dtype="float32", name="pool_norm")(pooled))
+        paths.append(keras.layers.LayerNormalization(dtype="float32", name=PATHS[POOL])(pooled))
     if settings.filters:
         convolution = DistinctConv1D(
             settings.filters,
             settings.kernel_width,
             activation="gelu",
             dtype=policy,
-            name="convolution",
+            name=CONVOLUTION,
         )
         x = OwnMean(settings.kernel_width, name="mean_of_positions", dtype="float32")(
             convolution(of_crop, places), crop
         )
-        paths.append(Standardise(name="standardise", dtype="float32")(x, crop))
-    x = keras.layers.Concatenate(name="paths")(paths) if len(paths) > 1 else paths[0]
+        paths.append(Standardise(name=PATHS[CONVOLUTION], dtype="float32")(x, crop))
+    x = keras.layers.Concatenate(name=BOTH)(paths) if len(paths) > 1 else paths[0]
     x = keras.layers.Dropout(dropout, seed=seed, name="paths_dropout")(x)
-    x = keras.layers.Dense(settings.shared_width, "gelu", dtype=policy, name="shared")(x)
+    x = keras.layers.Dense(settings.shared_width, "gelu", dtype=policy, name=FEATURES)(x)
     return keras.layers.Dropout(dropout, seed=seed, dtype="float32", name=SHARED)(x)
 
 
@@ -154,6 +159,33 @@ def logits_of(model: keras.Model, heads: Heads) -> dict[str, Any]:
         for head in heads
         if head.internal(LOGITS) in names
     }
+
+
+def paths_of(model: keras.Model) -> dict[str, Any]:
+    """By path what the shared layer reads of it, symbolic; empty of a network without several."""
+    if BOTH not in {layer.name for layer in model.layers}:
+        return {}
+    return {path: model.get_layer(name).output for path, name in PATHS.items()}
+
+
+def logits_without(model: keras.Model, heads: Heads, path: str, mean: Array) -> dict[str, Any]:
+    """By head the logits of a network in which a path says the same of every author, symbolic.
+
+    Args:
+        model: with several paths.
+        heads: what is predicted.
+        path: one of `PATHS`.
+        mean: what it says, of all authors on average, `[features]`.
+    """
+    paths = paths_of(model)
+    paths[path] = 0.0 * paths[path] + keras.ops.convert_to_tensor(mean[None], "float32")
+    shared = model.get_layer(FEATURES)(model.get_layer(BOTH)(list(paths.values())))
+    logits = {}
+    for head in heads:
+        correction = model.get_layer(head.internal(CORRECTION))(shared)
+        offset = model.input[offset_name(head.name)]
+        logits[head.name] = model.get_layer(head.internal(LOGITS))(offset, correction)
+    return logits
 
 
 def shrunk_model(

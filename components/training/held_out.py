@@ -6,8 +6,8 @@ logits and the network's, of the authors whose label is known. Memory: a few num
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -17,7 +17,7 @@ import tensorflow as tf
 from components.heads.arrays import Array
 from components.heads.declared import Heads
 from components.heads.links import Link
-from components.training.conv import logits_of
+from components.training.conv import logits_of, logits_without, paths_of
 from components.training.dataset import SplitSummary, make_batches
 from components.training.offsets import offset_name
 
@@ -31,12 +31,14 @@ class HeldOut:
         answers: of the network, the same shape.
         logits: of the network, `[authors, link.logits]`; empty of a network without offsets.
         offsets: of the linear baseline, the same shape.
+        without: the logits of the network without one of its paths, by path.
     """
 
     labels: Array
     answers: Array
     logits: Array
     offsets: Array
+    without: dict[str, Array] = field(default_factory=dict)
 
     def kept(self, link: Link, share: float) -> Array:
         """Answers that keep a share of the network's correction."""
@@ -50,37 +52,70 @@ def answer_held_out(
     summary: SplitSummary,
     batch_size: int,
 ) -> dict[str, HeldOut]:
-    """Answers one pass over the rows; see the module."""
+    """Answers the rows, see the module: one pass, and of a network with several paths a second."""
+    means = _mean_features(model, rows, summary, batch_size)
+    without = {path: logits_without(model, heads, path, mean) for path, mean in means.items()}
     logits = logits_of(model, heads)
-    told = keras.Model(model.input, {"answers": model.output, "logits": logits})
-    # One graph for batches of every length, which `predict` would build for each.
-    answer = tf.function(
-        lambda inputs: told(inputs, training=False),
-        input_signature=[
-            {name: tf.TensorSpec(one.shape, one.dtype) for name, one in model.input.items()}
-        ],
-    )
+    answer = _graph(model, {"answers": model.output, "logits": logits, "without": without})
     parts: dict[str, list[HeldOut]] = {head.name: [] for head in heads}
     for inputs, targets, weights in make_batches(rows, batch_size, summary.longest):
         outputs = answer({name: inputs[name] for name in model.input})
         for head in heads:
             known = weights[head.name].numpy() > 0
-            has_offset = head.name in logits
             none = np.zeros((len(known), 0))
             found = HeldOut(
                 targets[head.name].numpy(),
                 outputs["answers"][head.name].numpy(),
-                outputs["logits"][head.name].numpy() if has_offset else none,
-                inputs[offset_name(head.name)].numpy() if has_offset else none,
+                outputs["logits"][head.name].numpy() if logits else none,
+                inputs[offset_name(head.name)].numpy() if logits else none,
+                {path: outputs["without"][path][head.name].numpy() for path in without},
             )
             parts[head.name].append(_only(found, known))
     return {name: pool(some) for name, some in parts.items()}
 
 
+def _mean_features(
+    model: keras.Model, rows: tf.data.Dataset, summary: SplitSummary, batch_size: int
+) -> dict[str, Array]:
+    """What each path says on average, `[features]`; empty where there are not several."""
+    paths = paths_of(model)
+    if not paths:
+        return {}
+    read = _graph(model, paths)
+    total = {path: np.zeros(features.shape[1]) for path, features in paths.items()}
+    authors = 0
+    for inputs, *_ in make_batches(rows, batch_size, summary.longest):
+        found = read({name: inputs[name] for name in model.input})
+        authors += len(inputs["tokens"])
+        for path, features in found.items():
+            total[path] += features.numpy().sum(axis=0, dtype="float64")
+    return {path: some / max(authors, 1) for path, some in total.items()}
+
+
+def _graph(model: keras.Model, outputs: Any) -> Any:
+    """A graph for batches of every length, where `predict` would build one for each."""
+    told = keras.Model(model.input, outputs)
+    return tf.function(
+        lambda inputs: told(inputs, training=False),
+        input_signature=[
+            {name: tf.TensorSpec(one.shape, one.dtype) for name, one in model.input.items()}
+        ],
+    )
+
+
 def pool(parts: Sequence[HeldOut]) -> HeldOut:
     """Several of one head as one."""
-    names = ("labels", "answers", "logits", "offsets")
-    return HeldOut(*(np.concatenate([getattr(one, name) for one in parts]) for name in names))
+
+    def joined(values: Callable[[HeldOut], Array]) -> Array:
+        return np.concatenate([values(one) for one in parts])
+
+    return HeldOut(
+        joined(lambda one: one.labels),
+        joined(lambda one: one.answers),
+        joined(lambda one: one.logits),
+        joined(lambda one: one.offsets),
+        {path: joined(lambda one, path=path: one.without[path]) for path in parts[0].without},
+    )
 
 
 def pool_heads(parts: Sequence[Mapping[str, HeldOut]]) -> dict[str, HeldOut]:
@@ -88,6 +123,14 @@ def pool_heads(parts: Sequence[Mapping[str, HeldOut]]) -> dict[str, HeldOut]:
     return {name: pool([part[name] for part in parts]) for name in parts[0]}
 
 
-def _only(found: HeldOut, known: Any) -> HeldOut:
-    values = (found.labels, found.answers, found.logits, found.offsets)
-    return HeldOut(*(np.asarray(value[known], "float64") for value in values))
+def _only(found: HeldOut, known: Array) -> HeldOut:
+    def those(values: Array) -> Array:
+        return np.asarray(values[known], "float64")
+
+    return HeldOut(
+        those(found.labels),
+        those(found.answers),
+        those(found.logits),
+        those(found.offsets),
+        {path: those(logits) for path, logits in found.without.items()},
+    )

@@ -39,6 +39,7 @@ from components.linear.artifact import LinearModel
 from components.training.conv import linear_model, shrunk_model
 from components.training.fitting import FitState, TrainingData, fit, join_splits, with_rows
 from components.training.held_out import HeldOut, answer_held_out, pool_heads
+from components.training.paths import Gains, path_gains
 from components.training.settings import TrainingSettings
 from components.training.shrinkage import fit_correction, fit_share, shrink_answers
 
@@ -82,6 +83,20 @@ class Learned:
     held_out: dict[str, HeldOut]
     constants: tuple[dict[str, list[float]], dict[str, list[float]]]
     authors: int
+
+    def path_gains(self) -> dict[str, Gains]:
+        """By head what each path of the network adds by itself; see `paths`."""
+        return {
+            head.name: path_gains(
+                head,
+                self.links[head.name],
+                self.held_out[head.name],
+                self.shares[head.name].network,
+                np.array(self.constants[0][head.name]),
+            )
+            for head in self.heads
+            if self.held_out[head.name].without
+        }
 
     @property
     def refitted(self) -> bool:

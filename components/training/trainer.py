@@ -245,6 +245,7 @@ def training_record(
         "best_skill": state.best_skill,
         "epochs": state.history,
         "shares": {name: asdict(shares) for name, shares in learned.shares.items()},
+        "paths": learned.path_gains(),
         "learned_from": learned.authors,
         "calibration": {name: asdict(fitted) for name, fitted in calibrations.items()},
         "seconds": round(seconds, 1),

@@ -173,6 +173,13 @@ def _training(weight: float) -> dict[str, Any]:
         "baseline_parameters": 567,
         "learned_from": 450,
         "shares": {name: {"network": 0.934, "answer": 0.98, "baseline": 0.97} for name in names},
+        "paths": {
+            name: {
+                "pool": {"value": 0.02, "lower": -0.01, "upper": 0.05},
+                "convolution": {"value": 0.11, "lower": 0.08, "upper": 0.14},
+            }
+            for name in names
+        },
         "precision": "float32",
         "best_epoch": 2,
         "authors": {"train": 400, "eval": 50},

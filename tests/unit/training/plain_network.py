@@ -43,16 +43,25 @@ class PlainNetwork:
         self, tokens: Sequence[int], offsets: Mapping[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
         """By head `[width]`."""
-        features = self.shared(tokens)
         answers = {}
         for name, link in self.links.items():
             offset = self.offset(name, tokens) if offsets is None else offsets[name]
-            correction = features @ self._of(name, "correction/kernel")
-            correction = correction + self._of(name, "correction/bias")
-            logits = self._of(name, "logits/scale") * offset + correction
+            logits = self.logits(name, tokens, offset)
             kept = offset + self.shares.get(name, 1.0) * (logits - offset)
             answers[name] = link.answers(kept[None])[0]
         return answers
+
+    def logits(
+        self,
+        name: str,
+        tokens: Sequence[int],
+        offset: np.ndarray,
+        fixed: Mapping[str, np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """A head's logits before they are shrunk; `fixed` features of a path are for all."""
+        correction = self.shared(tokens, fixed or {}) @ self._of(name, "correction/kernel")
+        correction = correction + self._of(name, "correction/bias")
+        return np.asarray(self._of(name, "logits/scale") * offset + correction)
 
     def baseline(self, tokens: Sequence[int]) -> dict[str, np.ndarray]:
         """Answers of the linear baseline alone."""
@@ -67,15 +76,26 @@ class PlainNetwork:
             scores = scores + weight * head.weights[term].astype("float64")
         return np.asarray(scores @ head.mixing.astype("float64") + head.bias)
 
-    def shared(self, tokens: Sequence[int]) -> np.ndarray:
+    def shared(
+        self, tokens: Sequence[int], fixed: Mapping[str, np.ndarray] | None = None
+    ) -> np.ndarray:
         """What all heads read."""
-        paths = []
+        own = {}
         if "pool_norm/gamma" in self.weights:
-            paths.append(self._normalised(self.pooled(tokens), "pool_norm"))
+            own["pool"] = self.pooled_features(tokens)
         if "convolution/kernel" in self.weights:
-            paths.append(self._standardised(self.convolved(tokens)))
+            own["convolution"] = self.convolved_features(tokens)
+        paths = list((own | dict(fixed or {})).values())
         features = np.concatenate(paths) @ self._of("shared", "kernel", "/")
         return gelu(features + self._of("shared", "bias", "/"))
+
+    def pooled_features(self, tokens: Sequence[int]) -> np.ndarray:
+        """What the shared layer reads of the pool."""
+        return self._normalised(self.pooled(tokens), "pool_norm")
+
+    def convolved_features(self, tokens: Sequence[int]) -> np.ndarray:
+        """What the shared layer reads of the convolution."""
+        return self._standardised(self.convolved(tokens))
 
     def pooled(self, tokens: Sequence[int]) -> np.ndarray:
         """The weighed sum of the author's rows."""

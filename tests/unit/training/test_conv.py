@@ -127,6 +127,28 @@ def test_what_training_judges_by_is_what_serves(network, served):
         np.testing.assert_allclose(found.kept(LINKS[name], 1.0), found.answers, atol=2e-5)
 
 
+def test_a_network_without_a_path_reads_what_the_path_says_on_average(network):
+    """By the same formula: the mean over authors in the place of each one's own features."""
+    authors = [author(tokens) for tokens in LENGTHS[1:9]]
+    offsets, targets = draw_offsets(LINKS, len(authors)), draw_targets(HEADS, len(authors))
+    rows = make_rows(authors, targets, offsets)
+    summary = type("Counted", (), {"longest": 300})()
+    held_out = answer_held_out(network, HEADS, rows, summary, batch_size=4)
+    said = plain(network)
+    both = {"pool": said.pooled_features, "convolution": said.convolved_features}
+    means = {path: np.mean([read(one) for one in authors], axis=0) for path, read in both.items()}
+    for name in LINKS:
+        order = [
+            int(np.abs(offsets[name] - o).sum(axis=1).argmin()) for o in held_out[name].offsets
+        ]
+        assert set(held_out[name].without) == set(both)
+        for path, logits in held_out[name].without.items():
+            for place, number in enumerate(order):
+                fixed = {path: means[path]}
+                expected = said.logits(name, authors[number], offsets[name][number], fixed)
+                np.testing.assert_allclose(logits[place], expected, atol=1e-4, rtol=1e-4)
+
+
 def test_an_author_of_30_000_tokens_is_answered_alone_and_beside_one_of_30_alike(network, served):
     long, short = author(30_000), author(30)
     together = served(batch_of([short, long]))
