@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -24,11 +25,23 @@ LOSSES = {"age": "mse", "income": "categorical_crossentropy", "gender": "binary_
 ACTIVATIONS = {"age": "linear", "income": "softmax", "gender": "sigmoid"}
 
 
-def make_model() -> keras.Model:
-    """The reference network, compiled."""
+def make_model(
+    vocabulary: int = VOCABULARY,
+    units: Mapping[str, int] = UNITS,
+    activations: Mapping[str, str] = ACTIVATIONS,
+    losses: Mapping[str, str] = LOSSES,
+) -> keras.Model:
+    """The reference network, compiled.
+
+    Args:
+        vocabulary: token ids in all.
+        units: of each head.
+        activations: of its last layer, as Keras names them.
+        losses: of each head.
+    """
     layers = keras.layers
     tokens = keras.Input((None,), dtype="int32")
-    x = layers.Embedding(VOCABULARY, 256)(tokens)
+    x = layers.Embedding(vocabulary, 256)(tokens)
     x = layers.Conv1D(128, 5, activation="relu")(x)
     x = layers.MaxPooling1D(5)(x)
     x = layers.Conv1D(256, 5, activation="relu")(x)
@@ -39,11 +52,11 @@ def make_model() -> keras.Model:
     x = layers.GlobalMaxPooling1D()(x)
     x = layers.Dense(128, activation="relu")(x)
     outputs = {
-        head: layers.Dense(units, ACTIVATIONS[head], dtype="float32", name=head)(x)
-        for head, units in UNITS.items()
+        head: layers.Dense(width, activations[head], dtype="float32", name=head)(x)
+        for head, width in units.items()
     }
     model = keras.Model(tokens, outputs)
-    model.compile(keras.optimizers.Adam(1e-3), loss=LOSSES)
+    model.compile(keras.optimizers.Adam(1e-3), loss=dict(losses))
     return model
 
 

@@ -40,14 +40,20 @@ from benchmarks.quality.networks import (
     by_search,
     by_uncertainty,
 )
-from benchmarks.quality.rows import Row, read_row
+from benchmarks.quality.plain import by_plain_keras
+from benchmarks.quality.rows import PLAIN, Row, read_row
 from benchmarks.quality.shallow import shallow_answers
 from benchmarks.quality.training_files import open_training
 from components.comparison.networks import HAND_SET
 from components.training.hooks import HookSettings
 from components.training.settings import ConvSettings, ReferenceSettings
 
-LEARNERS = {"tuner": by_search, "uncertainty": by_uncertainty, "baseline": by_baseline}
+LEARNERS = {
+    "tuner": by_search,
+    "uncertainty": by_uncertainty,
+    "baseline": by_baseline,
+    PLAIN: by_plain_keras,
+}
 LOGGER = logging.getLogger("authorprofile.quality")
 
 
@@ -180,7 +186,9 @@ def _networks(
             data, its_settings = open_training(Path(work), corpus, its_fold, its_settings)
             opened = now().since(started)
             outcome = learn(its_fold, data, its_settings, Path(work))
-            yield heads, its_fold, replace(outcome, spent=outcome.spent.plus(opened))
+            # A plain script makes no table and no baseline.
+            spent = outcome.spent if row.learner == PLAIN else outcome.spent.plus(opened)
+            yield heads, its_fold, replace(outcome, spent=spent)
 
 
 def _network(

@@ -12,6 +12,7 @@
 | `baseline` | the linear baseline inside the network |
 | `no-convolution`, `no-pool` | `equal` without that path |
 | `reference` | `equal` with the textbook network |
+| `keras` | the textbook network by a plain Keras script, until three epochs gain nothing |
 | `sklearn:<name>` | another model without a network, of those that `shallow` lists |
 | `hidden:<head>` | `equal`, half of the head's labels hidden in `train` and `eval` |
 | `absent:<head>` | `equal`, the authors whose labels `hidden` hides left out altogether |
@@ -30,7 +31,8 @@ from benchmarks.quality.shallow import SHALLOW
 from components.heads.declared import Heads
 
 ROWS = ("constant", "linear", "tuner", "equal", "hand", "uncertainty", "single")
-PARTS = ("baseline", "no-convolution", "no-pool", "reference")
+PLAIN = "keras"
+PARTS = ("baseline", "no-convolution", "no-pool", "reference", PLAIN)
 LEARNERS = (*ROWS, *PARTS, *(f"sklearn:{name}" for name in SHALLOW))
 CHANGES = ("hidden", "absent", "fewer")
 

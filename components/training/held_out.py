@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import keras
@@ -114,8 +115,12 @@ def pool(parts: Sequence[HeldOut]) -> HeldOut:
         joined(lambda one: one.answers),
         joined(lambda one: one.logits),
         joined(lambda one: one.offsets),
-        {path: joined(lambda one, path=path: one.without[path]) for path in parts[0].without},
+        {path: joined(partial(_without, path)) for path in parts[0].without},
     )
+
+
+def _without(path: str, found: HeldOut) -> Array:
+    return found.without[path]
 
 
 def pool_heads(parts: Sequence[Mapping[str, HeldOut]]) -> dict[str, HeldOut]:

@@ -39,7 +39,7 @@ HEADS = parse_heads({name: DEFAULT_HEADS[name] for name in ("age", "gender")})
 AUTHORS = 200
 ROWS = (
     *("constant", "linear", "tuner", "uncertainty", "single", "hidden:gender"),
-    "baseline",
+    *("baseline", "keras"),
     *("sklearn:triples", "fewer:60:linear"),
 )
 WITHOUT_NETWORK = {"constant", "linear", "baseline", "sklearn:triples", "fewer:60:linear"}
