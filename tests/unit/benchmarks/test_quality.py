@@ -42,7 +42,7 @@ ROWS = (
     *("baseline", "keras"),
     *("sklearn:triples", "fewer:60:linear"),
 )
-WITHOUT_NETWORK = {"constant", "linear", "baseline", "sklearn:triples", "fewer:60:linear"}
+WITHOUT_NETWORK = {"constant", "linear", "baseline", "keras", "sklearn:triples", "fewer:60:linear"}
 
 
 def run_quality(arguments):
