@@ -11,7 +11,6 @@ Reference: Wolpert, "Stacked Generalization", 1992.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import time
 from collections.abc import Iterable, Mapping
@@ -178,6 +177,7 @@ class NestedFits:
     ) -> None:
         self._sample, self._members, self._part = sample, members, sample.authors.part
         self._scores: dict[Without, np.ndarray] = {}
+        self._links: dict[Without, tuple[np.ndarray, np.ndarray]] = {}
         for without in sets_without(all_pairs=sample.authors.are_few, folds=folds):
             chosen = sample.chosen & ~np.isin(self._part, list(without))
             fit = sample.fit(chosen, strength)
@@ -209,9 +209,13 @@ class NestedFits:
         mixing, bias = self._mixing(without)
         return np.asarray(self._scores[without] @ mixing + bias)
 
-    @functools.cache  # noqa: B019
     def _mixing(self, without: Without) -> tuple[np.ndarray, np.ndarray]:
         """The link's fit for a model, by authors of other parts whose weights saw neither."""
+        if without not in self._links:
+            self._links[without] = self._fit_link(without)
+        return self._links[without]
+
+    def _fit_link(self, without: Without) -> tuple[np.ndarray, np.ndarray]:
         scores, targets = [], []
         for part in range(PARTS):
             if part not in without and without | {part} in self._scores:

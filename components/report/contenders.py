@@ -112,15 +112,15 @@ def describe_gain(head: Json, authors: int | None = None) -> str:
 
 
 def describe_paths(name: str, training: Json) -> str:
-    """What each path of the network adds to a head by itself; empty where it was not measured.
+    """What a head loses without each path of the network; empty where it was not measured.
 
     >>> gain = {"value": 0.24, "lower": 0.16, "upper": 0.33}
     >>> describe_paths("gender", {"paths": {"gender": {"convolution": gain}}})
-    'gender: by itself the convolution adds 0.240 [0.160, 0.330] of skill'
+    'gender: skill falls by 0.240 [0.160, 0.330] without the convolution'
     """
     paths = training.get("paths", {}).get(name, {})
-    told = [f"the {path} adds {format_estimate(gain)}" for path, gain in paths.items()]
-    return f"{name}: by itself {', '.join(told)} of skill" if told else ""
+    told = [f"{format_estimate(gain)} without the {path}" for path, gain in paths.items()]
+    return f"{name}: skill falls by {', by '.join(told)}" if told else ""
 
 
 def describe_network(training: Json) -> str:

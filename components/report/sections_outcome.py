@@ -153,9 +153,9 @@ def _by_path(record: RunRecord) -> list[Html]:
         return []
     return [
         paragraph(
-            "And each path of the network, on the held-out authors that shares and calibration "
-            "were fitted on: the network less the same network in which the path says of every "
-            "author what it says on average. What two paths both know, neither adds by itself."
+            "What the network would lose without each of its two paths, the convolution and the "
+            "pool, on the held-out authors that calibration was fitted on: the path then says of "
+            "every author what it says on average. What both paths know, neither loses alone."
         ),
         element("ul", *(element("li", f"{line}.") for line in told)),
     ]

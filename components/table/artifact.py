@@ -30,7 +30,7 @@ class Table:
         idf: 0 for padding and out of vocabulary.
         pair_keys: ascending.
         table: right singular vectors of `train`'s TF-IDF over the roots of the singular values,
-            scaled so that a row of `train` times it has a mean square of 1 an entry.
+            scaled so that its entries have a mean square of 1.
         singular: of the same decomposition.
         authors: of `train`.
     """

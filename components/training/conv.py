@@ -44,7 +44,7 @@ from components.training.table import Crop, OwnMean, PadToKernel, TermTable
 from components.training.terms import weigh_terms
 
 TABLE, SHARED, WEIGHTS = "table", "shared_dropout", "word_weights"
-BOTH, FEATURES = "paths", "shared"
+CONCATENATED, FEATURES = "paths", "shared"
 CORRECTION, LOGITS, LINEAR = "correction", "logits", "linear"
 POOL, CONVOLUTION = "pool", "convolution"
 PATHS = {POOL: "pool_norm", CONVOLUTION: "standardise"}
@@ -138,8 +138,14 @@ def shared_features(
         x = OwnMean(settings.kernel_width, name="mean_of_positions", dtype="float32")(
             convolution(of_crop, places), crop
         )
-        paths.append(Standardise(name=PATHS[CONVOLUTION], dtype="float32")(x, crop))
-    x = keras.layers.Concatenate(name=BOTH)(paths) if len(paths) > 1 else paths[0]
+        standardise = Standardise(
+            settings.kernel_width,
+            settings.crop_tokens - settings.kernel_width + 1,
+            name=PATHS[CONVOLUTION],
+            dtype="float32",
+        )
+        paths.append(standardise(x, crop))
+    x = keras.layers.Concatenate(name=CONCATENATED)(paths) if len(paths) > 1 else paths[0]
     x = keras.layers.Dropout(dropout, seed=seed, name="paths_dropout")(x)
     x = keras.layers.Dense(settings.shared_width, "gelu", dtype=policy, name=FEATURES)(x)
     return keras.layers.Dropout(dropout, seed=seed, dtype="float32", name=SHARED)(x)
@@ -163,7 +169,7 @@ def logits_of(model: keras.Model, heads: Heads) -> dict[str, Any]:
 
 def paths_of(model: keras.Model) -> dict[str, Any]:
     """By path what the shared layer reads of it, symbolic; empty of a network without several."""
-    if BOTH not in {layer.name for layer in model.layers}:
+    if CONCATENATED not in {layer.name for layer in model.layers}:
         return {}
     return {path: model.get_layer(name).output for path, name in PATHS.items()}
 
@@ -179,7 +185,7 @@ def logits_without(model: keras.Model, heads: Heads, path: str, mean: Array) -> 
     """
     paths = paths_of(model)
     paths[path] = 0.0 * paths[path] + keras.ops.convert_to_tensor(mean[None], "float32")
-    shared = model.get_layer(FEATURES)(model.get_layer(BOTH)(list(paths.values())))
+    shared = model.get_layer(FEATURES)(model.get_layer(CONCATENATED)(list(paths.values())))
     logits = {}
     for head in heads:
         correction = model.get_layer(head.internal(CORRECTION))(shared)

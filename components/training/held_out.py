@@ -52,9 +52,11 @@ def answer_held_out(
     rows: tf.data.Dataset,
     summary: SplitSummary,
     batch_size: int,
+    *,
+    paths: bool = False,
 ) -> dict[str, HeldOut]:
-    """Answers the rows, see the module: one pass, and of a network with several paths a second."""
-    means = _mean_features(model, rows, summary, batch_size)
+    """Answers the rows, see the module; `paths`: without each path too, which takes two passes."""
+    means = _mean_features(model, rows, summary, batch_size) if paths else {}
     without = {path: logits_without(model, heads, path, mean) for path, mean in means.items()}
     logits = logits_of(model, heads)
     answer = _graph(model, {"answers": model.output, "logits": logits, "without": without})

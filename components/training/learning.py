@@ -14,8 +14,8 @@ small (`TrainingData.folds`), they are fitted on all authors of both splits inst
 a network that was trained on the other parts, with offsets of linear models that saw neither; then
 no epoch is chosen, since some dozens of authors would choose by chance.
 
-Nor has an earlier network that a training starts from (`warm_start`): it has learned from authors
-of `train` alone. Networks of parts do not start from it, since it may have seen those that answer.
+The earlier network of a warm start has not seen `eval` either: it has learned from authors of
+`train` alone. Networks of parts do not start from it, since it may have seen those that answer.
 
 `selected` knows fewer authors than `final`, so that an interval would rather be too wide.
 """
@@ -243,7 +243,9 @@ def _answers(found: HeldOut, link: Link | None, network_share: float) -> Array:
 
 def held_out_of(model: keras.Model, data: TrainingData) -> dict[str, HeldOut]:
     """What a network says of the rows of `eval`, which it was not trained on."""
-    return answer_held_out(model, data.heads, data.eval_rows, data.eval, data.batch_size)
+    return answer_held_out(
+        model, data.heads, data.eval_rows, data.eval, data.batch_size, paths=True
+    )
 
 
 def _fit_folds(
@@ -257,6 +259,8 @@ def _fit_folds(
     """What a network says of each part of all authors that was trained on the other parts."""
     found: list[dict[str, HeldOut]] = []
     parts = [with_rows(data, *rows) for rows in data.folds]
+    # Of a dozen authors a part may have none.
+    parts = [part for part in parts if part.eval.authors and part.train.authors]
     places = [folder / f"fold-{number}" for number in range(len(parts))]
     if strategy.num_replicas_in_sync > 1:
         for place, part in zip(places, parts, strict=True):

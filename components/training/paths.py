@@ -22,14 +22,14 @@ Gains = dict[str, dict[str, float]]
 
 
 def path_gains(head: Head, link: Link, found: HeldOut, share: float, constant: Array) -> Gains:
-    """What each path adds to a head's skill; empty of a network with one path, or two labels.
+    """What each path adds to a head's skill; empty of one path alone, or fewer than two labels.
 
     Args:
         head: whose loss is meant.
         link: of the head.
-        found: of authors that nothing has fitted.
+        found: of authors that no network has learned from.
         share: of the correction that the head keeps.
-        constant: answer `[width]` that skill is measured from.
+        constant: mean target `[width]` of `train`; skill is told in shares of its loss.
     """
     if len(found.labels) < 2:
         return {}

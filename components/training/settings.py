@@ -45,6 +45,11 @@ class ConvSettings(Strict):
     def _reads_something(self) -> ConvSettings:
         if not self.pool and not self.filters:
             raise ValueError("a network must read something; pool is false and filters is 0")
+        if self.filters and self.crop_tokens < self.kernel_width:
+            raise ValueError(
+                "crop_tokens must be at least kernel_width, the tokens that a filter reads; they "
+                f"are {self.crop_tokens} and {self.kernel_width}"
+            )
         return self
 
 
@@ -102,8 +107,8 @@ class TrainingSettings(Strict):
     epochs: int | None = Field(
         None,
         ge=1,
-        description="passes over the training authors, at the most; null: 7, of fewer authors "
-        "up to 13, and as many as 100 steps take",
+        description="passes over the training authors, at the most; null: 7; up to 13 where "
+        "7 would be fewer than 400 steps; always enough for 100 steps",
     )
     patience: int | None = Field(
         None,

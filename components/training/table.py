@@ -44,7 +44,8 @@ class TermTable(keras.layers.Layer):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
+        # A TF-IDF weight would lose digits in bfloat16.
+        super().__init__(autocast=False, **kwargs)
         self.terms = terms
         self.width = width
         self.dropout = dropout

@@ -120,11 +120,11 @@ def test_what_the_shared_network_adds_is_drawn_and_said_of_each_head(reader: Rea
     )
     # Once in the outcome, once with the head, once on the card.
     assert [reader.text.count(sentence) for sentence in (added, few)] == [3, 3]
-    by_path = (
-        "the pool adds 0.020 [-0.010, 0.050], the convolution adds 0.110 [0.080, 0.140] of skill."
+    falls = (
+        "0.020 [-0.010, 0.050] without the pool, by 0.110 [0.080, 0.140] without the convolution"
     )
     # In the outcome and on the card.
-    assert reader.text.count(f"height: by itself {by_path}") == 2
+    assert reader.text.count(f"height: skill falls by {falls}") == 2
 
 
 def test_the_training_names_the_network_and_what_is_kept_of_each_step(reader: Reader) -> None:

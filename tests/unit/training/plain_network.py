@@ -30,6 +30,7 @@ class PlainNetwork:
         weights: of the network.
         linear: the linear baseline, whose logits are the offsets where none are given.
         shares: of each head's correction that is kept.
+        whole: positions of the convolution in a crop.
     """
 
     idf: np.ndarray
@@ -38,6 +39,7 @@ class PlainNetwork:
     weights: Mapping[str, np.ndarray]
     linear: LinearModel | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
+    whole: int = 38
 
     def answers(
         self, tokens: Sequence[int], offsets: Mapping[str, np.ndarray] | None = None
@@ -95,7 +97,9 @@ class PlainNetwork:
 
     def convolved_features(self, tokens: Sequence[int]) -> np.ndarray:
         """What the shared layer reads of the convolution."""
-        return self._standardised(self.convolved(tokens))
+        positions = len(tokens) - len(self._of("convolution", "kernel", "/")) + 1
+        surety = math.sqrt(min(max(positions / self.whole, 0), 1))
+        return surety * self._standardised(self.convolved(tokens))
 
     def pooled(self, tokens: Sequence[int]) -> np.ndarray:
         """The weighed sum of the author's rows."""

@@ -133,7 +133,7 @@ def test_a_network_without_a_path_reads_what_the_path_says_on_average(network):
     offsets, targets = draw_offsets(LINKS, len(authors)), draw_targets(HEADS, len(authors))
     rows = make_rows(authors, targets, offsets)
     summary = type("Counted", (), {"longest": 300})()
-    held_out = answer_held_out(network, HEADS, rows, summary, batch_size=4)
+    held_out = answer_held_out(network, HEADS, rows, summary, batch_size=4, paths=True)
     said = plain(network)
     both = {"pool": said.pooled_features, "convolution": said.convolved_features}
     means = {path: np.mean([read(one) for one in authors], axis=0) for path, read in both.items()}
