@@ -97,8 +97,8 @@ OLD_KINDS = ("words", "wide")
 NetworkSettings = Annotated[ConvSettings | ReferenceSettings, Field(discriminator="kind")]
 NETWORK: TypeAdapter[ConvSettings | ReferenceSettings] = TypeAdapter(NetworkSettings)
 
-PASSES, MOST_PASSES = 7, 13
-FEWEST_STEPS, WANTED_STEPS = 100, 400
+PASSES, MOST_PASSES = 7, 16
+FEWEST_STEPS, WANTED_STEPS = 100, 500
 
 
 class TrainingSettings(Strict):
@@ -107,8 +107,8 @@ class TrainingSettings(Strict):
     epochs: int | None = Field(
         None,
         ge=1,
-        description="passes over the training authors, at the most; null: 7; up to 13 where "
-        "7 would be fewer than 400 steps; always enough for 100 steps",
+        description="passes over the training authors, at the most; null: 7; up to 16 where "
+        "7 would be fewer than 500 steps; always enough for 100 steps",
     )
     patience: int | None = Field(
         None,
@@ -182,7 +182,7 @@ def passes_of(steps: int) -> int:
     Word order takes some hundred steps to be found, but few authors are soon known by heart.
 
     >>> [passes_of(steps) for steps in (100, 40, 20, 5)]
-    [7, 10, 13, 20]
+    [7, 13, 16, 20]
     """
     wanted = min(math.ceil(WANTED_STEPS / steps), MOST_PASSES)
     return max(PASSES, wanted, math.ceil(FEWEST_STEPS / steps))

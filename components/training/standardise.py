@@ -3,14 +3,15 @@
 The mean over an author's positions hides how authors differ: what a few positions tell is a small
 part of what all of them have in common. Over authors, that part is as loud as any other feature.
 
-`surety` is the square root of an author's positions over those of a whole crop, at most 1: the mean
-of n positions varies as 1 / sqrt(n), and without it a post of five words would be many times as
-loud as any author of training. Who has no position is the author that all are on average.
+The mean of n positions varies as 1 / sqrt(n), so a feature is also taken times the square root of
+the author's positions, at most a crop's, over those of the average author of training: without it a
+post of five words would be many times as loud as any of them. Who has no position is the author
+that all are on average.
 
-Keras's `BatchNormalization` is the same function where all authors are sure, for batches of one
-size on one device. Here an author counts in proportion to the positions, so that rows which fill a
-batch up change nothing; and a batch of few authors, the last one of a length class, is standardised
-by the moving statistics, which count it by its authors.
+Keras's `BatchNormalization` is the same function where all authors have as many positions, for
+batches of one size on one device. Here an author counts in proportion to the positions, so that
+rows which fill a batch up change nothing; and a batch of few authors, the last one of a length
+class, is standardised by the moving statistics, which count it by its authors.
 
 Reference: Ioffe and Szegedy, "Batch Normalization", 2015.
 """
@@ -39,7 +40,7 @@ class Standardise(keras.layers.Layer):
 
     Args:
         kernel_width: tokens that a position reads.
-        whole: positions from which an author is sure.
+        whole: positions of a whole crop.
 
     Input shape: float32 `[batch, features]` and the ids that were read, int `[batch, tokens]`, 0 =
     padding. Output shape: float32 `[batch, features]`.
@@ -52,8 +53,11 @@ class Standardise(keras.layers.Layer):
 
     def build(self, features_shape: Any, ids_shape: Any) -> None:
         width = features_shape[-1]
-        self.mean = self._statistic("mean", (width,), "zeros")
-        self.square = self._statistic("square", (width,), "ones")
+        # Means over authors who have a position, of their share of a whole crop's positions, and
+        # of features and their squares times that share.
+        self.share = self._statistic("share", (), "ones")
+        self.total = self._statistic("total", (width,), "zeros")
+        self.squares = self._statistic("squares", (width,), "ones")
         self.authors = self._statistic("authors", (), "zeros")
 
     def _statistic(self, name: str, shape: tuple[int, ...], initializer: str) -> Any:
@@ -68,31 +72,35 @@ class Standardise(keras.layers.Layer):
 
     def call(self, features: Any, ids: Any, training: bool = False) -> Any:
         tokens = ops.sum(ops.cast(ids != PADDING_ID, "float32"), axis=1, keepdims=True)
-        counted = ops.clip((tokens - self.kernel_width + 1) / self.whole, 0.0, 1.0)
+        share = ops.clip((tokens - self.kernel_width + 1) / self.whole, 0.0, 1.0)
         if training:
-            mean, square = self._of_batch(features, counted)
+            average, total, squares = self._of_batch(features, share)
         else:
-            mean, square = ops.convert_to_tensor(self.mean), ops.convert_to_tensor(self.square)
-        variance = ops.maximum(square - ops.square(mean), 0.0)
-        return ops.sqrt(counted) * (features - mean) * ops.rsqrt(variance + EPSILON)
+            average, total, squares = self._moving()
+        mean = total / average
+        variance = ops.maximum(squares / average - ops.square(mean), 0.0)
+        loudness = ops.sqrt(share / average)
+        return loudness * (features - mean) * ops.rsqrt(variance + EPSILON)
 
-    def _of_batch(self, features: Any, counted: Any) -> tuple[Any, Any]:
-        own = counted * features
-        authors, total, squares = _over_replicas(
-            [ops.sum(counted), ops.sum(own, axis=0), ops.sum(own * features, axis=0)]
+    def _moving(self) -> tuple[Any, ...]:
+        return tuple(map(ops.convert_to_tensor, (self.share, self.total, self.squares)))
+
+    def _of_batch(self, features: Any, share: Any) -> tuple[Any, ...]:
+        own = share * features
+        has_any = ops.cast(share > 0, "float32")
+        authors, *sums = _over_replicas(
+            [ops.sum(one, axis=0) for one in (has_any, share, own, own * features)]
         )
-        some = ops.where(authors > 0, authors, 1.0)
-        mean, square = total / some, squares / some
+        authors, some = authors[0], ops.maximum(authors[0], 1.0)
+        found = [sums[0][0] / some, sums[1] / some, sums[2] / some]
         remembered = ops.minimum(self.authors + authors, float(WINDOW))
-        rate = ops.minimum(authors / ops.where(remembered > 0, remembered, 1.0), 1.0)
-        self.mean.assign(self.mean + rate * (mean - self.mean))
-        self.square.assign(self.square + rate * (square - self.square))
+        rate = ops.minimum(authors / ops.maximum(remembered, 1.0), 1.0)
+        for moving, value in zip((self.share, self.total, self.squares), found, strict=True):
+            moving.assign(moving + rate * (value - moving))
         self.authors.assign(remembered)
         is_enough = authors >= FEWEST
-        return (
-            ops.where(is_enough, mean, ops.convert_to_tensor(self.mean)),
-            ops.where(is_enough, square, ops.convert_to_tensor(self.square)),
-        )
+        pairs = zip(found, self._moving(), strict=True)
+        return tuple(ops.where(is_enough, value, moving) for value, moving in pairs)
 
     def compute_output_shape(self, features_shape: Any, ids_shape: Any) -> Any:
         return features_shape

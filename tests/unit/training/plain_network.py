@@ -98,8 +98,9 @@ class PlainNetwork:
     def convolved_features(self, tokens: Sequence[int]) -> np.ndarray:
         """What the shared layer reads of the convolution."""
         positions = len(tokens) - len(self._of("convolution", "kernel", "/")) + 1
-        surety = math.sqrt(min(max(positions / self.whole, 0), 1))
-        return surety * self._standardised(self.convolved(tokens))
+        share = min(max(positions / self.whole, 0), 1)
+        loudness = math.sqrt(share / float(self._of("standardise", "share", "/")))
+        return loudness * self._standardised(self.convolved(tokens))
 
     def pooled(self, tokens: Sequence[int]) -> np.ndarray:
         """The weighed sum of the author's rows."""
@@ -141,7 +142,10 @@ class PlainNetwork:
         return np.asarray(scaled * self._of(layer, "gamma", "/") + self._of(layer, "beta", "/"))
 
     def _standardised(self, values: np.ndarray) -> np.ndarray:
-        mean, square = (self._of("standardise", name, "/") for name in ("mean", "square"))
+        share, *sums = (
+            self._of("standardise", name, "/") for name in ("share", "total", "squares")
+        )
+        mean, square = (one / share for one in sums)
         return np.asarray((values - mean) / np.sqrt(square - mean**2 + 1e-3))
 
     def _of(self, owner: str, weight: str, between: str = ".") -> np.ndarray:

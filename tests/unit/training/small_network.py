@@ -103,8 +103,10 @@ def draw_weights(model: keras.Model, seed: int = 3) -> keras.Model:
         weight.assign(np.abs(drawn) + 0.5 if weight.name in ("scale", "gamma") else drawn)
     for layer in model.layers:
         if isinstance(layer, Standardise):
-            layer.mean.assign(random.normal(0, 0.3, layer.mean.shape))
-            layer.square.assign(layer.mean**2 + random.uniform(0.1, 1, layer.mean.shape))
+            layer.share.assign(0.7)
+            layer.total.assign(random.normal(0, 0.2, layer.total.shape))
+            spread = random.uniform(0.1, 1, layer.total.shape)
+            layer.squares.assign(layer.total**2 / 0.7 + spread)
     return model
 
 

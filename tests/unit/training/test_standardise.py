@@ -29,7 +29,7 @@ def test_the_first_batch_says_at_once_what_answers_are_standardised_by():
     layer = layer_of()
     in_training = layer(FEATURES, IDS, training=True)
     np.testing.assert_allclose(layer(FEATURES, IDS), in_training, atol=1e-5)
-    np.testing.assert_allclose(layer.mean, FEATURES.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(layer.total, FEATURES.mean(axis=0), atol=1e-5)
 
 
 def test_before_any_batch_features_stay_as_they_are():
@@ -43,7 +43,7 @@ def test_an_author_without_a_token_does_not_count():
     found = layer(features, ids, training=True)
     expected = alone(FEATURES[:30], IDS[:30], training=True)
     np.testing.assert_allclose(found[:30], expected, atol=1e-5)
-    np.testing.assert_allclose(layer.square, alone.square, rtol=1e-6)
+    np.testing.assert_allclose(layer.squares, alone.squares, rtol=1e-6)
 
 
 def test_a_batch_without_a_token_changes_no_statistic():
@@ -72,9 +72,15 @@ def test_a_short_author_counts_for_as_much_as_it_has_positions():
     layer = layer_of()
     ids = np.array([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 0, 0, 0, 0]], "int32")
     layer(np.array([[1.0], [6.0], [99.0]], "float32"), ids, training=True)
-    # One position of four beside four of four: (1 + 6 / 4) / (1 + 1 / 4).
-    assert layer.mean.numpy() == pytest.approx(2.0)
-    assert layer.authors.numpy() == pytest.approx(1.25)
+    # One position of four beside four of four: (1 + 6 / 4) / (1 + 1 / 4); the third has none.
+    assert layer.total.numpy() / layer.share.numpy() == pytest.approx(2.0)
+    assert (layer.authors.numpy(), layer.share.numpy()) == (2, pytest.approx(0.625))
+
+
+def test_where_all_authors_are_short_their_features_are_as_loud_as_long_ones():
+    short = IDS * (np.arange(5) < 3)
+    expected = layer_of()(FEATURES, IDS, training=True)
+    np.testing.assert_allclose(layer_of()(FEATURES, short, training=True), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("authors", [1, 2, FEWEST - 1])
@@ -93,8 +99,8 @@ def test_batches_count_by_their_authors(sizes):
     layer = layer_of()
     for part in np.split(FEATURES, np.cumsum(sizes)[:-1]):
         layer(part, IDS[: len(part)], training=True)
-    np.testing.assert_allclose(layer.mean, FEATURES.mean(axis=0), atol=1e-4)
-    np.testing.assert_allclose(layer.square, (FEATURES**2).mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(layer.total, FEATURES.mean(axis=0), atol=1e-4)
+    np.testing.assert_allclose(layer.squares, (FEATURES**2).mean(axis=0), rtol=1e-4)
 
 
 def test_beyond_the_window_earlier_authors_fade():
@@ -102,7 +108,7 @@ def test_beyond_the_window_earlier_authors_fade():
     for value in (0.0, 1.0):
         for _ in range(3 * WINDOW // 50):
             layer(np.full((50, 1), value, "float32"), IDS, training=True)
-    assert layer.mean.numpy() == pytest.approx(1, abs=0.06)
+    assert layer.total.numpy() == pytest.approx(1, abs=0.06)
 
 
 def test_the_gradient_is_that_of_keras():

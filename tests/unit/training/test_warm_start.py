@@ -28,7 +28,7 @@ FACTS_BEFORE = {"age.mean": 40.0, "age.deviation": 10.0}
 FACTS_NOW = {"age.mean": 43.0, "age.deviation": 8.0}
 TEXT = ["the", "cat", "unknown", "mat", "the", "a", "b"]
 WIDTH = 3
-STATISTICS = 3
+STATISTICS = 4
 """Of the layer `standardise`."""
 
 
