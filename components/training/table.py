@@ -56,7 +56,10 @@ class TermTable(keras.layers.Layer):
 
     def build(self, *shapes: Any) -> None:
         self.table = self.add_weight(
-            shape=(self.terms, self.width), initializer="glorot_uniform", name="table"
+            shape=(self.terms, self.width),
+            initializer="glorot_uniform",
+            autocast=False,
+            name="table",
         )
 
     def call(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from components.heads.declared import parse_heads
 from components.training.conv import linear_model, shrunk_model
 from components.training.held_out import answer_held_out
-from components.training.model import build_model
+from components.training.model import build_model, compile_model, for_model
 from tests.unit.training.plain_network import PlainNetwork
 from tests.unit.training.small_network import (
     SMALL,
@@ -125,6 +125,31 @@ def test_what_training_judges_by_is_what_serves(network, served):
         kept = found.kept(LINKS[name], share)
         np.testing.assert_allclose(kept, np.asarray(answers[name])[order], atol=2e-5, rtol=1e-4)
         np.testing.assert_allclose(found.kept(LINKS[name], 1.0), found.answers, atol=2e-5)
+
+
+def test_with_matrix_products_of_bfloat16_a_step_is_taken_and_the_pool_stays_exact():
+    built = {
+        precision: draw_weights(
+            build_model(
+                HEADS, VOCABULARY, SMALL, links=LINKS, table=TABLE, seed=3, precision=precision
+            )
+        )
+        for precision in ("float32", "bfloat16")
+    }
+    inputs = inputs_of([author(60), author(5)], draw_offsets(LINKS, 2))
+    pooled = [
+        keras.Model(model.input, model.get_layer("table").output[0])(inputs)
+        for model in built.values()
+    ]
+    np.testing.assert_array_equal(*pooled)
+    model = built["bfloat16"]
+    compile_model(model, HEADS, {}, 1e-3)
+    targets = draw_targets(HEADS, 2)
+    rows = make_rows([author(60), author(5)], targets, draw_offsets(LINKS, 2))
+    batches = for_model(rows.padded_batch(2), model)
+    before = model.get_layer("table").table.numpy()
+    model.fit(batches, verbose=0)
+    assert np.abs(model.get_layer("table").table.numpy() - before).max() > 1e-4
 
 
 def test_a_network_without_a_path_reads_what_the_path_says_on_average(network):
