@@ -1,6 +1,6 @@
 """The TFX component `Baseline`: a linear model per head, cross-fitted.
 
-Memory beside what the solver takes: per fitted author 11 scores a column and 2 offsets, in float32.
+Memory beside what the solver takes: per fitted author 22 scores a column and 2 offsets, in float32.
 """
 
 from __future__ import annotations

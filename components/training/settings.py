@@ -27,8 +27,8 @@ class ConvSettings(Strict):
     pull: float = Field(
         1.0,
         ge=0,
-        description="how strongly the table is drawn to where it started: a step takes this times "
-        "the step size of what it has moved",
+        description="how strongly the table is drawn to where it started: each step takes back "
+        "this times the step size of how far it has moved",
     )
     pool: bool = Field(True, description="whether the pool of the whole author is read")
     filters: int = Field(64, ge=0, description="filters of the convolution; 0: none")
