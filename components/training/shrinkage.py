@@ -13,7 +13,8 @@ right on average may still lose to the linear baseline, and that to the constant
 The best share is where the head's loss is least; t is the mean, in standard errors over authors, of
 what an author gains by the first step. `DOUBT` is 2, what Akaike's criterion asks of a parameter: a
 head whose gain is no more than 1.4 standard errors keeps what it starts from, and one whose gain is
-ten keeps 98 % of the best share. No parameter is added. Memory: the answers of those authors, a few numbers each.
+ten keeps 98 % of the best share. No parameter is added. Memory: the answers of those authors, a few
+numbers each.
 
 References: Breiman, "Better Subset Regression Using the Nonnegative Garrote", 1995. James and
 Stein, "Estimation with Quadratic Loss", 1961.
