@@ -229,6 +229,16 @@ def test_a_head_that_is_all_alike_in_a_part_does_not_stop_a_training(tmp_path):
     assert found.held_out["gender"].labels.tolist() == [[1.0]] * 8
 
 
+def test_a_part_without_authors_does_not_stop_a_training(tmp_path):
+    """Of a dozen authors a part of the hash may be empty."""
+    (learned_from, answered), *_ = folds_of(WORDS[:16])
+    empty = (learned_from, answered.filter(lambda i, targets, w: False))
+    data = data_of(WORDS[:16], folds=(empty, (learned_from, answered)))
+    training = TRAINING.model_copy(update={"epochs": 1, "refit": False})
+    found = learn(build, data, training, tmp_path, logger=LOGGER)
+    assert len(found.held_out["gender"].labels) == 16
+
+
 def test_no_skill_is_told_of_authors_that_were_trained_on(learned):
     found, _, messages = learned
     told = messages[-found.state.best_epoch - 1 :]
