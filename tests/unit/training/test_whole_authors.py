@@ -50,7 +50,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def data():
-    rows = rows_of(np.arange(64) % 2), rows_of(np.arange(32) % 2)
+    rows = rows_of(np.arange(128) % 2), rows_of(np.arange(32) % 2)
     links = {"gender": HEADS[0].link(np.array([[0.0], [1.0]]))}
     return make_data(HEADS, *rows, 8, VOCABULARY, links=links, table=table())
 
