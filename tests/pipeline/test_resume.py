@@ -64,7 +64,7 @@ def test_a_run_killed_in_every_long_stage_goes_on_and_serves_whole_models_alone(
     assert done.returncode in (0, 3), done.stdout
     chosen, used = summary["hyperparameters"], read_summary(out)["training"]["settings"]
     assert used["dropout"] == chosen["dropout"]
-    assert "learning_rate" not in chosen and used["learning_rate"] == 0.003
+    assert "learning_rate" not in chosen and used["learning_rate"] == 0.002
     assert used["loss_weights"]["gender"] == chosen["loss_weight/gender"]
     assert used["epochs"] == 1
 
