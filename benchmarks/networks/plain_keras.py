@@ -29,7 +29,7 @@ def make_model(
     vocabulary: int = VOCABULARY,
     units: Mapping[str, int] = UNITS,
     activations: Mapping[str, str] = ACTIVATIONS,
-    losses: Mapping[str, str] = LOSSES,
+    losses: Mapping[str, Any] = LOSSES,
 ) -> keras.Model:
     """The reference network, compiled.
 

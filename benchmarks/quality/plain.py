@@ -20,16 +20,11 @@ from benchmarks.quality.clock import now
 from benchmarks.quality.corpus import Fold
 from benchmarks.quality.networks import Outcome
 from components.training.fitting import TrainingData
+from components.training.heads import network_of
 from components.training.hooks import HookSettings
 from components.training.settings import MINIMUM_TOKENS
 
 MAX_TOKENS, PATIENCE, MOST_EPOCHS = 1500, 3, 100
-LAST_LAYERS = {
-    "regression": ("linear", "mse"),
-    "classes": ("softmax", "categorical_crossentropy"),
-    "binary": ("sigmoid", "binary_crossentropy"),
-}
-"""Activation and loss by kind of head."""
 
 
 def by_plain_keras(fold: Fold, data: TrainingData, settings: HookSettings, work: Path) -> Outcome:
@@ -42,9 +37,8 @@ def by_plain_keras(fold: Fold, data: TrainingData, settings: HookSettings, work:
     )
     started = now()
     keras.utils.set_random_seed(settings.training.seed)
-    activations, losses = (
-        {head.name: LAST_LAYERS[head.kind][place] for head in heads} for place in (0, 1)
-    )
+    activations = {head.name: network_of(head).activation for head in heads}
+    losses = {head.name: network_of(head).loss() for head in heads}
     widths = {head.name: head.width for head in heads}
     model = make_model(fold.vocabulary_size, widths, activations, losses)
     stops = keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True)

@@ -208,6 +208,7 @@ def test_served_answers_are_the_formulas_and_those_of_the_baseline_inside_too(ex
         weights_of(trained),
         linear=draw_linear(table, LINKS),
         shares=SHARES,
+        whole=CONV.crop_tokens - CONV.kernel_width + 1,
     )
     examples = tf.constant([encode_example(one, HEADS) for one in AUTHORS[:4]])
     for signature, answer in (
