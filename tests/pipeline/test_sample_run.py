@@ -179,8 +179,8 @@ def test_a_network_that_is_too_sure_is_put_right_on_authors_it_was_not_fitted_on
     stated, true = stated[1::2], true[1::2]
     mended = sharpened(stated, temperature)
     before, after = error_of_the_likeliest(stated, true), error_of_the_likeliest(mended, true)
-    assert after < before
     # Of a head that is nearly always right, calibration error moves little; its loss does not.
+    assert after < before - (0.03 if head == "income" else 0)
     assert log_loss(mended, true) < 0.7 * log_loss(stated, true)
 
 
