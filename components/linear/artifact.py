@@ -24,15 +24,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.heads.base import Head
 from components.heads.declared import Heads
 from components.heads.links import Link
+from components.heads.names import internal_name
 from components.paths import escape
 from components.table.artifact import read_arrays, write_arrays
 
 SELECTION, FINAL = "selection", "final"
 FACTS_FILE = "baseline.json"
 PARTS = 5
+LEARNED = ("train", "eval")
+"""Splits whose labels are learned from."""
 OFFSET = "offset"
 PART = "part"
 """Name of the feature that says which part of the authors an author is in."""
@@ -68,9 +70,9 @@ def fold_set(fold: int) -> str:
     return f"fold-{fold}"
 
 
-def offset_name(head: Head) -> str:
-    """Name of a head's offset among features."""
-    return head.internal(OFFSET)
+def offset_name(head_name: str) -> str:
+    """Name of the feature, and of the network's input, that holds a head's offset."""
+    return internal_name(head_name, OFFSET)
 
 
 def read_models(folder: str, heads: Heads) -> dict[str, LinearModel]:

@@ -25,6 +25,7 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 from components.heads.declared import Heads, heads_from_json
 from components.linear.artifact import (
     FINAL,
+    LEARNED,
     PART,
     PARTS,
     SELECTION,
@@ -49,7 +50,6 @@ from components.table.component import TermsTable
 from components.wiring import Artifacts, WiredComponent
 
 LOGGER = logging.getLogger("authorprofile.baseline")
-SPLITS = ("train", "eval")
 OFFSETS_A_BATCH = 4096
 
 
@@ -83,7 +83,7 @@ class BaselineExecutor(base_executor.BaseExecutor):
         self._log_startup(input_dict, output_dict, exec_properties)
         examples = input_dict["transformed_examples"]
         fit_baseline(
-            {split: artifact_utils.get_split_uri(examples, split) for split in SPLITS},
+            {split: artifact_utils.get_split_uri(examples, split) for split in LEARNED},
             read_table(artifact_utils.get_single_uri(input_dict["table"])),
             heads_from_json(exec_properties["heads"]),
             BaselineSettings.model_validate_json(exec_properties["settings"]),
@@ -174,7 +174,7 @@ def write_offsets(
                     for name, by_head in offsets.items():
                         parts = parts_of(ids, PARTS)
                         for row, author in enumerate(ids):
-                            numbers = {offset_name(h): by_head[h.name][row] for h in heads}
+                            numbers = {offset_name(h.name): by_head[h.name][row] for h in heads}
                             writers[name].write(_example(author, int(parts[row]), numbers))
 
 
@@ -228,6 +228,7 @@ class Corpus:
             {name: np.concatenate(found) for name, found in targets.items()},
             {name: np.concatenate(found) for name, found in known.items()},
             Directions.of(matrix, self._table.table),
+            self._authors,
         )
 
     def offsets(

@@ -46,6 +46,7 @@ class Authors:
         targets: float32 `[rows, width]` by head, finite where unknown.
         known: bool `[rows]` by head.
         directions: of the rows.
+        in_all: authors of both splits, those that are not fitted among them.
     """
 
     rows: Rows
@@ -54,11 +55,12 @@ class Authors:
     targets: Mapping[str, np.ndarray]
     known: Mapping[str, np.ndarray]
     directions: Directions
+    in_all: int
 
     @property
     def are_few(self) -> bool:
         """Whether parts are held out in turn, in place of `eval`."""
-        return len(self.part) < FEW_AUTHORS
+        return self.in_all < FEW_AUTHORS
 
 
 @dataclass(frozen=True)

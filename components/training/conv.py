@@ -31,13 +31,13 @@ import keras
 from components.heads.arrays import Array
 from components.heads.declared import Heads
 from components.heads.links import Link
-from components.linear.artifact import LinearModel
+from components.linear.artifact import LinearModel, offset_name
 from components.table.artifact import Table
 from components.training.first_convolution import DistinctConv1D
 from components.training.heads import network_of
 from components.training.layers import PadTokens
 from components.training.linear import LinearTerms
-from components.training.offsets import CorrectOffset, KeepShare, offset_name
+from components.training.offsets import CorrectOffset, KeepShare
 from components.training.settings import ConvSettings
 from components.training.standardise import Standardise
 from components.training.table import Crop, OwnMean, PadToKernel, TermTable

@@ -22,7 +22,7 @@ import tensorflow as tf
 from components.heads.arrays import Array
 from components.heads.base import Head
 from components.heads.declared import Heads
-from components.training.offsets import offset_name
+from components.linear.artifact import offset_name
 from components.training.settings import MINIMUM_TOKENS
 
 SHUFFLE_AUTHORS, FEWEST_SHUFFLED, SHUFFLE_TOKENS = 4096, 1024, 2**27

@@ -18,9 +18,9 @@ import tensorflow as tf
 from components.heads.arrays import Array
 from components.heads.declared import Heads
 from components.heads.links import Link
+from components.linear.artifact import offset_name
 from components.training.conv import logits_of, logits_without, paths_of
 from components.training.dataset import SplitSummary, make_batches
-from components.training.offsets import offset_name
 
 
 @dataclass(frozen=True)

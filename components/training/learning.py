@@ -225,14 +225,6 @@ def find_shares(data: TrainingData, held_out: Mapping[str, HeldOut]) -> dict[str
     return shares
 
 
-def describe_shares(shares: Mapping[str, Shares]) -> str:
-    """For a log line: `age 0.97 of the network, 1 of the answer; gender ...`."""
-    return "; ".join(
-        f"{name} {kept.network:.3g} of the network, {kept.answer:.3g} of the answer"
-        for name, kept in shares.items()
-    )
-
-
 def _answers(found: HeldOut, link: Link | None, network_share: float) -> Array:
     """The network's answers, of whose correction a share is kept."""
     if not found.logits.shape[1]:
@@ -267,7 +259,8 @@ def _fit_folds(
             model, _ = _fit_anew(build, part, epochs, strategy, folder=place, **fitting)
             found.append(held_out_of(model, part))
         return found
-    model = build(parts[0], epochs)
+    # Its steps decide how the step size falls; parts have about as many.
+    model = build(max(parts, key=lambda part: part.train.steps), epochs)
     start = model.get_weights()
     for place, part in zip(places, parts, strict=True):
         # To build and compile a network takes longer than to fit one on few authors.

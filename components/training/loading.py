@@ -10,6 +10,7 @@ import tensorflow as tf
 from components.heads.declared import Heads
 from components.linear.artifact import (
     FINAL,
+    LEARNED,
     PART,
     PARTS,
     SELECTION,
@@ -23,8 +24,6 @@ from components.linear.artifact import (
 from components.table.artifact import read_table
 from components.training.dataset import read_examples, to_row
 from components.training.fitting import TrainingData, make_data
-
-SPLITS = ("train", "eval")
 
 
 def load_data(
@@ -54,12 +53,12 @@ def load_data(
     """
     examples = [read_examples(files, feature_spec) for files in (train_patterns, eval_patterns)]
     links = {name: head.link for name, head in read_models(baseline, heads)[SELECTION].items()}
-    logits = {offset_name(head): links[head.name].logits for head in heads}
+    logits = {offset_name(head.name): links[head.name].logits for head in heads}
 
     def join(name: str) -> list[tf.data.Dataset]:
         return [
             with_offsets(rows, offset_patterns(baseline, name, split), logits)
-            for rows, split in zip(examples, SPLITS, strict=True)
+            for rows, split in zip(examples, LEARNED, strict=True)
         ]
 
     def open_rows(name: str) -> tuple[tf.data.Dataset, tf.data.Dataset]:

@@ -12,15 +12,6 @@ from typing import Any
 
 import keras
 
-from components.heads.names import internal_name
-
-OFFSET = "offset"
-
-
-def offset_name(head_name: str) -> str:
-    """Name of the input, and of the feature, that holds a head's offset."""
-    return internal_name(head_name, OFFSET)
-
 
 @keras.saving.register_keras_serializable("authorprofile")
 class CorrectOffset(keras.layers.Layer):

@@ -39,7 +39,7 @@ from components.training.dataset import read_examples
 from components.training.distribution import choose_strategy, is_chief, wait_for_all
 from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings, read_tokens
-from components.training.learning import Learned, describe_shares, learn
+from components.training.learning import Learned, learn
 from components.training.model import choose_precision
 from components.training.searched import is_of_old_kinds
 from components.training.settings import TrainingSettings
@@ -85,7 +85,7 @@ def run_fn(fn_args: FnArgs) -> None:
         # TFX looks for the exported model in every worker.
         wait_for_all(strategy)
         return
-    LOGGER.debug("shares kept: %s", describe_shares(learned.shares))
+    LOGGER.debug("shares kept: %s", learned.shares)
     served, calibrations = calibrated_model(learned, transform, settings)
     export(served, fn_args.serving_model_dir)
     for head, entry in zip(settings.heads, describe_heads(served)["heads"], strict=True):

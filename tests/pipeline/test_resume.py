@@ -105,7 +105,8 @@ def check_comparison(out):
         again = chosen["heads"][head["name"]]
         assert again["mean"] == pytest.approx(head["skill"]["value"], abs=1e-4)
         assert again["lower"] == pytest.approx(head["skill"]["lower"], abs=1e-4)
-    # Of so few authors no head may keep anything of its correction; then all rows are alike.
+    # Of so few authors no head may keep its correction, and then all rows are alike; where it is
+    # kept they differ (tests/unit/comparison/test_rows_differ.py).
     for row in others:
         assert set(row["heads"]) == set(chosen["heads"])
     page = (out / "report.html").read_text()

@@ -49,7 +49,7 @@ def offsets_of(folder, name, split, heads) -> dict[bytes, np.ndarray]:
     for path in tf.io.gfile.glob(offset_patterns(folder, name, split)):
         for record in tf.data.TFRecordDataset([path], compression_type="GZIP"):
             features = tf.train.Example.FromString(record.numpy()).features.feature
-            numbers = [features[offset_name(head)].float_list.value for head in heads]
+            numbers = [features[offset_name(head.name)].float_list.value for head in heads]
             found[features["author_id"].bytes_list.value[0]] = np.concatenate(numbers)
     return found
 
@@ -159,7 +159,7 @@ def test_offsets_join_the_examples_shard_by_shard(few, heads):
         "author_id": tf.io.FixedLenFeature([1], tf.string),
         "age": tf.io.FixedLenFeature([1], tf.float32),
     }
-    logits = {offset_name(h): facts["heads"][h.name]["logits"] for h in heads}
+    logits = {offset_name(h.name): facts["heads"][h.name]["logits"] for h in heads}
     for split, uri in splits.items():
         names = [Path(path).name for path in list_shards(uri)]
         assert sorted(path.name for path in Path(folder, "offsets", FINAL, split).iterdir()) == (
@@ -172,7 +172,7 @@ def test_offsets_join_the_examples_shard_by_shard(few, heads):
         rows = list(joined.as_numpy_iterator())
         assert len(rows) == {"train": FEW[0], "eval": FEW[1]}[split]
         for row in rows:
-            own = np.concatenate([row[offset_name(head)] for head in heads])
+            own = np.concatenate([row[offset_name(head.name)] for head in heads])
             np.testing.assert_array_equal(own, told[row["author_id"][0]])
 
 
@@ -209,6 +209,16 @@ def test_many_authors_have_no_folds_and_own_labels_stay_out(
         before, after = (offsets_of(folder, name, "train", heads) for folder in folders)
         np.testing.assert_array_equal(before[CHANGED], after[CHANGED])
         assert any((before[author] != after[author]).any() for author in before)
+
+
+def test_many_authors_have_no_folds_however_few_are_fitted(
+    tmp_path, heads, write_corpus, monkeypatch
+):
+    monkeypatch.setattr(crossfit, "FEW_AUTHORS", 150)
+    splits = write_corpus(tmp_path / "examples", MANY)
+    folder = fit(splits, heads, tmp_path / "baseline", BaselineSettings(authors=80))
+    assert read_facts(folder)["fitted"] < 150 < sum(MANY)
+    assert read_facts(folder)["folds"] == 0
 
 
 def test_authors_beyond_the_bound_are_answered_by_the_whole_model(tmp_path, heads, write_corpus):

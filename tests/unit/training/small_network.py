@@ -207,7 +207,7 @@ def write_files(folder: Path, splits: Mapping[str, int] | None = None) -> dict[s
             {
                 "author_id": [ids[number]],
                 PART: [number % 5],
-                **{offset_name(head): offsets[head.name][number].tolist() for head in HEADS},
+                **{offset_name(head.name): offsets[head.name][number].tolist() for head in HEADS},
             }
             for number in range(authors)
         ]
