@@ -97,8 +97,7 @@ OLD_KINDS = ("words", "wide")
 NetworkSettings = Annotated[ConvSettings | ReferenceSettings, Field(discriminator="kind")]
 NETWORK: TypeAdapter[ConvSettings | ReferenceSettings] = TypeAdapter(NetworkSettings)
 
-PASSES, MOST_PASSES = 7, 16
-FEWEST_STEPS, WANTED_STEPS = 100, 500
+PASSES, WANTED_STEPS = 7, 500
 
 
 class TrainingSettings(Strict):
@@ -107,8 +106,8 @@ class TrainingSettings(Strict):
     epochs: int | None = Field(
         None,
         ge=1,
-        description="passes over the training authors, at the most; null: 7; up to 16 where "
-        "7 would be fewer than 500 steps; always enough for 100 steps",
+        description="passes over the training authors, at the most; null: 7; from some 1,000 "
+        "authors on enough for 500 steps, at the most 16",
     )
     patience: int | None = Field(
         None,
@@ -179,13 +178,13 @@ class TrainingSettings(Strict):
 def passes_of(steps: int) -> int:
     """Epochs of a training whose epoch has so many steps, where none are configured.
 
-    Word order takes some hundred steps to be found, but few authors are soon known by heart.
+    Word order takes some 500 steps to be found, but few authors are soon known by heart: no more
+    passes than half the steps of one.
 
-    >>> [passes_of(steps) for steps in (100, 40, 20, 5)]
-    [7, 13, 16, 20]
+    >>> [passes_of(steps) for steps in (100, 72, 40, 32, 20, 14, 1)]
+    [7, 7, 13, 16, 10, 7, 7]
     """
-    wanted = min(math.ceil(WANTED_STEPS / steps), MOST_PASSES)
-    return max(PASSES, wanted, math.ceil(FEWEST_STEPS / steps))
+    return max(PASSES, min(math.ceil(WANTED_STEPS / steps), steps // 2))
 
 
 class FloatRange(Strict):

@@ -17,11 +17,11 @@ from components.training.settings import (
     ("given", "steps", "epochs", "patience"),
     [
         ({}, 100, 7, 7),
-        ({}, 12, 16, 16),
-        ({}, 1, 100, 100),
+        ({}, 32, 16, 16),
+        ({}, 12, 7, 7),
         ({"epochs": 4}, 12, 4, 4),
         ({"epochs": 4, "patience": 2}, 12, 4, 2),
-        ({"patience": 3}, 12, 16, 3),
+        ({"patience": 3}, 32, 16, 3),
     ],
 )
 def test_few_authors_are_passed_more_often_unless_it_is_given(given, steps, epochs, patience):
