@@ -91,7 +91,7 @@ class Learned:
                 head,
                 self.links[head.name],
                 self.held_out[head.name],
-                self.shares[head.name].network,
+                self.held_out_answers(head.name)[1],
                 np.array(self.constants[0][head.name]),
             )
             for head in self.heads

@@ -53,6 +53,15 @@ def test_every_head_is_above_the_constant_and_the_model_is_pushed(sample_run):
     assert {("gender", "female"), ("gender", "male"), ("age", "25-35")} <= slices
 
 
+def test_gender_lies_in_the_order_of_words_which_the_convolution_reads(sample_run):
+    out, _ = sample_run
+    summary = read_summary(out)
+    gender = next(h for h in summary["verdict"]["heads"] if h["name"] == "gender")
+    assert gender["linear_baseline"]["added"]["lower"] > 0.05
+    convolution = summary["training"]["paths"]["gender"]["convolution"]
+    assert 0.05 < convolution["lower"] < convolution["value"] < convolution["upper"]
+
+
 def test_the_console_says_what_each_stage_did(sample_run):
     out, console = sample_run
     said = " ".join(console.split())

@@ -20,7 +20,7 @@ RIGHT = 4 * (LABELS - 0.5)
 def gains(logits, without, share=1.0, offsets=None):
     offsets = np.zeros_like(LABELS) if offsets is None else offsets
     found = HeldOut(LABELS, LINK.answers(logits), logits, offsets, without)
-    return path_gains(HEAD, LINK, found, share, np.array([0.5]))
+    return path_gains(HEAD, LINK, found, found.kept(LINK, share), np.array([0.5]))
 
 
 def test_a_path_that_tells_all_adds_all_and_one_that_tells_nothing_adds_nothing():
@@ -53,4 +53,4 @@ def test_a_head_that_keeps_nothing_of_the_network_owes_no_path_anything():
 
 def test_fewer_than_two_labels_tell_of_no_path():
     found = HeldOut(LABELS[:1], LABELS[:1], RIGHT[:1], RIGHT[:1], {"pool": RIGHT[:1]})
-    assert path_gains(HEAD, LINK, found, 1.0, np.array([0.5])) == {}
+    assert path_gains(HEAD, LINK, found, found.answers, np.array([0.5])) == {}
