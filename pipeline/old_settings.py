@@ -1,8 +1,9 @@
 """Settings that are no more: a configuration of before may hold them at what was their default.
 
 A run's `config.yaml` holds every setting, so a removed one at its default is left out, with a
-notice. One that was set to something else is an error, which names what takes its place. Keys that
-there still are keep their value, though their default may have changed: they were written.
+notice. One that was set to something else is an error, which names what takes its place. In a file
+with such settings a key that there still is, at what was its default, takes today's: it was found
+for another kind of network. At any other value it was set, and stays.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ REMOVED = (
         "text.max_tokens",
         1500,
         "an author is read whole, up to text.maximum_bytes; set that in its place, at some 5 bytes "
-        "a token, or leave both out",
+        "a token (of network.kind=reference network.maximum_tokens), or leave both out",
     ),
     OldSetting("network.ridge", 0.1, _STRENGTH),
     OldSetting("network.ridges", {}, _STRENGTH),
@@ -123,12 +124,31 @@ _OLD_FILTERS = OldSetting(
 _OLD_SECTION = ("embedding_width", "first_filters", "dense_width", "ridge", "ridges", "steps")
 """Keys that tell a section `network` of before by: its `filters` are of other convolutions."""
 
+_OLD_DEFAULTS: dict[str, Any] = {
+    "ingest.maximum_posts": 10_000,
+    "training.batch_size": 32,
+    "training.learning_rate": 0.001,
+    "training.dropout": 0.3,
+    "training.weight_decay": 0.0,
+    "training.label_smoothing": 0.0,
+    "tuner.space.loss_weight": {"minimum": 0.1, "maximum": 10.0},
+    "tuner.space.learning_rate": {"minimum": 0.0003, "maximum": 0.003},
+    "tuner.space.dropout": [0.2, 0.3, 0.4],
+    "tuner.space.weight_decay": [],
+    "tuner.space.label_smoothing": [],
+}
+"""Of keys that there still are; those of a search are among them since a file holds every setting,
+and what is set there would not be searched."""
 
-def without_removed(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+
+def without_removed(
+    values: Mapping[str, Any], assigned: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """The settings without those that are no more, and a notice of each that was there.
 
     Args:
         values: as YAML has them, sections in sections.
+        assigned: those among them that were given beside the file, which stay where they can.
 
     Raises:
         ValueError: one is set to something else than its default was.
@@ -147,16 +167,37 @@ def without_removed(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str
     for old in (*REMOVED, *([_OLD_FILTERS] if is_old else [])):
         if old.kept_by != kind:
             notices += _take_out(left, old)
+    if notices:
+        for key, default in _OLD_DEFAULTS.items():
+            section, name = _section_of(assigned or {}, key)
+            if name in section:
+                continue
+            notices += _renew(left, key, default)
     return left, notices
+
+
+def _renew(values: dict[str, Any], key: str, default: Any) -> list[str]:
+    """Takes one key that there still is out where it is at its old default; a notice if it was."""
+    section, name = _section_of(values, key)
+    if name not in section or section[name] != default:
+        return []
+    del section[name]
+    return [f"{key} is at what was its default, and takes today's"]
+
+
+def _section_of(values: Mapping[str, Any], key: str) -> tuple[dict[str, Any], str]:
+    """The section that a key stands in, empty where there is none, and its name there."""
+    *sections, name = key.split(".")
+    section: Any = values
+    for part in sections:
+        section = section.get(part) if isinstance(section, Mapping) else None
+    return (section if isinstance(section, dict) else {}), name
 
 
 def _take_out(values: dict[str, Any], old: OldSetting) -> list[str]:
     """Takes one key out, in place; a notice where it was there. Raises as `without_removed`."""
-    *sections, name = old.key.split(".")
-    section: Any = values
-    for part in sections:
-        section = section.get(part) if isinstance(section, Mapping) else None
-    if not isinstance(section, dict) or name not in section:
+    section, name = _section_of(values, old.key)
+    if name not in section:
         return []
     value = section.pop(name)
     lost = f"is no setting of network.kind={NEW_KIND}" if old.kept_by else "is no setting any more"

@@ -252,8 +252,8 @@ class Corpus:
                     its = np.zeros((len(own), offsets.shape[1]), "float32")
                     its[own] = offsets[places]
                     if others is not None:
-                        # No model saw them, those of folds neither.
-                        its[~own] = found.models.get(name, found.models[FINAL]).logits(others)
+                        # No model saw them; there are no folds then.
+                        its[~own] = found.models[name].logits(others)
                     told.setdefault(name, {})[head] = its
             yield batch.ids, told
 

@@ -2,9 +2,10 @@
 
 Authors are in `PARTS` parts by a hash of their id. An author of part p is answered by weights
 fitted without p, and by a link fitted on authors of other parts, who are answered by weights
-without p and without their own part: so no label of part p has a share in its answers, to the last
-digit. Every fit but those of the search for a strength starts from the best constant, since a fit
-that starts from the weights of all authors keeps something of their labels.
+without p and without their own part: so no label of part p has a share in its answers but for the
+strength of the penalty and the thresholds of a number, which follow from all of `train`.
+Every fit but those of the search for a strength starts from the best constant, since a fit that
+starts from the weights of all authors keeps something of their labels.
 
 Reference: Wolpert, "Stacked Generalization", 1992.
 """
@@ -59,8 +60,12 @@ class Authors:
 
     @property
     def are_few(self) -> bool:
-        """Whether parts are held out in turn, in place of `eval`."""
-        return self.in_all < FEW_AUTHORS
+        """Whether parts are held out in turn, in place of `eval`.
+
+        Not where some are not fitted: these are answered by the model of all that are, which has
+        seen the labels of the part that is held out.
+        """
+        return len(self.part) == self.in_all < FEW_AUTHORS
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,9 @@ def cross_fit(head: Head, authors: Authors) -> CrossFitted:
     in_train = known & authors.is_train
     if not in_train.any():
         raise ValueError(
-            f"a linear model needs labels in `train`; heads.{head.name} has none. Add authors "
-            "with labels, or leave the head out with --heads"
+            f"a linear model needs labels in `train`; heads.{head.name} has none of the "
+            f"{len(known):,} authors that are fitted. Add authors with labels, raise "
+            "baseline.authors where it is below their number, or leave the head out with --heads"
         )
     link = head.link(targets[in_train])
     train = Sample(authors, link, targets, in_train)

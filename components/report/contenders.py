@@ -13,6 +13,8 @@ from components.report.record import Json
 
 CONSTANT, LINEAR, DEPLOYED = "constant baseline", "linear baseline", "deployed model"
 REACHABLE = "best reachable"
+ROUNDING = 5e-4
+"""Below it a skill is shown as 0.000."""
 _NETWORKS = {
     "conv": "multi-head Conv1D network",
     "reference": "multi-head Conv1D network (reference)",
@@ -100,26 +102,42 @@ def describe_gain(head: Json, authors: int | None = None) -> str:
     value, lower, upper = (gain.get(key) for key in ("value", "lower", "upper"))
     if value is None or lower is None or upper is None:
         return f"{name}: too few labels to tell what the shared network adds"
+    if _is_nothing(gain):
+        return f"{_count(authors)} authors are too few for the shared network to add to {name}"
     if lower > 0:
         told = format_estimate(gain)
         return f"{name}: the shared network adds {told} of skill to the linear baseline"
     if upper < 0:
         told = format_estimate({"value": -value, "lower": -upper, "upper": -lower})
         return f"{name}: the shared network takes {told} of skill away from the linear baseline"
-    count = "the" if authors is None else f"{authors:,}"
-    measured = f" ({format_estimate(gain)} of skill)" if (lower, upper) != (0, 0) else ""
-    return f"{count} authors are too few for the shared network to add to {name}{measured}"
+    return (
+        f"{_count(authors)} authors are too few for the shared network to add to {name} "
+        f"({format_estimate(gain)} of skill)"
+    )
+
+
+def _count(authors: int | None) -> str:
+    return "the" if authors is None else f"{authors:,}"
+
+
+def _is_nothing(gain: Json) -> bool:
+    """Whether a gain is that of a correction of which nothing is kept, but for rounding."""
+    return bool(max(abs(gain["lower"]), abs(gain["upper"])) < ROUNDING)
 
 
 def describe_paths(name: str, training: Json) -> str:
-    """What a head loses without each path of the network; empty where it was not measured.
+    """What a head loses without each path of the network; empty where it keeps nothing of them.
 
     >>> gain = {"value": 0.24, "lower": 0.16, "upper": 0.33}
     >>> describe_paths("gender", {"paths": {"gender": {"convolution": gain}}})
     'gender: skill falls by 0.240 [0.160, 0.330] without the convolution'
     """
     paths = training.get("paths", {}).get(name, {})
-    told = [f"{format_estimate(gain)} without the {path}" for path, gain in paths.items()]
+    told = [
+        f"{format_estimate(gain)} without the {path}"
+        for path, gain in paths.items()
+        if not _is_nothing(gain)
+    ]
     return f"{name}: skill falls by {', by '.join(told)}" if told else ""
 
 

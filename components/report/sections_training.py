@@ -34,7 +34,7 @@ def training(record: RunRecord) -> Html:
     facts = [
         ["network", describe_network(told)],
         ["parameters of the linear baseline", f"{told.get('baseline_parameters') or 'none'}"],
-        ["epochs", f"{len(told.get('epochs', []))}, the best was {told.get('best_epoch')}"],
+        ["epochs", f"{len(told.get('epochs', []))}, kept: {told.get('best_epoch')}"],
         ["authors", ", ".join(f"{count:,} {split}" for split, count in authors.items())],
         ["learned from", f"{told['learned_from']:,} authors" if "learned_from" in told else ""],
         ["precision", told.get("precision", "")],
@@ -44,7 +44,12 @@ def training(record: RunRecord) -> Html:
         plot(
             "training skill",
             skill_figure(record.names, told),
-            "Skill of each head on eval after each epoch; their mean decides which epoch is kept.",
+            "Skill of each head on eval after each epoch; "
+            + (
+                "their mean decides which epoch is kept."
+                if told.get("epoch_was_chosen", True)
+                else "it is too small to choose, and the last one is kept."
+            ),
         ),
         element("div", *losses, kind="columns"),
         _kept(told),

@@ -30,6 +30,7 @@ LOGGER = logging.getLogger("authorprofile.table")
 DECOMPOSED_AUTHORS = 200_000
 """Further ones move the strongest directions little."""
 AUTHORS_A_DIRECTION = 4
+FEWEST_DIRECTIONS = 2
 
 
 class TermsTable(Artifact):
@@ -116,7 +117,7 @@ def make_table(folder: str, vocabulary_size: int, keys: np.ndarray, width: int, 
         matrix.finish()
         idf = inverse_document_frequencies(authors, users)
         matrix.weigh(idf)
-        columns = min(width, max(1, authors // AUTHORS_A_DIRECTION))
+        columns = min(width, max(FEWEST_DIRECTIONS, authors // AUTHORS_A_DIRECTION))
         vectors, singular = truncated_svd(matrix, columns, seed)
         start = start_of_table(vectors, singular)
     if not len(singular):

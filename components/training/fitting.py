@@ -358,7 +358,7 @@ def fit(
         folder: of the checkpoints.
         first_epoch: where a model that was trained before goes on (Hyperband).
         callbacks: further ones; they see `val_skill` in the logs.
-        selects: False where `eval` is trained on and cannot choose: the last epoch is kept.
+        selects: False where `eval` is trained on, or too small to choose: the last epoch is kept.
         logger: one line an epoch.
 
     Returns:
@@ -368,7 +368,7 @@ def fit(
     def report(state: FitState) -> None:
         if not selects:
             # A skill on authors that were trained on would look like one of authors that were not.
-            logger.debug("train and eval together: epoch %d of %d", state.next_epoch, epochs)
+            logger.debug("epoch %d of %d; the last one is kept", state.next_epoch, epochs)
             return
         logger.debug(
             "epoch %d of %d: skill on eval %.3f, best %.3f",

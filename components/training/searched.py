@@ -11,7 +11,7 @@ Leaves: the space without what is set, or a `ValueError` where it names other va
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from components.training.settings import (
@@ -24,8 +24,8 @@ LOSS_WEIGHT = "loss_weight"
 WEIGHT_PREFIX = f"{LOSS_WEIGHT}/"
 CHOICES = ("dropout", "weight_decay", "label_smoothing")
 """Settings of a training of which a search tries listed values."""
-OLD_NAMES = ("network", "ridge")
-"""What earlier releases searched among networks of `OLD_KINDS`."""
+OLD_KIND, OLD_STRENGTH = "network", "ridge"
+"""What earlier releases searched: the kind of network, and what `OLD_KINDS` alone had."""
 SETTINGS = {name: ("training", name) for name in ("learning_rate", *CHOICES)}
 """By name in the search, the section and the field that set it for all heads."""
 
@@ -45,13 +45,19 @@ def is_set(name: str, by_hand: Collection[str]) -> bool:
     return name in by_hand or name.partition("/")[0] in by_hand
 
 
-def is_of_old_kinds(values: Collection[str]) -> bool:
-    """Whether a search's choice is of an earlier release, which also chose what there is no more.
+def is_of_another_kind(values: Mapping[str, Any], kind: str) -> bool:
+    """Whether a search of an earlier release, which also chose the kind, found another than this.
 
-    >>> is_of_old_kinds({"network": "words", "dropout": 0.3}), is_of_old_kinds({"dropout": 0.3})
-    (True, False)
+    >>> is_of_another_kind({"network": "words", "dropout": 0.3}, "conv")
+    True
+    >>> is_of_another_kind({"network": "reference", "dropout": 0.3}, "reference")
+    False
+    >>> is_of_another_kind({"dropout": 0.3}, "conv")
+    False
     """
-    return any(name.partition("/")[0] in OLD_NAMES for name in values)
+    if any(name.partition("/")[0] == OLD_STRENGTH for name in values):
+        return True
+    return bool(values.get(OLD_KIND, kind) != kind)
 
 
 def without_set(

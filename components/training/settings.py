@@ -22,7 +22,7 @@ class ConvSettings(Strict):
         "that all heads share, on top of the linear baseline; 'reference': the textbook network",
     )
     table_width: int = Field(
-        128, ge=1, description="numbers of a term in the table, fewer where authors are few"
+        128, ge=2, description="numbers of a term in the table, fewer where authors are few"
     )
     pull: float = Field(
         1.0,

@@ -41,7 +41,7 @@ from components.training.fitting import TrainingData
 from components.training.hooks import HookSettings, read_tokens
 from components.training.learning import Learned, learn
 from components.training.model import choose_precision
-from components.training.searched import is_of_old_kinds
+from components.training.searched import is_of_another_kind
 from components.training.settings import TrainingSettings
 from components.training.tuner import apply_hyperparameters, build_candidate
 from components.training.warm_start import FOLDER, Start, open_start, save_network
@@ -57,10 +57,9 @@ def run_fn(fn_args: FnArgs) -> None:
     settings = HookSettings.from_custom_config(fn_args.custom_config)
     values = (fn_args.hyperparameters or {}).get("values", {})
     settings = apply_hyperparameters(settings, values)
-    if is_of_old_kinds(values):
+    if is_of_another_kind(values, settings.network.kind):
         LOGGER.info(
-            "the hyperparameters were found for a kind of network that there is no more, and none "
-            "of them is used"
+            "the hyperparameters were found for another kind of network, and none of them is used"
         )
     training = settings.training
     # Before anything else of TensorFlow: several workers must meet first.
@@ -105,12 +104,13 @@ def run_fn(fn_args: FnArgs) -> None:
     record["warm_start"] = networks.record.record() if networks.record else None
     _write_json(os.path.join(fn_args.model_run_dir, "training.json"), record)
     LOGGER.info(
-        "%s parameters, %d epoch%s, best skill on eval %.3f at epoch %d",
+        "%s parameters, %d epoch%s, skill on eval %.3f at epoch %d, the %s",
         f"{learned.final.count_params():,}",
         learned.state.next_epoch,
         "s" * (learned.state.next_epoch != 1),
         learned.state.best_skill,
         learned.state.best_epoch + 1,
+        "last" if data.folds else "best",
     )
     wait_for_all(strategy)
 
@@ -242,6 +242,7 @@ def training_record(
         "authors": {"train": data.train.authors, "eval": data.eval.authors},
         "known_labels": {"train": data.train.known, "eval": data.eval.known},
         "best_epoch": state.best_epoch + 1,
+        "epoch_was_chosen": not data.folds,
         "best_skill": state.best_skill,
         "epochs": state.history,
         "shares": {name: asdict(shares) for name, shares in learned.shares.items()},

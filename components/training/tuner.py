@@ -31,7 +31,7 @@ from components.training.hooks import HookSettings
 from components.training.model import build_model, choose_precision, compile_model, trained_output
 from components.training.oracles import BayesianOracle, RandomOracle
 from components.training.pruning import MedianStopping
-from components.training.searched import CHOICES, WEIGHT_PREFIX, is_of_old_kinds, is_set
+from components.training.searched import CHOICES, WEIGHT_PREFIX, is_of_another_kind, is_set
 from components.training.settings import (
     FloatRange,
     SearchSpace,
@@ -125,10 +125,10 @@ def apply_hyperparameters(settings: HookSettings, values: dict[str, Any]) -> Hoo
     """The settings with searched values in place of those that were not set.
 
     The values may be of an earlier search, when something else was set. Those of an earlier release
-    that were found for another kind of network (`is_of_old_kinds`) say nothing of this one.
+    that were found for another kind of network (`is_of_another_kind`) say nothing of this one.
     """
     heads = settings.heads
-    if is_of_old_kinds(values):
+    if is_of_another_kind(values, settings.network.kind):
         return settings
     values = {name: v for name, v in values.items() if not is_set(name, settings.by_hand)}
     weights = {

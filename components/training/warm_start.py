@@ -78,6 +78,7 @@ class WarmStart:
         lost: names of earlier weights that the new network has no place for.
         tokens: kept, new and gone ones of the vocabulary.
         pairs: the same of pairs, where the network has a row for each.
+        columns: of the earlier table, which stay.
     """
 
     source: str
@@ -87,6 +88,7 @@ class WarmStart:
     lost: list[str] = field(default_factory=list)
     tokens: dict[str, int] = field(default_factory=dict)
     pairs: dict[str, int] = field(default_factory=dict)
+    columns: int | None = None
 
     def describe(self) -> str:
         """One line for the console."""
@@ -97,6 +99,8 @@ class WarmStart:
             if counts:
                 told = ", ".join(f"{count:,} {state}" for state, count in counts.items())
                 line += f"; {name}: {told}"
+        if self.columns:
+            line += f"; the table keeps its {self.columns} columns"
         if self.anew:
             line += "; anew: " + ", ".join(f"{name} ({why})" for name, why in self.anew.items())
         if self.lost:
@@ -267,7 +271,16 @@ def open_start(
         first = len(tokens) + RESERVED_IDS, len(earlier.tokens) + RESERVED_IDS
         pairs = kept_pairs(*keys, kept, first)
         record.pairs = _counts(len(pairs), len(keys[1]), len(keys[0]))
+        columns = earlier.arrays[TABLE_ROWS].shape[1], table.table.shape[1]
+        if columns[1] >= 2 * columns[0]:
+            record.cold = (
+                f"the earlier table has {columns[0]} columns, and today's authors are enough for "
+                f"{columns[1]}"
+            )
+            return Start(earlier, heads, tokens, facts, kept, None, record)
         if are_enough(kept + pairs, table.table):
+            if columns[0] != columns[1]:
+                record.columns = columns[0]
             rows = fold_in(table.table, earlier.arrays[TABLE_ROWS], kept + pairs)
             table = replace(table, table=rows)
             return Start(earlier, heads, tokens, facts, kept, table, record)

@@ -73,7 +73,9 @@ def test_the_console_says_what_each_stage_did(sample_run):
     assert "schema follows from the heads age, income, gender" in said
     assert re.search(r"transform vocabulary of [\d,]+ ids, at most [\d,]+", said)
     assert re.search(r"trial 2 of \d+: skill on eval", said)
-    assert re.search(r"[\d,]+ parameters, \d+ epochs, best skill on eval", said)
+    assert re.search(
+        r"[\d,]+ parameters, \d+ epochs, skill on eval [\d.]+ at epoch \d+, the best", said
+    )
 
 
 def test_the_training_leaves_curves_for_tensorboard(sample_run):

@@ -51,8 +51,11 @@ OLD_RUN = """
 text: {max_tokens: 1500, vocabulary_size: 8000, pairs: 50000}
 network: {window_tokens: null, windows: 2, ridges: {}, steps: 6, embedding_width: 256,
   first_filters: 128, filters: 256, dense_width: 128}
-training: {epochs: 30, patience: null, batch_size: 32, token_dropout: 0.1, loss_weights: {}}
-tuner: {algorithm: bayesian, trials: 2, epochs: 4, space: {}}
+training: {epochs: 30, patience: null, batch_size: 32, learning_rate: 0.001, dropout: 0.3,
+  token_dropout: 0.1, weight_decay: 0.0, label_smoothing: 0.0, loss_weights: {}}
+tuner: {algorithm: bayesian, trials: 2, epochs: 4, space: {
+  loss_weight: {minimum: 0.1, maximum: 10.0}, learning_rate: {minimum: 0.0003, maximum: 0.003},
+  dropout: [0.2, 0.3, 0.4], weight_decay: [], label_smoothing: []}}
 """
 """Of the `config.yaml` that a run of before the kind `conv` left, what has changed since."""
 
@@ -67,10 +70,12 @@ def load_old(tmp_path, assignments=()):
 def test_the_configuration_that_an_old_run_left_trains_the_default_network(tmp_path):
     config, told = load_old(tmp_path)
     assert config.network == load_config(None, (), **GIVEN).network
-    # What there still is was written, and stays; the search is free as it was.
-    assert (config.training.batch_size, config.training.epochs) == (32, 30)
+    # What was set stays; what was not is today's, and the search is free as it was.
+    today = load_config(None, ["training.epochs=30", "tuner={trials: 2, epochs: 4}"], **GIVEN)
+    assert (config.training, config.tuner) == (today.training, today.tuner)
     assert config.set_by_hand == ()
-    names = [line.partition(" ")[0] for line in told]
+    names = [line.partition(" ")[0] for line in told if "takes today's" not in line]
+    assert len(told) - len(names) == 10
     of_network = "window_tokens windows ridges steps embedding_width first_filters filters"
     assert sorted(names) == sorted(
         ["text.max_tokens", "training.token_dropout", "network.dense_width"]
@@ -79,6 +84,14 @@ def test_the_configuration_that_an_old_run_left_trains_the_default_network(tmp_p
     assert (
         "network.windows is no setting of network.kind=conv, and its old default is ignored"
     ) in told
+
+
+def test_what_is_set_beside_an_old_file_stays_though_it_was_a_default_once(tmp_path):
+    given = ["training.dropout=0.3", "tuner.space.dropout=[]", "training.batch_size=16"]
+    config, told = load_old(tmp_path, given)
+    assert (config.training.dropout, config.training.batch_size) == (0.3, 16)
+    assert config.set_by_hand == ("dropout",)
+    assert not [line for line in told if line.startswith(("training.dropout", "training.batch"))]
 
 
 def test_a_kind_of_before_becomes_the_default_one_with_one_notice(tmp_path):
@@ -96,7 +109,7 @@ def test_the_textbook_network_of_an_old_run_keeps_its_widths(tmp_path):
     config, told = load_old(tmp_path, given)
     assert (config.network.kind, config.network.dense_width) == ("reference", 64)
     assert config.network.windows == 2
-    assert sorted(line.partition(" ")[0] for line in told) == [
+    assert sorted(line.partition(" ")[0] for line in told if "takes today's" not in line) == [
         "network.ridges",
         "network.steps",
         "text.max_tokens",
@@ -127,6 +140,14 @@ def test_the_textbook_network_of_an_old_run_keeps_its_widths(tmp_path):
 def test_what_was_set_of_the_old_kinds_names_what_replaces_it(given, told):
     with pytest.raises(ConfigError, match=told):
         load_config(None, [given], **GIVEN)
+
+
+def test_filters_of_one_kind_are_not_those_of_the_other(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("posts: [p]\nlabels: [l]\nnetwork: {kind: conv, filters: 100}\n")
+    assert load_config(path, ["network.kind=reference"]).network.filters == 256
+    assert load_config(path, ["network={kind: reference, filters: 7}"]).network.filters == 7
+    assert load_config(path).network.filters == 100
 
 
 def test_filters_without_a_key_of_before_are_those_of_the_one_convolution():

@@ -221,6 +221,14 @@ def test_many_authors_have_no_folds_however_few_are_fitted(
     assert read_facts(folder)["folds"] == 0
 
 
+def test_few_authors_have_no_folds_where_some_are_not_fitted(tmp_path, heads, write_corpus):
+    """What answers these has seen the labels of every part."""
+    splits = write_corpus(tmp_path / "examples", MANY)
+    folder = fit(splits, heads, tmp_path / "baseline", BaselineSettings(authors=120))
+    assert read_facts(folder)["fitted"] < sum(MANY) < crossfit.FEW_AUTHORS
+    assert read_facts(folder)["folds"] == 0 and not has_offsets(folder, fold_set(0))
+
+
 def test_authors_beyond_the_bound_are_answered_by_the_whole_model(tmp_path, heads, write_corpus):
     splits = write_corpus(tmp_path / "examples", MANY, shards=2)
     table = make_table(splits["train"], VOCABULARY, NO_PAIRS, 8, seed=0)

@@ -49,6 +49,13 @@ def test_the_examples_in_the_module_hold() -> None:
             "age: the shared network takes 0.010 [0.001, 0.020] of skill away from the linear "
             "baseline",
         ),
+        *(
+            (
+                estimate(sign * 1e-9, sign * 5e-10, sign * 1e-8),
+                "1,531 authors are too few for the shared network to add to age",
+            )
+            for sign in (1, -1)
+        ),
         (
             estimate(0.3, None, None),
             "age: too few labels to tell what the shared network adds",

@@ -63,7 +63,7 @@ def test_a_table_comes_back_as_it_was_written(tmp_path):
         assert own.dtype == ("int64" if name == "pair_keys" else "float32")
 
 
-@pytest.mark.parametrize(("authors", "width"), [(4, 1), (12, 3), (40, 6)])
+@pytest.mark.parametrize(("authors", "width"), [(4, 2), (12, 3), (40, 6)])
 def test_few_authors_have_fewer_dimensions(tmp_path, authors, width):
     folder = write_examples(tmp_path / "train", make_authors(authors))
     assert make_table(folder, SIZE, KEYS, 6, seed=1).table.shape == (SIZE + 2, width)

@@ -242,6 +242,6 @@ def test_a_part_without_authors_does_not_stop_a_training(tmp_path):
 def test_no_skill_is_told_of_authors_that_were_trained_on(learned):
     found, _, messages = learned
     told = messages[-found.state.best_epoch - 1 :]
-    assert told[0] == f"train and eval together: epoch 1 of {len(told)}"
+    assert told[0] == f"epoch 1 of {len(told)}; the last one is kept"
     assert not any("skill" in line for line in told)
     assert sum("skill on eval" in line for line in messages) == TRAINING.epochs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from components.features.settings import TextSettings
@@ -30,14 +32,22 @@ def settings(network):
     )
 
 
-@pytest.mark.parametrize("network", [ConvSettings(), ReferenceSettings()])
-@pytest.mark.parametrize("old", [{"network": "words"}, {"ridge/age": 0.1}])
-def test_a_choice_for_a_kind_that_is_no_more_is_not_used(network, old):
+@pytest.mark.parametrize(
+    ("network", "old"),
+    [
+        *itertools.product(
+            [ConvSettings(), ReferenceSettings()], [{"network": "words"}, {"ridge/age": 0.1}]
+        ),
+        (ConvSettings(), {"network": "reference"}),
+    ],
+)
+def test_a_choice_for_another_kind_is_not_used(network, old):
     configured = settings(network)
     assert apply_hyperparameters(configured, {**FOUND, **old}) == configured
 
 
-def test_a_choice_without_one_is_used_whatever_release_made_it():
-    chosen = apply_hyperparameters(settings(ReferenceSettings()), FOUND).training
+@pytest.mark.parametrize("old", [{}, {"network": "reference"}])
+def test_a_choice_for_this_kind_is_used_whatever_release_made_it(old):
+    chosen = apply_hyperparameters(settings(ReferenceSettings()), {**FOUND, **old}).training
     assert (chosen.learning_rate, chosen.dropout) == (0.001, 0.3)
     assert chosen.loss_weights == {"age": 1.0, "gender": 4.0}

@@ -281,6 +281,28 @@ def test_a_table_with_too_few_of_the_same_terms_is_not_started_from(earlier):
     assert start.record.cold == "too few words and pairs are the same"
 
 
+@pytest.mark.parametrize(
+    ("width", "told"),
+    [
+        (1.0, "pairs: 3 kept"),
+        (1.5, "the table keeps its {columns} columns"),
+        (0.5, "the table keeps its {columns} columns"),
+        (2.0, "the earlier table has {columns} columns, and today's authors are enough for"),
+    ],
+)
+def test_a_table_of_another_width_is_told_or_not_started_from(earlier, width, told):
+    _, folder = earlier("conv")
+    table = table_of(NOW, PAIRS_NOW)
+    columns = table.table.shape[1]
+    random = np.random.default_rng(3)
+    rows = random.normal(size=(table.terms, round(columns * width))).astype("float32")
+    start = open_start(folder, "conv", NOW, FACTS_NOW, HEADS, replace(table, table=rows))
+    assert start.is_cold == (width == 2)
+    said = start.record.describe()
+    assert told.format(columns=columns) in said
+    assert ("keeps its" in said) == (width in (0.5, 1.5))
+
+
 def test_other_widths_are_named_and_the_rest_is_carried_over(earlier):
     before, folder = earlier("reference")
     model = reference(9, dense_width=5)
