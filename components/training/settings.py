@@ -233,7 +233,7 @@ class TunerSettings(Strict):
     epochs: int | None = Field(
         None,
         ge=1,
-        description="passes over the training authors a trial; null: as in a training",
+        description="passes over the training authors a trial; null: 7",
     )
     fraction: float = Field(
         0.5,

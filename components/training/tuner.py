@@ -33,11 +33,11 @@ from components.training.oracles import BayesianOracle, RandomOracle
 from components.training.pruning import MedianStopping
 from components.training.searched import CHOICES, WEIGHT_PREFIX, is_of_another_kind, is_set
 from components.training.settings import (
+    PASSES,
     FloatRange,
     SearchSpace,
     TrainingSettings,
     TunerSettings,
-    passes_of,
 )
 from components.training.skill_error import skill_errors
 
@@ -158,10 +158,9 @@ class ProfileHyperModel(keras_tuner.HyperModel):
         super().__init__(name="authorprofile")
         self.settings = settings
         self.data = take_fraction(data, settings.tuner.fraction)
-        steps = self.data.train.steps
-        self.epochs = settings.tuner.epochs or passes_of(steps)
-        """Of a trial."""
-        self.patience = settings.training.for_steps(steps).patience or self.epochs
+        self.epochs = settings.tuner.epochs or PASSES
+        """Of a trial: enough to compare settings by, though a training may take more."""
+        self.patience = settings.training.patience or self.epochs
         self.folder = folder
         self.fits = 0
         """Candidates fitted, those before a resumption among them."""
