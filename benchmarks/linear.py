@@ -69,6 +69,7 @@ def measure(authors: int, tokens: int, folder: Path) -> None:
         known,
         {name: np.ones(authors, "bool") for name in known},
         Directions.of(rows, vectors),
+        in_all=authors,
     )
     for head in HEADS:
         timed(f"baseline of a {head.name}", functools.partial(cross_fit, head, fitted))

@@ -361,14 +361,8 @@ def _of_kind(
     new, left = class_of_kind(Config, place, kind), class_of_kind(Config, place, before)
     if new is None:
         return old
+    stays = {key: value for key, value in old.items() if key in new.model_fields}
     fields = left.model_fields if left else {}
-    # A key of the same name and another default means another thing: the filters of a network.
-    stays = {
-        key: value
-        for key, value in old.items()
-        if key in new.model_fields
-        and (key not in fields or fields[key].get_default() == new.model_fields[key].get_default())
-    }
     return {
         key: value
         for key, value in stays.items()

@@ -142,14 +142,6 @@ def test_what_was_set_of_the_old_kinds_names_what_replaces_it(given, told):
         load_config(None, [given], **GIVEN)
 
 
-def test_filters_of_one_kind_are_not_those_of_the_other(tmp_path):
-    path = tmp_path / "config.yaml"
-    path.write_text("posts: [p]\nlabels: [l]\nnetwork: {kind: conv, filters: 100}\n")
-    assert load_config(path, ["network.kind=reference"]).network.filters == 256
-    assert load_config(path, ["network={kind: reference, filters: 7}"]).network.filters == 7
-    assert load_config(path).network.filters == 100
-
-
 def test_filters_without_a_key_of_before_are_those_of_the_one_convolution():
     config = load_config(None, ["network.filters=256"], **GIVEN)
     assert (config.network.kind, config.network.filters) == ("conv", 256)
