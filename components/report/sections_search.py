@@ -45,8 +45,7 @@ def search(record: RunRecord) -> Html:
             "Each line is a trial: what it chose on the left, what it reached on the right; "
             "the stronger the line, the better the trial; the thick orange one is the best. "
             "The configured settings, where tried first (not by Hyperband), are chosen unless "
-            "another trial is better by more than one standard error; their last trial joins "
-            "the penalties that each head did best with, where that was not tried yet.",
+            "another trial is better by more than one standard error.",
         ),
         _tradeoff(comparable, names),
         _picker(record),

@@ -393,7 +393,9 @@ def fit(
         if not several:
             # A step that has to make the optimizer's or the metrics' variables is traced twice.
             model._symbolic_build(data_batch=training.element_spec)
-        run_epochs = partial(fit_replicas, model) if several else model.fit
+        # The rows are shuffled already; Keras warns of a dataset that it is asked to shuffle.
+        fit_alone = partial(model.fit, shuffle=False)
+        run_epochs = partial(fit_replicas, model) if several else fit_alone
         run_epochs(
             training,
             initial_epoch=next_epoch,
